@@ -1,0 +1,55 @@
+# Volley: `make` alone lists what can be done.
+PYTHON ?= python3
+V := .venv
+PY := $(V)/bin/python
+PIP := $(V)/bin/pip --disable-pip-version-check
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test up check chaos migrate lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(V)/.run ## upload, launch and deliver the sample campaign, then prove it
+	$(V)/bin/volley demo
+
+test: $(V)/.dev ## run the tests (needs no earlier command)
+	$(PY) -m pytest
+
+up: $(V)/.run ## the whole stack, kept running, on http://127.0.0.1:8080
+	$(V)/bin/volley up
+
+check: $(V)/.dev ## lint, types, import contracts, migrations, tests
+	$(V)/bin/ruff check .
+	$(V)/bin/ruff format --check .
+	$(V)/bin/mypy
+	$(V)/bin/lint-imports
+	$(PY) -m pytest
+
+migrate: $(V)/.run ## bring the database to the newest schema
+	$(V)/bin/volley migrate
+
+lock: ## remake the hash-pinned lock files (developers; needs uv)
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --group build pyproject.toml -o requirements-run.lock
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --group build --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and caches (never .volley, which holds your data)
+	rm -rf $(V) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(V)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null || \
+	  { echo "Volley needs Python 3.11 to 3.14 as '$(PYTHON)'. On Debian or Ubuntu: apt install python3 python3-venv; or: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(V)
+	@touch $@
+
+$(V)/.run: $(V)/.python requirements-run.lock pyproject.toml
+	$(PIP) install -q --require-hashes --only-binary :all: -r requirements-run.lock
+	$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(V)/.dev: $(V)/.run requirements.lock
+	$(PIP) install -q --require-hashes --only-binary :all: -r requirements.lock
+	@touch $@

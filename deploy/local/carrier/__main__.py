@@ -1,0 +1,8 @@
+"""`python -m deploy.local.carrier` is `volley carrier`."""
+
+import typer
+
+from deploy.local.carrier.command import carrier
+
+if __name__ == "__main__":
+    typer.run(carrier)

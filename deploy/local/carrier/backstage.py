@@ -1,0 +1,140 @@
+"""The simulator's own endpoints, which Twilio does not have: ground truth, dials, manual.
+
+They need no credentials; the carrier listens on loopback only.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+
+from deploy.local.carrier.accounts import Accounts
+from deploy.local.carrier.client import Client
+from deploy.local.carrier.control import Dials
+from deploy.local.carrier.journeys import Journeys
+from deploy.local.carrier.log import Log
+from deploy.local.carrier.people import People
+from deploy.local.carrier.script import Script
+from deploy.local.carrier.store import Store
+from deploy.local.carrier.timeline import Timeline
+from deploy.local.carrier.validation import Form
+from deploy.local.carrier.wire import Request
+
+PAGE = 1000
+PAGE_LIMIT = 10_000  # about 20 ms of the loop's time, during which no request is read
+
+
+class Unusable(ValueError):
+    """A request to the simulator itself that cannot be met; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backstage:
+    """JSON in, JSON out."""
+
+    seed: int
+    chance: random.Random
+    dials: Dials
+    accounts: Accounts
+    timeline: Timeline
+    client: Client
+    log: Log
+    store: Store
+    script: Script
+    people: People
+    journeys: Journeys
+
+    def serves(self, request: Request) -> bool:
+        """Answer the request, if it is for one of these endpoints."""
+        name = f"{request.method} {request.path}"
+        if name not in ENDPOINTS:
+            return False
+        _, endpoint = ENDPOINTS[name]
+        try:
+            document = endpoint(self, request)
+        except (ValidationError, ValueError) as error:
+            request.answer(400, orjson.dumps({"error": str(error)}))
+        else:
+            request.answer(200, orjson.dumps(document))
+        return True
+
+    def index(self, _: Request) -> dict[str, str]:
+        return {name: does for name, (does, _endpoint) in ENDPOINTS.items()}
+
+    def creates(self, request: Request) -> dict[str, Any]:
+        return self.log.creates(*_page(request))
+
+    def callbacks(self, request: Request) -> dict[str, Any]:
+        return self.log.callbacks(*_page(request))
+
+    def stats(self, _: Request) -> dict[str, Any]:
+        return {
+            **self.log.totals(),
+            "messages": len(self.store),
+            "to_come": len(self.timeline),
+            "posts_waiting": self.client.waiting(),
+        }
+
+    def table(self, _: Request) -> dict[str, str]:
+        return self.script.table()
+
+    def control(self, _: Request) -> dict[str, Any]:
+        return self.dials.now.model_dump(mode="json")
+
+    def change(self, request: Request) -> dict[str, Any]:
+        self.dials.change(_object(request))
+        return self.control(request)
+
+    def reset(self, request: Request) -> dict[str, Any]:
+        self.journeys.stop()
+        self.log.clear()
+        self.store.clear()
+        self.people.clear()
+        self.script.forget()
+        self.chance.seed(self.seed)
+        return self.stats(request)
+
+    def inbound(self, request: Request) -> dict[str, Any]:
+        document = _object(request)
+        try:
+            person, to, body = (str(document[name]) for name in ("from", "to", "body"))
+        except KeyError as missing:
+            raise Unusable(f"{missing} is missing") from None
+        sid = str(document.get("account_sid", self.accounts.first().sid))
+        if sid not in self.accounts:
+            raise Unusable(f"there is no account {sid}")
+        account = self.accounts[sid]
+        return {"sid": self.people.text(account, person=person, to=to, body=body)}
+
+
+Endpoint = Callable[[Backstage, Request], object]
+
+ENDPOINTS: Final[dict[str, tuple[str, Endpoint]]] = {
+    "GET /": ("this list", Backstage.index),
+    "GET /log": ("every create, in order of arrival: ?after=N&limit=M", Backstage.creates),
+    "GET /callbacks": ("every try to post a callback: ?after=N&limit=M", Backstage.callbacks),
+    "GET /stats": ("counts", Backstage.stats),
+    "GET /script": ("what a number does, by its last digits", Backstage.table),
+    "GET /control": ("the dials", Backstage.control),
+    "POST /control": ("set dials: a JSON object with those to change", Backstage.change),
+    "POST /inbound": ('a person texts: {"from", "to", "body"}', Backstage.inbound),
+    "POST /reset": ("forget messages, log, first tries, opt-outs; dials stay", Backstage.reset),
+}
+
+
+def _page(request: Request) -> tuple[int, int]:
+    query = Form(request.query.encode())
+    after, limit = int(query.get("after") or 0), int(query.get("limit") or PAGE)
+    if after < 0 or not 0 < limit <= PAGE_LIMIT:
+        raise Unusable(f"after is 0 or more, limit 1 to {PAGE_LIMIT}")
+    return after, limit
+
+
+def _object(request: Request) -> dict[str, Any]:
+    document = orjson.loads(request.body or b"{}")
+    if not isinstance(document, dict):
+        raise Unusable("the body must be a JSON object")
+    return document

@@ -1,0 +1,99 @@
+"""The carrier's inside: all its rooms, wired together, and the routing of requests to them."""
+
+import asyncio
+import random
+import re
+
+import orjson
+
+from deploy.local.carrier import resource
+from deploy.local.carrier.accounts import Account, Accounts
+from deploy.local.carrier.backstage import Backstage
+from deploy.local.carrier.callbacks import Callbacks
+from deploy.local.carrier.client import Client
+from deploy.local.carrier.control import Dials, ScriptFile
+from deploy.local.carrier.creates import Creates
+from deploy.local.carrier.journeys import Journeys
+from deploy.local.carrier.log import Log
+from deploy.local.carrier.messages import Messages, refuse
+from deploy.local.carrier.people import People
+from deploy.local.carrier.script import Script
+from deploy.local.carrier.store import Store
+from deploy.local.carrier.timeline import Timeline
+from deploy.local.carrier.wire import Request
+
+ROUTE = re.compile(r"/2010-04-01/Accounts/(AC\w{32})(?:(/Messages)(?:/(\w+))?)?(?:\.json)?")
+
+
+class Exchange:
+    """Everything the carrier knows and does, on the running loop."""
+
+    def __init__(self, account: Account, script: ScriptFile, seed: int) -> None:
+        chance = random.Random(seed)
+        log, store = Log(), Store()
+        table = Script(script.numbers, script.senders)
+        self._dials = dials = Dials(script.control())
+        self._accounts = Accounts([account, *(entry.account() for entry in script.accounts)])
+        self._timeline = timeline = Timeline(asyncio.get_running_loop())
+        self._client = Client(lambda: dials.now.callback_connections)
+        callbacks = Callbacks(self._client, timeline, log)
+        people = People(store, callbacks, timeline, dials)
+        journeys = Journeys(timeline, callbacks, chance=chance, dials=dials, people=people)
+        journeys.pools = script.services
+        self._messages = Messages(store, journeys, dials)
+        self._creates = Creates(
+            dials, chance, timeline, store, log, journeys, people, table, script.services
+        )
+        self._backstage = Backstage(
+            seed, chance, dials, self._accounts, timeline, self._client, log, store, table, people,
+            journeys,
+        )  # fmt: skip
+
+    def route(self, request: Request) -> None:
+        """Answer one request, now or later."""
+        found = ROUTE.fullmatch(request.path)
+        if found is None:
+            if not self._backstage.serves(request):
+                refuse(request, 20404)
+            return
+        account_sid, messages, sid = found.groups()
+        account = self._accounts.authenticate(request.authorization)
+        code = self._admit(request, account, account_sid)
+        if messages and not sid and request.method == "POST":
+            self._creates.receive(request, account, account_sid, code=code)
+        elif code is not None or account is None:
+            refuse(request, code or 20003)
+        elif not messages:
+            request.answer(200, orjson.dumps(resource.account(account.sid)))
+        else:
+            self._existing(request, account, sid)
+
+    def close(self) -> None:
+        """Nothing more happens: no answer, no step, no callback."""
+        self._timeline.close()
+        self._client.close()
+
+    def _admit(self, request: Request, account: Account | None, sid: str) -> int | None:
+        """The code to refuse with, if the caller may not, or not now. Counts calls at once."""
+        if account is None:
+            return 20003
+        if account.sid != sid:
+            return 20003 if sid in self._accounts else 20404
+        account.concurrent += 1
+        request.done = account.release
+        request.standing = b"Twilio-Concurrent-Requests: %d\r\n" % account.concurrent
+        limit = self._dials.now.concurrency_limit
+        return 20429 if limit is not None and account.concurrent > limit else None
+
+    def _existing(self, request: Request, account: Account, sid: str | None) -> None:
+        match request.method, sid:
+            case "GET", None:
+                self._messages.list(request, account)
+            case "GET", str():
+                self._messages.fetch(request, account, sid)
+            case "POST", str():
+                self._messages.update(request, account, sid)
+            case "DELETE", str():
+                self._messages.delete(request, account, sid)
+            case _:
+                refuse(request, 20004)

@@ -1,0 +1,44 @@
+"""What of the stack runs on this machine, and on which ports of loopback."""
+
+import os
+from dataclasses import dataclass
+
+from deploy.local import ports
+
+FLOWER_PORT = 5555
+CARRIER_PORT = 4010
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many workers, and who listens where; a port of None means: not run."""
+
+    http_port: int
+    workers: int
+    carrier_port: int | None
+    flower_port: int | None
+
+
+def lay_out(port: int, *, workers: int | None, carrier: bool, flower: bool) -> Layout:
+    """Choose ports: the API's as asked or the next free one; 0 lets all of them be any free one.
+
+    `workers` None means one sending process per core: several small ones beat one wide.
+    """
+    taken: set[int] = set()
+
+    def choose(wanted: int) -> int:
+        chosen = ports.next_free(wanted, taken=taken) if port else ports.any_free(taken=taken)
+        taken.add(chosen)
+        return chosen
+
+    return Layout(
+        http_port=choose(port),
+        workers=max(1, os.cpu_count() or 1) if workers is None else workers,
+        carrier_port=choose(CARRIER_PORT) if carrier else None,
+        flower_port=choose(FLOWER_PORT) if flower else None,
+    )
+
+
+def address(port: int) -> str:
+    """The HTTP address of a port on loopback."""
+    return f"http://{ports.LOOPBACK}:{port}"

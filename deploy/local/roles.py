@@ -1,0 +1,80 @@
+"""The programs of the local stack, each as the child the supervisor runs."""
+
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+
+from deploy.local.children import Child
+from deploy.local.flower import flower
+from deploy.local.layout import Layout, address
+from deploy.local.places import Places, kept_secret
+from deploy.local.server import EmbeddedServer
+from shared.queue.topology import SENDING, TENDING, Queue
+from shared.settings import Settings
+
+#: A call in flight may take the fence and the read time-out; then its outcome is recorded.
+WORKER_STOP_SECONDS = 20.0
+
+
+def environment(
+    settings: Settings, places: Places, layout: Layout, *, servers: Sequence[EmbeddedServer]
+) -> dict[str, str]:
+    """The settings the stack's programs get, on top of those the supervisor itself was given."""
+    env = {
+        "VOLLEY_DATA_DIR": str(places.data_dir),
+        "VOLLEY_PUBLIC_URL": settings.public_url or address(layout.http_port),
+        "VOLLEY_HTTP_PORT": str(layout.http_port),
+        "PYTHONUNBUFFERED": "1",
+    }
+    for server in servers:
+        env[server.setting] = server.url
+    if layout.carrier_port is not None:
+        env["VOLLEY_CARRIER_URL"] = address(layout.carrier_port)
+        env["VOLLEY_CARRIER_ACCOUNT_SID"] = _carrier_account(places)
+        env["VOLLEY_CARRIER_AUTH_TOKEN"] = places.secret("carrier_auth_token")
+    return env
+
+
+def programs(places: Places, layout: Layout, *, env: Mapping[str, str]) -> list[Child]:
+    """The stack's own programs, in the order they start. `env` is what `environment` made."""
+    children = []
+    if layout.carrier_port is not None:
+        children.append(_carrier(layout.carrier_port, env))
+    children.append(_program("api", "scheduler.api", env=env))
+    children.append(_program("scheduler", "scheduler.app", env=env))
+    children += [_worker(f"worker-{n}", SENDING, env) for n in range(1, layout.workers + 1)]
+    children.append(_worker("worker-tending", TENDING, env))
+    if layout.flower_port is not None:
+        children.append(flower(places, port=layout.flower_port, env=env))
+    return children
+
+
+def _carrier(port: int, env: Mapping[str, str]) -> Child:
+    """The simulator. Its token opens nothing but itself, so a command line may show it."""
+    arguments = {
+        "--port": str(port),
+        "--account-sid": env["VOLLEY_CARRIER_ACCOUNT_SID"],
+        "--auth-token": env["VOLLEY_CARRIER_AUTH_TOKEN"],
+    }
+    words = [f"{option}={value}" for option, value in arguments.items()]
+    return _program("carrier", "deploy.local.carrier", *words, env=env)
+
+
+def _worker(name: str, queues: Sequence[Queue], env: Mapping[str, str]) -> Child:
+    return Child(
+        role="worker",
+        name=name,
+        argv=(sys.executable, "-m", "worker.app", "--queues", ",".join(queues)),
+        env=env,
+        stop_timeout=WORKER_STOP_SECONDS,
+    )
+
+
+def _program(role: str, module: str, *words: str, env: Mapping[str, str]) -> Child:
+    return Child(role=role, name=role, argv=(sys.executable, "-m", module, *words), env=env)
+
+
+def _carrier_account(places: Places) -> str:
+    return kept_secret(
+        places.data_dir / "carrier_account_sid", make=lambda: "AC" + secrets.token_hex(16)
+    )

@@ -1,0 +1,246 @@
+"""Keeps the stack's programs running: in order up, again when one dies, in order down.
+
+Single-threaded, in the thread that lives longest: the kernel ends children with the thread that
+started them (see launch.py).
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from types import FrameType
+
+from deploy.local import logs, processes, table
+from deploy.local.children import Child, ask_to_stop, finish_off, spawn, wait_gone
+from deploy.local.places import Places, locked
+from deploy.local.server import wait_ready
+from shared.errors import Refused, VolleyError
+
+TICK_SECONDS = 0.05
+#: The wait before a start after a death: doubled from the first to the second, and back to the
+#: first once a program has stayed up for a while.
+SOONEST, LATEST = 0.2, 5.0
+SETTLED_SECONDS = 10.0
+HURRIED_SECONDS = 0.5
+LOGS_BOUNDED_EVERY = 10.0
+#: Workers first, so that the calls in flight still find all they need; the ledger last.
+STOP_ORDER = (("worker",), ("api", "scheduler", "flower"), ("carrier",), ("valkey",), ("postgres",))
+MARK = "VOLLEY_STACK_CHILD"
+
+
+class Stopping(VolleyError):
+    """A signal asked for the end while the stack was still starting."""
+
+
+@dataclass
+class Kept:
+    """A child and the process that is it at present."""
+
+    child: Child
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    wait: float = SOONEST
+    #: When to start it again (monotonic), while it does not run.
+    due: float = 0.0
+
+
+class Supervisor:
+    """The keeper of one stack. Use it as `with supervisor: start(...); run()`.
+
+    Entering takes the lock of the data directory and ends what a killed supervisor left; leaving
+    stops everything.
+    """
+
+    def __init__(self, places: Places, *, say: Callable[[str], None] = print) -> None:
+        self._places = places
+        self._say = say
+        self._kept: list[Kept] = []
+        self._asked = False
+        self._logs_bounded = 0.0
+        self._hurried = False
+        self._context = contextlib.ExitStack()
+
+    def __enter__(self) -> "Supervisor":
+        with contextlib.ExitStack() as entered:
+            entered.enter_context(_sole(self._places))
+            entered.enter_context(_signals(self._on_signal))
+            end_leftovers(self._places)
+            self._write_table()
+            self._context = entered.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop()
+        finally:
+            self._context.close()
+
+    def start(self, children: Iterable[Child]) -> None:
+        """Start these in order, each when the one before is ready.
+
+        Raises Refused if one ends before it is ready, Stopping if a signal comes meanwhile.
+        """
+        for child in children:
+            kept = Kept(replace(child, env={**child.env, MARK: _mark(self._places)}))
+            self._kept.append(kept)
+            log = logs.path(self._places, child.name)
+            wait_ready(child, self._begin(kept), log=log, meanwhile=self.check)
+
+    def check(self) -> None:
+        """Raise Stopping if a signal has asked for the end."""
+        if self._asked:
+            raise Stopping("stopped while starting")
+
+    def tend(self, until: Callable[[], bool]) -> bool:
+        """Keep everything running until `until()` is true, or a signal comes (then False)."""
+        while not self._asked:
+            self._tick()
+            if until():
+                return True
+            time.sleep(TICK_SECONDS)
+        return False
+
+    def run(self) -> None:
+        """Keep everything running until a signal comes."""
+        self.tend(lambda: False)
+
+    def stop(self) -> None:
+        """Stop everything in order; harmless the second time. A SIGINT after a signal hurries."""
+        for roles in (*STOP_ORDER, self._other_roles()):
+            self._stop([kept for kept in self._kept if kept.child.role in roles])
+        self._kept.clear()
+        table.write(self._places.data_dir, [])
+
+    def _tick(self) -> None:
+        changed = [self._look_after(kept) for kept in self._kept]
+        if any(changed):
+            self._write_table()
+        if time.monotonic() - self._logs_bounded > LOGS_BOUNDED_EVERY:
+            self._logs_bounded = time.monotonic()
+            logs.bound(self._places)
+
+    def _look_after(self, kept: Kept) -> bool:
+        """Whether the child ended, or was started again."""
+        if kept.process is not None:
+            if kept.process.poll() is None:
+                return False
+            self._bury(kept, kept.process)
+            return True
+        if time.monotonic() < kept.due:
+            return False
+        try:
+            self._begin(kept)
+        except (OSError, VolleyError) as error:
+            self._say(f"{kept.child.name} could not be started: {error}")
+            self._put_off(kept)
+        return True
+
+    def _bury(self, kept: Kept, process: subprocess.Popen[bytes]) -> None:
+        finish_off(process)  # what a killed program leaves behind must not act beside its successor
+        kept.process = None
+        if time.monotonic() - kept.started > SETTLED_SECONDS:
+            kept.wait = SOONEST
+        self._say(
+            f"{kept.child.name} (pid {process.pid}) {_end(process.returncode)}; "
+            f"starting it again in {kept.wait:g} s"
+        )
+        self._put_off(kept)
+
+    def _put_off(self, kept: Kept) -> None:
+        kept.due = time.monotonic() + kept.wait
+        kept.wait = min(LATEST, 2 * kept.wait)
+
+    def _begin(self, kept: Kept) -> subprocess.Popen[bytes]:
+        kept.started = time.monotonic()
+        if kept.child.before:
+            kept.child.before()
+        kept.process = spawn(kept.child, logs.path(self._places, kept.child.name))
+        self._write_table()
+        return kept.process
+
+    def _stop(self, group: list[Kept]) -> None:
+        """Ask all of them, wait together, insist."""
+        live = [(kept.child, kept.process) for kept in group if kept.process is not None]
+        for child, process in live:
+            ask_to_stop(process, child)
+        begun = time.monotonic()
+        for child, process in live:
+            while not wait_gone(process, seconds=0.1):
+                allowed = HURRIED_SECONDS if self._hurried else child.stop_timeout
+                if time.monotonic() - begun > allowed:
+                    break
+            finish_off(process)
+
+    def _other_roles(self) -> tuple[str, ...]:
+        known = {role for roles in STOP_ORDER for role in roles}
+        return tuple({kept.child.role for kept in self._kept} - known)
+
+    def _write_table(self) -> None:
+        entries = [
+            table.Entry("supervisor", "supervisor", os.getpid(), processes.born(os.getpid()))
+        ]
+        for kept in self._kept:
+            pid = kept.process.pid if kept.process else 0
+            if word := processes.born(pid) if pid else "":
+                entries.append(table.Entry(kept.child.role, kept.child.name, pid, word))
+        table.write(self._places.data_dir, entries)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._hurried = self._asked and number == signal.SIGINT
+        self._asked = True
+
+
+def end_leftovers(places: Places) -> None:
+    """End what a killed supervisor left: by its table, and by the mark in the environment.
+
+    Only the holder of the lock may call this. The servers end their own (they lose their marks).
+    """
+    left = {entry.pid: entry for entry in table.read(places.data_dir)}
+    mine = [pid for pid, entry in left.items() if processes.born(pid) == entry.born != ""]
+    servers = [pid for pid in mine if left[pid].role in {"postgres", "valkey"}]
+    programs = {pid for pid in mine if left[pid].role != "supervisor"} - set(servers)
+    marked = set(processes.marked(f"{MARK}={_mark(places)}")) - set(servers)
+    processes.end(programs | marked, by=signal.SIGKILL, within=5)
+    for pid in servers:
+        number = signal.SIGINT if left[pid].role == "postgres" else signal.SIGTERM
+        processes.end([pid], by=number, within=10)
+
+
+def _sole(places: Places) -> contextlib.AbstractContextManager[None]:
+    holder = next((e.pid for e in table.read(places.data_dir) if e.role == "supervisor"), None)
+    refusal = Refused(
+        "already_running",
+        f"Volley is already running on {places.data_dir}"
+        f"{f', pid {holder}' if holder else ''}; volley ps shows it.",
+        status=409,
+    )
+    return locked(places.run / "lock", otherwise=refusal)
+
+
+@contextlib.contextmanager
+def _signals(on_signal: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """SIGTERM, SIGINT and SIGHUP go to `on_signal` in the block; SIGHUP not if nohup ignores it."""
+    numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+    before = {n: signal.getsignal(n) for n in numbers}
+    for number in numbers:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _mark(places: Places) -> str:
+    """A word that is in the environment of this stack's children and of nobody else."""
+    return places.secret("run/mark")
+
+
+def _end(status: int) -> str:
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"

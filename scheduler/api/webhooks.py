@@ -1,0 +1,206 @@
+"""The edge for providers' callbacks: verify, keep, answer. It thinks never.
+
+A bare ASGI app, not a framework route: it must take thousands of callbacks a second. What was answered
+with 204 is committed in Postgres; a callback that could not be kept is answered 503, and the provider
+repeats it (our addresses ask for that). What it means is decided later, in batches, by a task.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from shared import metrics
+from shared.db.queries import inbox
+from shared.db.queries.inbox import Kept
+from shared.db.session import transaction
+from shared.domain.message import RANK
+from shared.errors import Refused
+from shared.logging import get_logger
+from shared.providers.accounts import platform_credentials
+from shared.providers.base import Forged, Receipt
+from shared.providers.registry import reports_of
+from shared.queue.jobs import ApplyReceipts
+from shared.queue.publish import publish
+from shared.secrets import unseal
+from shared.settings import settings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+log = get_logger(__name__)
+
+BODY_LIMIT: Final = 64 * 1024
+#: One commit for all callbacks that came within this time.
+GROUP: Final = 0.002
+#: A worker is told at most this often that callbacks are waiting.
+HINT_EVERY: Final = 0.2
+#: Tokens of agents' own accounts are read again this often.
+TOKENS_FRESH_FOR: Final = 30.0
+
+
+class TooLarge(Exception):
+    """The body is longer than any callback."""
+
+
+class Webhooks:
+    """POST /webhooks/{provider}/status, mounted at /webhooks."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Kept, asyncio.Future[bool]]] = []
+        self._arrived = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="inbox")
+        self._tokens: dict[str, tuple[str, ...]] = {}
+        self._tokens_read = 0.0
+        self._hint = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start keeping. Called once, on the loop that serves."""
+        self._tasks = [asyncio.create_task(self._keep_all()), asyncio.create_task(self._hint_all())]
+
+    async def stop(self) -> None:
+        """Keep what is waiting, then end."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._threads.shutdown()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One callback: genuine or 403, durable before 204."""
+        status = await self._answer(scope, receive)
+        metrics.callbacks.labels(str(status)).inc()
+        headers = [(b"content-length", b"0")]
+        if status == 503:
+            headers.append((b"retry-after", b"1"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> int:
+        provider, _, kind = _path(scope).strip("/").partition("/")
+        if scope["method"] != "POST":
+            return 405
+        if kind != "status":
+            return 404
+        try:
+            body = await _body(receive)
+            receipt = await self._genuine(provider, scope, body)
+        except TooLarge:
+            return 413
+        except Forged:
+            return 403
+        except Refused as refused:
+            return 404 if refused.code == "not_available" else refused.status
+        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((_kept(receipt), kept))
+        self._arrived.set()
+        return 204 if await kept else 503
+
+    async def _genuine(self, provider: str, scope: Scope, body: bytes) -> Receipt:
+        """The receipt of a callback that its provider signed. Raises Forged."""
+        reports = reports_of(provider)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        query = scope["query_string"].decode("latin-1")
+        tokens = await self._tokens_of(reports.account_of(headers, body))
+        path = scope.get("root_path", "") + _path(scope)
+        url = f"{settings().callback_base}{path}" + (f"?{query}" if query else "")
+        params = reports.verify(url, headers, body=body, tokens=tokens)
+        return reports.parse(query, params, raw=body.decode("utf-8", "replace"))
+
+    async def _tokens_of(self, account: str) -> tuple[str, ...]:
+        """The auth tokens of the account a callback names; none for a stranger's."""
+        now = asyncio.get_running_loop().time()
+        stale = now - self._tokens_read > TOKENS_FRESH_FOR
+        if stale or (account not in self._tokens and now - self._tokens_read > 1):
+            self._tokens_read = now
+            try:
+                loop = asyncio.get_running_loop()
+                self._tokens = await loop.run_in_executor(self._threads, _all_tokens)
+            except DBAPIError as error:
+                log.warning("callbacks.tokens_not_read", error=type(error).__name__)
+        return self._tokens.get(account, ())
+
+    async def _keep_all(self) -> None:
+        """Commit what has arrived, in groups; a group that fails is answered 503."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._arrived.wait()
+            await asyncio.sleep(GROUP)
+            self._arrived.clear()
+            group, self._waiting = self._waiting, []
+            kept = await loop.run_in_executor(self._threads, _store, [one for one, _ in group])
+            for _, answer in group:
+                if not answer.done():
+                    answer.set_result(kept)
+            if kept:
+                self._hint.set()
+
+    async def _hint_all(self) -> None:
+        """Tell a worker that callbacks are waiting. Lost, it costs a second: the sweep looks too."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._hint.wait()
+            self._hint.clear()
+            await loop.run_in_executor(None, publish, [ApplyReceipts()])
+            await asyncio.sleep(HINT_EVERY)
+
+
+def _path(scope: Scope) -> str:
+    """The path below the mount point."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > BODY_LIMIT:
+            raise TooLarge
+        if not message.get("more_body"):
+            return body
+
+
+def _kept(receipt: Receipt) -> Kept:
+    status = receipt.status or receipt.provider_status
+    return Kept(
+        provider=receipt.provider,
+        message_id=receipt.message_id,
+        part=receipt.part,
+        token=receipt.token,
+        sid=receipt.sid or None,
+        status=status,
+        rank=RANK.get(receipt.status or "", 0),
+        error_code=receipt.error_code,
+        raw=receipt.raw.replace("\x00", "\ufffd"),
+    )
+
+
+def _store(callbacks: list[Kept]) -> bool:
+    try:
+        with transaction() as connection:
+            inbox.keep(connection, callbacks)
+    except (DBAPIError, OSError) as error:
+        log.warning("callbacks.not_kept", error=type(error).__name__, callbacks=len(callbacks))
+        return False
+    return True
+
+
+def _all_tokens() -> dict[str, tuple[str, ...]]:
+    """Auth tokens by account: the platform's, and those of agents with an account of their own."""
+    tokens: dict[str, tuple[str, ...]] = {}
+    with transaction() as connection:
+        for row in connection.execute(text("SELECT credentials FROM agent WHERE credentials IS NOT NULL")):
+            own = unseal(bytes(row.credentials))
+            known = tokens.get(own["account_sid"], ())
+            tokens[own["account_sid"]] = (*known, own["auth_token"])
+    try:
+        platform = platform_credentials(settings())
+    except Refused:
+        return tokens
+    return tokens | {platform.account_sid: platform.auth_tokens}

@@ -1,0 +1,57 @@
+"""The scheduler process: the dispatch loop here, everything heavy in a child of its own."""
+
+import gc
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from scheduler.dispatch import Dispatcher, run
+from shared.logging import configure_logging, get_logger
+from shared.throttle import Throttle
+from shared.throttle.store import redis
+
+log = get_logger(__name__)
+
+#: Seconds the child may take to end its import chunk.
+_CHILD_STOPS_WITHIN = 20
+
+
+def main() -> None:
+    """Dispatch until SIGTERM or SIGINT."""
+    configure_logging("scheduler")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    keeper = threading.Thread(target=_keep_child, args=(stopping,), name="child")
+    keeper.start()
+    gc.collect()
+    gc.freeze()
+    run(Dispatcher(Throttle(redis())), stopping.is_set)
+    keeper.join()
+
+
+def _keep_child(stopping: threading.Event) -> None:
+    """Start the repair process, and again whenever it dies."""
+    while not stopping.is_set():
+        child = subprocess.Popen([sys.executable, "-m", "scheduler.repair"])
+        while child.poll() is None and not stopping.wait(0.2):
+            pass
+        if stopping.is_set():
+            _stop(child)
+        else:
+            log.warning("repair.died", returncode=child.returncode)
+            time.sleep(0.5)
+
+
+def _stop(child: "subprocess.Popen[bytes]") -> None:
+    child.terminate()
+    try:
+        child.wait(_CHILD_STOPS_WITHIN)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""A campaign file in, accepted and rejected rows out. No database here: that is `load`."""
+
+from scheduler.ingest.judge import Accepted, Plan
+from scheduler.ingest.rejects import Reject, RejectCode, write_rejects
+from scheduler.ingest.report import Report, ReportBuilder
+from scheduler.ingest.rows import Rows, open_rows
+from scheduler.ingest.validate import Chunk, Objection, Screen, validate
+
+__all__ = [
+    "Accepted",
+    "Chunk",
+    "Objection",
+    "Plan",
+    "Reject",
+    "RejectCode",
+    "Report",
+    "ReportBuilder",
+    "Rows",
+    "Screen",
+    "open_rows",
+    "validate",
+    "write_rejects",
+]

@@ -1,0 +1,112 @@
+"""Which column is what: the phone number's, the time zone's, the placeholders'.
+
+A column is taken as the phone number's only when its name leaves no doubt. Names that surely mean
+one (phone, mobile, msisdn …) come before names that may (number, to, contact); two of a kind are
+never chosen between, not even `phone` and `mobile`: the caller names one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Final
+
+from shared.domain.template import find, key
+from shared.errors import Refused
+
+#: Added by the reject file (rejects.write_rejects), ignored when it is uploaded again.
+OWN_COLUMNS: Final = ("volley_row", "volley_column", "volley_code", "volley_reason", "volley_fix")
+
+
+def phone_index(header: Sequence[str], *, named: str | None, first: Sequence[str] = ()) -> int:
+    """The index of the phone column, `named` or found by its name.
+
+    `first` is the first record, for a better message. Raises Refused no_header, no_phone_column,
+    which_phone_column, unknown_column, ambiguous_column.
+    """
+    if named:
+        return find(named, header, called="column")
+    for kind in (_SURELY, _PERHAPS):
+        found = [i for i, name in enumerate(header) if kind.fullmatch(_plain(name))]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = [header[index] for index in found]
+            raise Refused(
+                "which_phone_column",
+                f"Several columns may hold the phone number: {', '.join(names)}. "
+                f'Name the one to text as phone column (such as "{names[0]}").',
+                details={"columns": names},
+            )
+    raise _none_found(header, first)
+
+
+def is_phone_name(name: str) -> bool:
+    """True for a column name that means, or may mean, a phone number."""
+    plain = _plain(name)
+    return bool(_SURELY.fullmatch(plain) or _PERHAPS.fullmatch(plain))
+
+
+def named_index(header: Sequence[str], named: str | None) -> int | None:
+    """The index of a column the caller named. Raises Refused unknown_column, ambiguous_column."""
+    return find(named, header, called="column") if named else None
+
+
+def refuse_twins(header: Sequence[str]) -> None:
+    """Two columns of one name cannot be told apart. Raises Refused duplicate_columns."""
+    seen: dict[str, int] = {}
+    for number, name in enumerate(header, 1):
+        before = seen.setdefault(name.casefold(), number)
+        if name and before != number:
+            raise Refused(
+                "duplicate_columns",
+                f"Columns {before} and {number} are both called “{name}”. Rename one.",
+                details={"column": name, "positions": [before, number]},
+            )
+
+
+_SURELY: Final = re.compile(
+    r"""
+    (?:contact|primary|main|customer|client|recipient|user|lead|guest|patient|member|sms|to|your)?
+    (?:phone|mobile|cell|cellular|tel|telephone|handphone|mob|ph|whatsapp|fon|telefon|telephon)
+    (?:phone|telephone|tel|telefon)?
+    (?:no|nr|num|nbr|number|numbers|nummer|e164|1)?
+    | msisdn | e164 | handy (?:nr|nummer)? | mobil (?:nr|nummer|telefon|funk)? | gsm (?:no|number)?
+    | sms (?:no|number)? | to (?:no|number) | telefono | numerodetelefono | celular | movil
+    | cellulare | portable | numerodetelephone
+    """,
+    re.VERBOSE,
+)
+_PERHAPS: Final = re.compile(
+    "number|num|to|contact|contactno|contactnumber|recipient|recipientnumber|destination"
+)
+_A_NUMBER: Final = re.compile(r"'?\+?[\d().\-\s]{8,}", re.ASCII)
+
+
+def _plain(name: str) -> str:
+    """A name's letters and digits without accents: `Téléphone (mobile)` → telephonemobile."""
+    apart = unicodedata.normalize("NFD", key(name))
+    return "".join(char for char in apart if not unicodedata.combining(char))
+
+
+def _none_found(header: Sequence[str], first: Sequence[str]) -> Refused:
+    columns = [name for name in header if name]
+    if any(_A_NUMBER.fullmatch(name) for name in columns):
+        return Refused(
+            "no_header",
+            "The first line holds a phone number where the columns' names should be. "
+            "Put a line with their names above it, such as: phone,first_name",
+        )
+    likely = [
+        name
+        for name, cell in zip(header, first, strict=False)
+        if name and _A_NUMBER.fullmatch(cell)
+    ]
+    hint = (
+        f'name its column as phone column, perhaps "{likely[0]}"' if likely else "name its column"
+    )
+    return Refused(
+        "no_phone_column",
+        f"No column is called phone, mobile, number or the like. Rename the one with the numbers "
+        f"to phone, or {hint}. The columns are {', '.join(columns[:50])}.",
+        details={"columns": columns[:50], "suggestion": likely[0] if likely else None},
+    )

@@ -1,0 +1,85 @@
+"""Rows that were not accepted, and the file they go back in: to be mended and uploaded again."""
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple, TextIO
+
+from scheduler.ingest.columns import OWN_COLUMNS
+
+
+class RejectCode(StrEnum):
+    """Why a row was not accepted."""
+
+    MISSING_PHONE = "missing_phone"
+    INVALID_PHONE = "invalid_phone"
+    AMBIGUOUS_PHONE = "ambiguous_phone"
+    DUPLICATE = "duplicate"
+    MISSING_VALUE = "missing_value"
+    TOO_LONG = "too_long"
+    TOO_MANY_COLUMNS = "too_many_columns"
+    TOO_FEW_COLUMNS = "too_few_columns"
+    BAD_ENCODING = "bad_encoding"
+    CONTROL_CHARACTER = "control_character"
+    SUPPRESSED = "suppressed"
+    NO_CONSENT = "no_consent"
+
+
+class Reject(NamedTuple):
+    """One row that was not accepted: where, what, why, and what to do. `cells` are as in the file.
+
+    `column` and `value` are empty where the whole row is at fault.
+    """
+
+    row: int
+    column: str
+    value: str
+    code: str
+    reason: str
+    fix: str
+    cells: list[str]
+
+
+def write_rejects(out: TextIO, header: Sequence[str], rejects: Iterable[Reject]) -> None:
+    """The rejected rows as CSV: their own columns, then why (`columns.OWN_COLUMNS`).
+
+    Safe to open in a spreadsheet, and read back without loss. `out` must be opened with
+    newline="", best as utf-8-sig for Excel. Cells beyond the header follow at the end, where they
+    are seen and come back.
+    """
+    writer = csv.writer(out)
+    writer.writerow([*map(guarded, header), *OWN_COLUMNS])
+    for reject in rejects:
+        width = len(header)
+        own = reject.cells[:width] + [""] * (width - len(reject.cells))
+        why = [str(reject.row), reject.column, reject.code, reject.reason, reject.fix]
+        beyond = reject.cells[width:] if any(reject.cells[width:]) else []
+        cells = [*own, *why, *beyond]
+        writer.writerow([guarded(_SURROGATE.sub("\ufffd", cell)) for cell in cells])
+
+
+def legible(text: str) -> str:
+    """`text` fit for a terminal, JSON and Postgres: what none of them can show becomes U+FFFD."""
+    return _ILLEGIBLE.sub("\ufffd", text)
+
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")  # an undecodable byte
+_ILLEGIBLE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
+)
+
+# OWASP, "CSV injection": what a spreadsheet takes for a formula, behind blanks and quotes too.
+_FORMULA: Final = r"[ \t\r\n\"']*[=+\-@\t\r＝＋－＠]"
+_DANGEROUS: Final = re.compile(_FORMULA)
+_GUARDED: Final = re.compile(f"'(?={_FORMULA})")
+
+
+def guarded(cell: str) -> str:
+    """`cell` behind an apostrophe if a spreadsheet might run it."""
+    return f"'{cell}" if _DANGEROUS.match(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """`cell` without that apostrophe. `unguarded(guarded(cell))` is `cell`, whatever it holds."""
+    return cell[1:] if _GUARDED.match(cell) else cell

@@ -1,0 +1,121 @@
+"""What a file will do, in the words of the API: counts, segments, cost drivers, time, rejects."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from scheduler.ingest.rejects import Reject, RejectCode, legible
+from shared.domain.segments import Encoding, measure, ucs2_characters
+
+REJECTS_SHOWN: Final = 100
+CHARACTERS_SHOWN: Final = 50
+_CHARACTERS_KEPT: Final = 5_000
+_VALUE_SHOWN: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A finished report. `as_dict` is what the API and `volley check --json` show."""
+
+    rows: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    encoding: str
+    segments: dict[str, int]
+    ucs2_characters: list[str]
+    eta_seconds: float
+    rejects: list[Reject]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready, in the order INTERFACE names the fields."""
+        return {
+            "rows": self.rows,
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "duplicates": self.duplicates,
+            "encoding": self.encoding,
+            "segments": self.segments,
+            "ucs2_characters": self.ucs2_characters,
+            "eta_seconds": self.eta_seconds,
+            "rejects": [_shown(reject) for reject in self.rejects],
+        }
+
+
+@dataclass(slots=True)
+class ReportBuilder:
+    """Adds up a report while a file is read, in flat memory.
+
+    `encoding` is the file's, `rate` the agents' session starts a second together.
+    `codes` counts the rejects by code, `ucs2_rows` the texts that need UCS-2.
+    """
+
+    encoding: str
+    rate: float
+    smart_encoded: bool = False
+    accepted: int = 0
+    total: int = 0
+    fewest: int = 0
+    most: int = 0
+    ucs2_rows: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+    characters: Counter[str] = field(default_factory=Counter)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def accept(self, segments: Iterable[int]) -> None:
+        """Count accepted rows by their segments; 0 for a row whose text is not written yet."""
+        counts = list(segments)
+        if not counts:
+            return
+        self.fewest = min(counts) if not self.accepted else min(self.fewest, *counts)
+        self.most = max(self.most, *counts)
+        self.total += sum(counts)
+        self.accepted += len(counts)
+
+    def blame(self, body: str) -> None:
+        """Remember which characters of a UCS-2 text force it to be one."""
+        self.ucs2_rows += 1
+        self.characters.update(ucs2_characters(body))
+        if len(self.characters) > 2 * _CHARACTERS_KEPT:
+            self.characters = Counter(dict(self.characters.most_common(_CHARACTERS_KEPT)))
+
+    def reject(self, rejects: Iterable[Reject]) -> None:
+        """Count rejected rows, and keep the first to show."""
+        for reject in rejects:
+            self.codes[reject.code] += 1
+            if len(self.rejects) < REJECTS_SHOWN:
+                self.rejects.append(reject)
+
+    def report(self) -> Report:
+        """The report on what was added so far."""
+        rejected = self.codes.total()
+        return Report(
+            rows=self.accepted + rejected,
+            accepted=self.accepted,
+            rejected=rejected,
+            duplicates=self.codes[RejectCode.DUPLICATE],
+            encoding=self.encoding,
+            segments={"total": self.total, "min": self.fewest, "max": self.most},
+            ucs2_characters=self._forcing(),
+            eta_seconds=round(self.accepted / self.rate, 1),
+            rejects=list(self.rejects),
+        )
+
+    def _forcing(self) -> list[str]:
+        """The characters that force UCS-2, most frequent first, less what smart encoding mends."""
+        ranked = [character for character, _ in self.characters.most_common()]
+        if self.smart_encoded:
+            ranked = [
+                c for c in ranked if measure(c, smart_encoding=True).encoding == Encoding.UCS2
+            ]
+        return ranked[:CHARACTERS_SHOWN]
+
+
+def _shown(reject: Reject) -> dict[str, Any]:
+    """A reject without its cells, and a very long value cut."""
+    shown = reject._asdict()
+    del shown["cells"]
+    value = legible(reject.value)
+    shown["value"] = value if len(value) <= _VALUE_SHOWN else f"{value[:_VALUE_SHOWN]}…"
+    return shown

@@ -1,0 +1,208 @@
+"""Find out what became of calls nobody saw the end of, and of messages without an end.
+
+Stored callbacks come first: most doubts end there. Then the provider's own list decides, and absence
+from it proves something only with a witness: a message we know was accepted later than the doubtful
+call could have been, standing on the account's newest page before the look-up.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.exc import IntegrityError
+
+from shared import clock
+from shared.db.queries import checks, evidence, inbox, record
+from shared.db.queries.checks import Check
+from shared.db.queries.evidence import Evidence
+from shared.db.queries.record import Return
+from shared.db.session import retried, transaction
+from shared.domain.message import AttemptStatus
+from shared.errors import SendError
+from shared.logging import get_logger
+from shared.providers.accounts import credentials_for
+from shared.providers.base import Listed, Lists
+from shared.providers.registry import adapter_for, close_adapters
+from shared.settings import settings
+
+log = get_logger(__name__)
+
+#: Attempts looked after in one run, and look-ups under way at once on one account.
+BATCH: Final = 200
+AT_ONCE: Final = 8
+#: Clocks differ and lists are rounded to the second: look this far before the claim.
+BEFORE_CLAIM: Final = timedelta(seconds=60)
+#: A provider's queue may hold a message for its validity period; a day later nothing more will come.
+GIVE_UP_AFTER: Final = timedelta(seconds=36_000) + timedelta(days=1)
+#: The account's newest messages that are looked through for a witness.
+NEWEST: Final = 50
+
+
+def reconcile() -> int:
+    """Look after all attempts whose time has come; returns how many."""
+    inbox.drain(timedelta(seconds=settings().poll_after))
+    total = 0
+    while True:
+        lease = timedelta(seconds=sum(settings().http_timeout) * 3)
+        due = retried(lambda connection: checks.take(connection, BATCH, lease=lease))
+        if due:
+            asyncio.run(_look_after(due))
+        total += len(due)
+        if len(due) < BATCH:
+            return total
+
+
+async def _look_after(due: Sequence[Check]) -> None:
+    by_account: dict[str, list[Check]] = defaultdict(list)
+    for check in due:
+        by_account[check.account].append(check)
+    try:
+        await asyncio.gather(*(_one_account(checks) for checks in by_account.values()))
+    finally:
+        await close_adapters()
+
+
+async def _one_account(due: Sequence[Check]) -> None:
+    adapter = adapter_for(due[0].provider, credentials_for(due[0].own))
+    if not isinstance(adapter, Lists):
+        return
+    doubts = [check for check in due if check.status == AttemptStatus.SENDING]
+    polls = [check for check in due if check.status != AttemptStatus.SENDING]
+    at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def carefully(check: Check, witness: "Witness | None") -> None:
+        async with at_once:
+            try:
+                if witness is None:
+                    await _poll(adapter, check)
+                else:
+                    await _decide(adapter, check, witness)
+            except SendError as error:
+                # It cannot be asked now. Nothing is concluded from that; the next look is due soon.
+                log.warning("reconcile.cannot_ask", message_id=check.message_id, code=error.code)
+
+    if doubts:
+        # In claim order, so that what is bound to the first is not found again for the next.
+        witness = await _witness(adapter)
+        for check in sorted(doubts, key=lambda c: c.claimed_at):
+            await carefully(check, witness)
+    await asyncio.gather(*(carefully(check, None) for check in polls))
+
+
+class Witness:
+    """The SIDs on the account's newest page, seen before any look-up of this run."""
+
+    def __init__(self, seen: Sequence[str]) -> None:
+        self._seen = list(seen)
+
+    def speaks_for(self, check: Check) -> bool:
+        """Whether the list shows a message that was accepted when this call must have ended."""
+        after = check.claimed_at + timedelta(seconds=settings().fence + settings().http_timeout[1])
+        with transaction() as connection:
+            return checks.accepted_after(connection, self._seen, after)
+
+
+async def _witness(adapter: Lists) -> Witness:
+    try:
+        return Witness([listed.sid for listed in await adapter.newest(NEWEST)])
+    except SendError:
+        return Witness([])
+
+
+async def _decide(adapter: Lists, check: Check, witness: Witness) -> None:
+    """The verdict on one doubtful call: bind what is found, or wait, or conclude."""
+    listed = await adapter.list_to(check.phone, created_after=check.claimed_at - BEFORE_CLAIM)
+    found = _choose(check, _unbound(check, listed))
+    if found is not None:
+        _bind(check, found, source="listing")
+        return
+    looks = settings().reconcile_checks
+    age = (clock.now() - check.claimed_at).total_seconds()
+    later = [at for at in looks if at > age]
+    if later:
+        _look_again(check, check.claimed_at + timedelta(seconds=later[0]))
+    elif witness.speaks_for(check):
+        _proved_not_gone(check)
+    elif settings().on_unknown == "resend":
+        _resend(check)
+    else:
+        retried(lambda connection: record.park(connection, [(check.message_id, check.token)]))
+        log.warning("message.unknown", message_id=check.message_id)
+
+
+def _unbound(check: Check, listed: Sequence[Listed]) -> list[Listed]:
+    """Messages of ours to this number that no attempt has, from the sender of this call."""
+    ours = [
+        one
+        for one in listed
+        if (one.direction or "").startswith("outbound")
+        and (
+            (check.sender is not None and one.sender == check.sender)
+            or (check.service is not None and one.messaging_service_sid == check.service)
+        )
+    ]
+    with transaction() as connection:
+        bound = checks.bound(connection, [one.sid for one in ours])
+    return [one for one in ours if one.sid not in bound]
+
+
+def _choose(check: Check, candidates: Sequence[Listed]) -> Listed | None:
+    """The one that is this call's. The body only tells several apart: providers change it."""
+    if len(candidates) > 1:
+        same = [one for one in candidates if one.body == check.text]
+        candidates = same or candidates
+    return min(candidates, key=lambda one: one.created_at or clock.now(), default=None)
+
+
+def _bind(check: Check, found: Listed, *, source: str) -> None:
+    status = found.status or AttemptStatus.ACCEPTED.value
+    proof = Evidence(
+        message_id=check.message_id,
+        token=check.token,
+        sid=found.sid,
+        status=status,
+        error_code=found.error_code,
+        source=source,
+    )
+    poll_after = timedelta(seconds=settings().poll_after)
+    try:
+        retried(lambda connection: evidence.apply(connection, [proof], poll_after=poll_after))
+    except IntegrityError:
+        # A callback bound this SID elsewhere in the same instant: the next look sees that.
+        return
+    log.info("message.bound", message_id=check.message_id, source=source, status=status)
+
+
+def _look_again(check: Check, at: datetime) -> None:
+    retried(lambda connection: checks.look_again(connection, check, at=at))
+
+
+def _proved_not_gone(check: Check) -> None:
+    back = Return(check.message_id, check.token, "proved not gone", counts=True)
+    retried(lambda connection: record.give_back(connection, [back]))
+    log.info("message.proved_not_gone", message_id=check.message_id)
+
+
+def _resend(check: Check) -> None:
+    back = Return(
+        check.message_id, check.token, "resent without proof (ON_UNKNOWN=resend)", counts=True
+    )
+    retried(lambda connection: record.give_back(connection, [back]))
+    log.warning("message.resent_without_proof", message_id=check.message_id)
+
+
+async def _poll(adapter: Lists, check: Check) -> None:
+    """Ask for a message that was accepted and has no end yet."""
+    found = await adapter.fetch(check.sid) if check.sid else None
+    poll_after = settings().poll_after
+    if found is not None and found.status is not None:
+        _bind(check, found, source="poll")
+    if clock.now() > check.claimed_at + GIVE_UP_AFTER:
+        retried(lambda connection: checks.look_no_more(connection, check))
+    else:
+        # Each look waits longer: most that are late are very late.
+        wait = poll_after * min(2**check.checks, 24)
+        at = clock.now() + timedelta(seconds=wait)
+        retried(lambda connection: checks.look_again(connection, check, at=at))

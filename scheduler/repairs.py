@@ -1,0 +1,99 @@
+"""The loops that repair, but for the reconciler: each finds what was lost, and mends it."""
+
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import text
+
+from scheduler.ingest.load import load
+from shared.db.queries import agents, campaigns, inbox
+from shared.db.queries import repairs as queries
+from shared.db.queries.uploads import LeaseLost, abandoned
+from shared.db.session import retried, transaction
+from shared.errors import Refused
+from shared.logging import get_logger
+from shared.settings import settings
+from shared.throttle import Throttle
+from shared.throttle.store import redis
+
+log = get_logger(__name__)
+
+_BATCH = 5000
+
+
+def apply_receipts() -> int:
+    """Callbacks stored and not applied: their task was lost, or the broker is away."""
+    return inbox.drain(timedelta(seconds=settings().poll_after))
+
+
+def launch_scheduled() -> int:
+    """Campaigns whose `scheduled_at` has come start to run."""
+    started = retried(queries.launch_scheduled)
+    for campaign_id in started:
+        log.info("campaign.launched", campaign_id=campaign_id)
+    return len(started)
+
+
+def finish() -> int:
+    """Campaigns with nothing left in draft, planned, ready or sending are finished."""
+    done = retried(campaigns.finish_done)
+    for campaign_id in done:
+        log.info("campaign.finished", campaign_id=campaign_id)
+    return len(done)
+
+
+def cancel_unsent() -> int:
+    """Unsent rows of cancelled campaigns, in batches: a cancel answers before a million are done."""
+    total = 0
+    for campaign_id in retried(queries.cancelled_with_unsent):
+        while some := retried(partial(campaigns.cancel_some, campaign_id=campaign_id)):
+            total += some
+    return total
+
+
+def expire() -> int:
+    """Unsent rows whose campaign's `send_before` has passed."""
+    total = 0
+    while some := retried(lambda connection: campaigns.expire_some(connection, most=_BATCH)):
+        total += some
+    return total
+
+
+def resume_imports() -> int:
+    """Draft campaigns whose importer is silent: go on behind the last committed chunk."""
+    resumed = 0
+    with transaction() as connection:
+        waiting = abandoned(connection)
+    for campaign_id in waiting:
+        try:
+            resumed += load(campaign_id)
+        except (Refused, LeaseLost) as error:
+            log.warning("import.stopped", campaign_id=campaign_id, reason=str(error))
+    return resumed
+
+
+def fill_holes() -> int:
+    """Accepted rows that have no message get one; and say so, for it should never happen."""
+    filled = retried(queries.fill_holes)
+    if filled:
+        log.error("import.holes_filled", recipients=filled)
+    return filled
+
+
+def lift_ended_holds() -> int:
+    """Holds whose time is over."""
+    return retried(agents.lift_ended)
+
+
+def fold_counts() -> int:
+    """Fold the insert-only counts of busy campaigns."""
+    return retried(campaigns.fold_counts)
+
+
+def forget() -> int:
+    """Drop what only matters for a while: idle slots, idempotent answers older than a day."""
+    with transaction() as connection:
+        connection.execute(
+            text("DELETE FROM idempotent_answer WHERE created_at < now() - interval '24 hours'")
+        )
+    return Throttle(redis()).forget_idle(older_than=3600)

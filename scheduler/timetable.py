@@ -1,0 +1,35 @@
+"""What fires, how often, and why. Beat fires these; the scheduler's own loop does when beat cannot.
+
+Every loop is a plain function with an open-ended predicate, safe to run twice at once and on several
+schedulers: recovery never depends on the broker it repairs.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from scheduler import repairs
+from scheduler.reconcile import reconcile
+
+
+class Timer(NamedTuple):
+    """A loop and its period in seconds."""
+
+    name: str
+    every: float
+    run: Callable[[], object]
+    why: str
+
+
+TIMETABLE: Final = (
+    Timer("receipts", 1, repairs.apply_receipts, "callbacks that were stored and not applied"),
+    Timer("reconcile", 1, reconcile, "calls without an outcome, messages without an end"),
+    Timer("launch", 1, repairs.launch_scheduled, "campaigns whose scheduled_at has come"),
+    Timer("finish", 1, repairs.finish, "campaigns with nothing left to send"),
+    Timer("cancel", 2, repairs.cancel_unsent, "unsent rows of cancelled campaigns"),
+    Timer("expire", 5, repairs.expire, "unsent rows past send_before, paused or not"),
+    Timer("imports", 5, repairs.resume_imports, "imports whose importer died"),
+    Timer("holes", 30, repairs.fill_holes, "recipients without a message"),
+    Timer("holds", 5, repairs.lift_ended_holds, "holds whose time is over"),
+    Timer("counts", 5, repairs.fold_counts, "insert-only counts of busy campaigns"),
+    Timer("forget", 600, repairs.forget, "idle agents' slots in Redis, old idempotent answers"),
+)

@@ -1,0 +1,39 @@
+"""The tables. Alembic owns the schema; these classes say what it is and why."""
+
+from shared.db.models.agents import Agent, Hold, Sender
+from shared.db.models.campaigns import Campaign, CampaignCount, Lane, Reject, Upload, UploadChunk
+from shared.db.models.declarative import Base
+from shared.db.models.messages import Attempt, Event, Message, Recipient
+from shared.db.models.operations import (
+    ApiKey,
+    Audit,
+    Callback,
+    Control,
+    IdempotentAnswer,
+    LoopRun,
+    Suppression,
+)
+
+__all__ = [
+    "Agent",
+    "ApiKey",
+    "Attempt",
+    "Audit",
+    "Base",
+    "Callback",
+    "Campaign",
+    "CampaignCount",
+    "Control",
+    "Event",
+    "Hold",
+    "IdempotentAnswer",
+    "Lane",
+    "LoopRun",
+    "Message",
+    "Recipient",
+    "Reject",
+    "Sender",
+    "Suppression",
+    "Upload",
+    "UploadChunk",
+]

@@ -1,0 +1,83 @@
+"""Who speaks: agents, their senders, and what holds them back."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, LargeBinary, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.db.models.declarative import Base, Created
+
+
+class Agent(Base):
+    """A configured identity that speaks: provider account, senders, rate, opener."""
+
+    __tablename__ = "agent"
+
+    #: internal number; messages carry it instead of the public id, for the size of their index
+    key: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str | None]
+    provider: Mapped[str]
+    messaging_service_sid: Mapped[str | None]
+    #: session starts per second over the whole cluster; `next_rate` takes its place at `next_rate_at`
+    rate: Mapped[float] = mapped_column()
+    next_rate: Mapped[float | None] = mapped_column()
+    next_rate_at: Mapped[datetime | None]
+    timezone: Mapped[str | None]
+    opener: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    #: encrypted with SECRET_KEY; secrets go in and never come out
+    credentials: Mapped[bytes | None] = mapped_column(LargeBinary)
+    #: what all agents of one provider account share: its limits and its listing
+    account: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="active")
+    created_at: Mapped[Created]
+    deleted_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("status IN ('active', 'paused')", name="status"),
+        CheckConstraint("rate >= 1 AND rate <= 5", name="rate"),
+    )
+
+
+class Sender(Base):
+    """The From of an agent's messages: long code, toll-free or short code."""
+
+    __tablename__ = "sender"
+
+    key: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    agent_key: Mapped[int] = mapped_column(ForeignKey("agent.key", ondelete="CASCADE"))
+    number: Mapped[str]
+    is_primary: Mapped[bool] = mapped_column(server_default=text("false"))
+
+    __table_args__ = (Index("uq_sender_agent_key_number", "agent_key", "number", unique=True),)
+
+
+class Hold(Base):
+    """Something a provider's code made wait, with the mend. Lifted by a person, or at its end."""
+
+    __tablename__ = "hold"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    agent_key: Mapped[int] = mapped_column(ForeignKey("agent.key", ondelete="CASCADE"))
+    scope: Mapped[str]
+    #: the sender's number or the country's calling code; empty for agent and account
+    subject: Mapped[str] = mapped_column(server_default="")
+    code: Mapped[int]
+    until: Mapped[datetime | None]
+    fix: Mapped[str]
+    created_at: Mapped[Created]
+    lifted_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("scope IN ('sender', 'country', 'agent', 'account')", name="scope"),
+        Index(
+            "uq_hold_open",
+            "agent_key",
+            "scope",
+            "subject",
+            unique=True,
+            postgresql_where=text("lifted_at IS NULL"),
+        ),
+    )

@@ -1,0 +1,74 @@
+"""What a worker must know of an agent or a campaign to make a call: read seldom, cached by it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from shared.secrets import unseal
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """One agent as its calls need it."""
+
+    key: int
+    id: str
+    provider: str
+    account: str
+    rate: float
+    messaging_service_sid: str | None
+    #: its own account's credentials, opened; None for the platform's
+    own: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFacts:
+    """One campaign as its calls need it."""
+
+    id: int
+    options: dict[str, Any]
+    send_before: datetime | None
+
+
+_AGENTS = text("""
+    SELECT key, id, provider, account,
+           CASE WHEN next_rate_at <= now() THEN next_rate ELSE rate END AS rate,
+           messaging_service_sid, credentials
+    FROM agent WHERE key = ANY (CAST(:keys AS int[]))
+""")
+_ACTIVE = text("SELECT key FROM agent WHERE status = 'active' AND deleted_at IS NULL")
+_CAMPAIGNS = text("""
+    SELECT id, settings -> 'options' AS options, send_before FROM campaign
+    WHERE id = ANY (CAST(:ids AS int[]))
+""")
+
+
+def agents(connection: Connection, keys: Sequence[int]) -> list[AgentFacts]:
+    """The facts of these agents."""
+    found = connection.execute(_AGENTS, {"keys": list(keys)})
+    return [
+        AgentFacts(
+            key=row.key,
+            id=row.id,
+            provider=row.provider,
+            account=row.account,
+            rate=row.rate,
+            messaging_service_sid=row.messaging_service_sid,
+            own=unseal(bytes(row.credentials)) if row.credentials else None,
+        )
+        for row in found
+    ]
+
+
+def active_agents(connection: Connection) -> list[int]:
+    """Keys of all agents that may speak."""
+    return [row.key for row in connection.execute(_ACTIVE)]
+
+
+def campaigns(connection: Connection, ids: Sequence[int]) -> list[CampaignFacts]:
+    """The facts of these campaigns."""
+    found = connection.execute(_CAMPAIGNS, {"ids": list(ids)})
+    return [CampaignFacts(row.id, row.options or {}, row.send_before) for row in found]

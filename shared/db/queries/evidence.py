@@ -1,0 +1,137 @@
+"""Evidence of what a provider did with a call: a 201, a callback, a listing, a poll.
+
+One way in for all four, so that the rules hold for all: evidence speaks about the attempt whose
+token it carries; it only ever raises what is known; it moves the message only when that attempt is
+the message's latest; a superseded attempt keeps its SID, and the duplicate is an incident.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from shared.db.queries import parts
+from shared.domain.message import RANK
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one observation says about one attempt."""
+
+    message_id: int
+    token: uuid.UUID
+    sid: str | None
+    #: a word of AttemptStatus, from accepted upwards
+    status: str
+    error_code: int | None = None
+    sentence: str | None = None
+    #: how it is known: answer, callback, listing, poll
+    source: str = "callback"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the evidence changed."""
+
+    #: how many attempts it raised
+    raised: int
+    #: messages whose next part may go now, with the `due_at` (microseconds) that was written
+    continued: list[tuple[int, int]]
+    #: messages that went out under more than one token
+    duplicates: list[int]
+
+
+_RANK = "CASE {0} " + " ".join(f"WHEN '{s}' THEN {r}" for s, r in RANK.items()) + " END"
+
+_APPLY = text(f"""
+    WITH given AS MATERIALIZED (
+        SELECT DISTINCT ON (id, token) * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:sids AS text[]),
+            CAST(:statuses AS text[]), CAST(:ranks AS int[]), CAST(:codes AS int[]),
+            CAST(:sentences AS text[]), CAST(:sources AS text[]))
+            WITH ORDINALITY AS g(id, token, sid, status, rank, code, sentence, source, ord)
+        ORDER BY id, token, rank DESC, ord
+    ), held AS MATERIALIZED (
+        SELECT m.id, m.token, m.part, cardinality(m.cuts) AS more
+        FROM message m WHERE m.id IN (SELECT id FROM given) ORDER BY m.id FOR UPDATE
+    ), known AS MATERIALIZED (
+        SELECT a.message_id, a.part, a.n, a.token, g.sid, g.status, g.rank, g.code, g.sentence,
+               g.source, held.token = a.token AS current, held.more,
+               {_RANK.format("a.status")} AS old_rank,
+               EXISTS (SELECT 1 FROM attempt b WHERE b.message_id = a.message_id
+                       AND b.part = a.part AND b.n > a.n) AS superseded
+        FROM given g
+        JOIN held ON held.id = g.id
+        JOIN attempt a ON a.message_id = g.id AND a.token = g.token
+        WHERE (a.sid IS NULL OR g.sid IS NULL OR a.sid = g.sid)
+          AND NOT EXISTS (SELECT 1 FROM attempt b WHERE b.sid = g.sid
+                          AND (b.message_id, b.part, b.n) <> (a.message_id, a.part, a.n))
+    ), raised AS (
+        UPDATE attempt a SET
+            sid = coalesce(a.sid, k.sid),
+            status = CASE WHEN k.rank > k.old_rank THEN k.status ELSE a.status END,
+            outcome = CASE WHEN k.old_rank = 0 OR k.source = 'answer' THEN
+                CASE WHEN a.outcome IS NULL OR k.source = 'answer' THEN 'accepted'
+                     ELSE a.outcome || ', then accepted (' || k.source || ')' END
+                ELSE a.outcome END,
+            recorded_at = coalesce(a.recorded_at, clock_timestamp()),
+            error_code = CASE WHEN k.rank > k.old_rank THEN k.code ELSE a.error_code END,
+            error_message = CASE WHEN k.rank > k.old_rank THEN k.sentence ELSE a.error_message END,
+            check_at = CASE WHEN greatest(k.rank, k.old_rank) = 3 THEN NULL
+                            WHEN k.old_rank = 0 THEN now() + :poll_after ELSE a.check_at END,
+            checks = CASE WHEN k.old_rank = 0 THEN 0 ELSE a.checks END
+        FROM known k
+        WHERE a.message_id = k.message_id AND a.part = k.part AND a.n = k.n
+        RETURNING a.message_id, a.sid
+    ), moved AS (
+        UPDATE message m SET
+            status = k.status, due_at = NULL, compose_at = NULL, part = 1,
+            error_code = k.code, error_message = k.sentence,
+            sent_at = CASE WHEN k.rank >= 1 THEN coalesce(m.sent_at, now()) END,
+            delivered_at = CASE WHEN k.status = 'delivered' THEN now() END
+        FROM known k
+        WHERE m.id = k.message_id AND k.current AND k.more = 0 AND k.rank > k.old_rank
+    ), incidents AS (
+        INSERT INTO event (message_id, kind, details)
+        SELECT message_id, 'duplicate', jsonb_build_object(
+            'part', part, 'attempt', n, 'sid', sid, 'source', source,
+            'text', 'a superseded attempt went out after all')
+        FROM known WHERE superseded AND old_rank = 0
+    )
+    SELECT message_id, more, superseded AND old_rank = 0 AS duplicate, rank > old_rank AS raised
+    FROM known ORDER BY message_id
+""")
+
+
+def apply(
+    connection: Connection, evidence: Sequence[Evidence], *, poll_after: timedelta
+) -> Applied:
+    """Apply all of `evidence` in one transaction; rows are locked in id order.
+
+    Raises IntegrityError when a SID was bound elsewhere in the same instant: apply one by one then.
+    """
+    if not evidence:
+        return Applied(0, [], [])
+    found = connection.execute(_APPLY, _columns(evidence) | {"poll_after": poll_after}).fetchall()
+    long_ones = sorted({row.message_id for row in found if row.more and row.raised})
+    return Applied(
+        raised=sum(row.raised for row in found),
+        continued=parts.settle(connection, long_ones),
+        duplicates=[row.message_id for row in found if row.duplicate],
+    )
+
+
+def _columns(evidence: Sequence[Evidence]) -> dict[str, list[Any]]:
+    return {
+        "ids": [e.message_id for e in evidence],
+        "tokens": [e.token for e in evidence],
+        "sids": [e.sid for e in evidence],
+        "statuses": [e.status for e in evidence],
+        "ranks": [RANK[e.status] for e in evidence],
+        "codes": [e.error_code for e in evidence],
+        "sentences": [e.sentence for e in evidence],
+        "sources": [e.source for e in evidence],
+    }

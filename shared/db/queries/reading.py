@@ -1,0 +1,118 @@
+"""Campaigns as people see them: status, counts, pace and time left. Reads only; JSON-ready."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from shared.domain.campaign import CampaignStatus, Priority
+from shared.domain.message import UNSENT
+
+_COLUMNS = """
+    SELECT c.id, c.name, c.status, c.reason, {report} AS report, c.mode, c.priority, c.send_before,
+           c.scheduled_at, c.created_at, c.started_at, c.finished_at,
+           coalesce(n.counts, '{{}}') AS counts, coalesce(n.segments, 0) AS segments,
+           coalesce(l.agent_ids, '{{}}') AS agent_ids, coalesce(l.rate, 0)::float AS rate,
+           control.stopped_at IS NOT NULL AS stopped
+    FROM campaign c CROSS JOIN control
+    LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(status, messages) AS counts, sum(segments)::bigint AS segments
+        FROM (SELECT status, sum(messages)::bigint AS messages, sum(segments)::bigint AS segments
+              FROM campaign_count WHERE campaign_id = c.id
+              GROUP BY status HAVING sum(messages) <> 0) s
+    ) n ON true
+    LEFT JOIN LATERAL (
+        SELECT array_agg(a.id ORDER BY a.key) AS agent_ids,
+               sum(CASE WHEN a.next_rate_at <= now() THEN a.next_rate ELSE a.rate END)
+                   FILTER (WHERE a.status = 'active') AS rate
+        FROM lane JOIN agent a ON a.key = lane.agent_key WHERE lane.campaign_id = c.id
+    ) l ON true
+"""
+_ONE = text(_COLUMNS.format(report="c.report") + " WHERE c.id = :id")
+_PROGRESS = text(
+    _COLUMNS.format(report="NULL") + " WHERE c.id = ANY (CAST(:ids AS int[])) ORDER BY c.id"
+)
+# A page of campaigns leaves the reports' rejects out: a hundred of them each, for nobody.
+_PAGE = text(
+    _COLUMNS.format(report="c.report - 'rejects'")
+    + """ WHERE c.id < :before AND (:status = '' OR c.status = :status)
+          ORDER BY c.id DESC LIMIT :limit"""
+)
+
+
+def campaign(connection: Connection, campaign_id: int) -> dict[str, Any] | None:
+    """One campaign with its whole report, or None."""
+    row = connection.execute(_ONE, {"id": campaign_id}).one_or_none()
+    return _shown(row) if row is not None else None
+
+
+def campaigns(
+    connection: Connection, *, status: str = "", before: int | None = None, limit: int = 50
+) -> list[dict[str, Any]]:
+    """The newest campaigns, those with an id below `before`; reports without their rejects."""
+    parameters = {"status": status, "before": before or 1 << 31, "limit": limit}
+    return [_shown(row) for row in connection.execute(_PAGE, parameters)]
+
+
+def progress(connection: Connection, campaign_ids: list[int]) -> list[dict[str, Any]]:
+    """Where these campaigns stand, without their reports: what a progress bar asks every second."""
+    found = [_shown(row) for row in connection.execute(_PROGRESS, {"ids": campaign_ids})]
+    for standing in found:
+        del standing["report"]
+    return found
+
+
+_SWITCH = text("SELECT stopped_at, stopped_by FROM control")
+
+
+def sending(connection: Connection) -> dict[str, Any]:
+    """Whether all sending is stopped: {stopped, stopped_at, stopped_by}."""
+    row = connection.execute(_SWITCH).one()
+    return {
+        "stopped": row.stopped_at is not None,
+        "stopped_at": instant(row.stopped_at),
+        "stopped_by": row.stopped_by,
+    }
+
+
+def instant(value: datetime | None) -> str | None:
+    """An instant in ISO 8601, always in UTC and always written with Z."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
+
+
+def _shown(row: Row[Any]) -> dict[str, Any]:
+    """`rate` is what its active agents may start a second together, 0 while nothing is sent.
+
+    `eta_seconds` is that rate's time for what is left. Recipients are dealt in proportion to the
+    agents' rates, so all agents end together; an agent shared with other campaigns takes longer.
+    """
+    running = row.status == CampaignStatus.RUNNING
+    rate = row.rate if running and not row.stopped else 0.0
+    left = sum(row.counts.get(status, 0) for status in UNSENT)
+    return {
+        "id": row.id,
+        "name": row.name,
+        "status": row.status,
+        "reason": row.reason or (_why_nothing_goes(row) if running else None),
+        "report": row.report,
+        "counts": row.counts,
+        "segments": row.segments,
+        "rate": rate,
+        "eta_seconds": round(left / rate, 1) if rate else None,
+        "created_at": instant(row.created_at),
+        "started_at": instant(row.started_at),
+        "finished_at": instant(row.finished_at),
+        "mode": row.mode,
+        "agent_ids": list(row.agent_ids),
+        "priority": Priority(row.priority).name.lower(),
+        "send_before": instant(row.send_before),
+        "scheduled_at": instant(row.scheduled_at),
+    }
+
+
+def _why_nothing_goes(row: Row[Any]) -> str | None:
+    if row.stopped:
+        return "all sending is stopped: start it again with POST /api/sending/start"
+    if not row.rate:
+        return "every agent of it is paused: mend what holds them, then set them active"
+    return None

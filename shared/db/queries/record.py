@@ -1,0 +1,194 @@
+"""The record: what the worker learnt from its call, under the token it claimed with.
+
+Guarded by the token: a worker that was given up for dead changes nothing any more. What was accepted
+is evidence (see evidence.py); here are the other three outcomes.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+#: After this many calls that may have gone and were proved not to have, nobody tries any more.
+MOST_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A message that provably did not go: back to ready, or to what it has become meanwhile."""
+
+    message_id: int
+    token: uuid.UUID
+    #: in words, for the timeline: not written, throttled, fence, too late, proved not gone …
+    outcome: str
+    #: seconds until it may be due again
+    after: float = 0.0
+    error_code: int | None = None
+    sentence: str | None = None
+    #: a call that may have gone and was proved not to have counts; the others are free
+    counts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message the provider refused for good."""
+
+    message_id: int
+    token: uuid.UUID
+    sentence: str
+    error_code: int | None = None
+    http_status: int | None = None
+    #: the refusal says that this number must not be texted (an opt-out we had not heard of)
+    suppress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A call whose outcome nobody saw. It stays `sending`; evidence decides."""
+
+    message_id: int
+    token: uuid.UUID
+    sentence: str
+    error_code: int | None = None
+    http_status: int | None = None
+
+
+_LOCK = """
+    held AS MATERIALIZED (
+        SELECT m.id, m.campaign_id, m.recipient_id, m.attempts, g.*
+        FROM given g JOIN message m ON m.id = g.message_id
+        WHERE m.token = g.token AND m.status IN ('sending', 'unknown')
+        ORDER BY m.id FOR UPDATE OF m
+    ), open AS MATERIALIZED (
+        SELECT held.*, a.part, a.n FROM held
+        JOIN attempt a ON a.message_id = held.id AND a.token = held.token
+        WHERE a.status IN ('sending', 'unknown')
+    )
+"""
+
+_RETURN = text(f"""
+    WITH given AS (
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]),
+            CAST(:outcomes AS text[]), CAST(:afters AS float[]), CAST(:codes AS int[]),
+            CAST(:sentences AS text[]), CAST(:counts AS bool[]))
+            AS g(message_id, token, outcome, after, code, sentence, counts)
+    ), {_LOCK}, given_back AS (
+        UPDATE attempt a SET status = 'returned', outcome = o.outcome, error_code = o.code,
+            error_message = o.sentence, recorded_at = clock_timestamp(), check_at = NULL
+        FROM open o WHERE a.message_id = o.id AND a.part = o.part AND a.n = o.n
+    ), judged AS (
+        SELECT o.*, CASE
+            WHEN c.status = 'cancelled' THEN 'cancelled'
+            WHEN EXISTS (SELECT 1 FROM suppression s JOIN recipient r ON r.phone = s.phone
+                         WHERE r.id = o.recipient_id AND s.scope = 'all') THEN 'suppressed'
+            WHEN c.send_before <= now() THEN 'expired'
+            WHEN o.counts AND o.attempts >= :most THEN 'failed'
+            ELSE 'ready' END AS verdict
+        FROM open o JOIN campaign c ON c.id = o.campaign_id
+    )
+    UPDATE message m SET status = j.verdict,
+        due_at = CASE WHEN j.verdict = 'ready' THEN now() + j.after * interval '1 second' END,
+        attempts = m.attempts - (NOT j.counts)::int,
+        error_code = j.code, error_message = j.sentence
+    FROM judged j WHERE m.id = j.id
+    RETURNING m.id, m.status
+""")
+
+_REFUSE = text(f"""
+    WITH given AS (
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]),
+            CAST(:sentences AS text[]), CAST(:codes AS int[]), CAST(:https AS int[]),
+            CAST(:suppress AS bool[]))
+            AS g(message_id, token, sentence, code, http, suppress)
+    ), {_LOCK}, ended AS (
+        UPDATE attempt a SET status = 'failed', outcome = 'rejected', error_code = o.code,
+            error_message = o.sentence, http_status = o.http, recorded_at = clock_timestamp(),
+            check_at = NULL
+        FROM open o WHERE a.message_id = o.id AND a.part = o.part AND a.n = o.n
+    ), opted_out AS (
+        INSERT INTO suppression (phone, scope, reason, source)
+        SELECT DISTINCT r.phone, 'all', o.sentence, 'provider'
+        FROM open o JOIN recipient r ON r.id = o.recipient_id WHERE o.suppress
+        ON CONFLICT DO NOTHING
+    )
+    UPDATE message m SET status = 'failed', error_code = o.code, error_message = o.sentence
+    FROM open o WHERE m.id = o.id
+    RETURNING m.id
+""")
+
+_DOUBT = text("""
+    UPDATE attempt a SET outcome = 'ambiguous', error_code = g.code, error_message = g.sentence,
+        http_status = g.http, recorded_at = clock_timestamp()
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:sentences AS text[]),
+        CAST(:codes AS int[]), CAST(:https AS int[])) AS g(message_id, token, sentence, code, http)
+    WHERE a.message_id = g.message_id AND a.token = g.token AND a.status = 'sending'
+""")
+
+_UNKNOWN = text("""
+    WITH given AS (
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS g(message_id, token)
+    ), held AS MATERIALIZED (
+        SELECT m.id, m.token FROM given g JOIN message m ON m.id = g.message_id
+        WHERE m.token = g.token AND m.status = 'sending' ORDER BY m.id FOR UPDATE OF m
+    ), parked AS (
+        UPDATE attempt a SET status = 'unknown', check_at = NULL
+        FROM held WHERE a.message_id = held.id AND a.token = held.token AND a.status = 'sending'
+        RETURNING a.message_id
+    )
+    UPDATE message m SET status = 'unknown',
+        error_message = 'it may have gone: no callback, not listed, and no proof that it did not'
+    FROM parked WHERE m.id = parked.message_id RETURNING m.id
+""")
+
+
+def give_back(connection: Connection, returns: Sequence[Return]) -> list[tuple[int, str]]:
+    """Take messages out of `sending` that provably did not go; returns (id, what it became)."""
+    if not returns:
+        return []
+    found = connection.execute(
+        _RETURN,
+        {
+            "ids": [r.message_id for r in returns],
+            "tokens": [r.token for r in returns],
+            "outcomes": [r.outcome for r in returns],
+            "afters": [r.after for r in returns],
+            "codes": [r.error_code for r in returns],
+            "sentences": [r.sentence for r in returns],
+            "counts": [r.counts for r in returns],
+            "most": MOST_ATTEMPTS,
+        },
+    )
+    return [(row.id, row.status) for row in found]
+
+
+def refuse(connection: Connection, refusals: Sequence[Refusal]) -> list[int]:
+    """End messages the provider refused for good; an opt-out it told us of becomes a suppression."""
+    if not refusals:
+        return []
+    parameters = _facts(refusals) | {"suppress": [r.suppress for r in refusals]}
+    return [row.id for row in connection.execute(_REFUSE, parameters)]
+
+
+def doubt(connection: Connection, doubts: Sequence[Doubt]) -> None:
+    """Note what was seen of calls without an outcome; the messages stay `sending`."""
+    if doubts:
+        connection.execute(_DOUBT, _facts(doubts))
+
+
+def park(connection: Connection, calls: Sequence[tuple[int, uuid.UUID]]) -> list[int]:
+    """Give up on proof: these (message id, token) become `unknown`, parked and visible."""
+    if not calls:
+        return []
+    parameters = {"ids": [c[0] for c in calls], "tokens": [c[1] for c in calls]}
+    return [row.id for row in connection.execute(_UNKNOWN, parameters)]
+
+
+def _facts(outcomes: Sequence[Refusal] | Sequence[Doubt]) -> dict[str, list[object]]:
+    return {
+        "ids": [o.message_id for o in outcomes],
+        "tokens": [o.token for o in outcomes],
+        "sentences": [o.sentence for o in outcomes],
+        "codes": [o.error_code for o in outcomes],
+        "https": [o.http_status for o in outcomes],
+    }

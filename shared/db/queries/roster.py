@@ -1,0 +1,188 @@
+"""The agents there are: their rows, their senders, and how they are shown."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, text
+
+from shared.db.queries.reading import instant
+
+# A deleted agent's id may be used again: its row lives on for the messages that name it.
+_ADD = text("""
+    INSERT INTO agent (id, name, provider, messaging_service_sid, rate, next_rate, next_rate_at,
+                       timezone, opener, credentials, account)
+    VALUES (:id, :name, :provider, :messaging_service_sid, :rate, :next_rate, :next_rate_at,
+            :timezone, CAST(:opener AS jsonb), :credentials, :account)
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name, provider = excluded.provider,
+        messaging_service_sid = excluded.messaging_service_sid, rate = excluded.rate,
+        next_rate = excluded.next_rate, next_rate_at = excluded.next_rate_at,
+        timezone = excluded.timezone, opener = excluded.opener,
+        credentials = excluded.credentials, account = excluded.account, status = 'active',
+        created_at = now(), deleted_at = NULL
+        WHERE agent.deleted_at IS NOT NULL
+    RETURNING key
+""")
+_CHANGE = text("""
+    UPDATE agent SET name = :name, messaging_service_sid = :messaging_service_sid, rate = :rate,
+        next_rate = :next_rate, next_rate_at = :next_rate_at, timezone = :timezone,
+        opener = CAST(:opener AS jsonb), credentials = :credentials, account = :account,
+        status = :status
+    WHERE key = :key
+""")
+_LOCK = text("""
+    SELECT key, id, name, provider, messaging_service_sid, timezone, opener, credentials, account,
+           status, CASE WHEN next_rate_at <= now() THEN next_rate ELSE rate END AS rate,
+           CASE WHEN next_rate_at > now() THEN next_rate END AS next_rate,
+           CASE WHEN next_rate_at > now() THEN next_rate_at END AS next_rate_at
+    FROM agent WHERE id = :id AND deleted_at IS NULL FOR UPDATE
+""")
+_DELETE = text("UPDATE agent SET deleted_at = now(), status = 'paused' WHERE key = :key")
+_CLEAR_SENDERS = text("DELETE FROM sender WHERE agent_key = :key")
+_ADD_SENDER = text("""
+    INSERT INTO sender (agent_key, number, is_primary) VALUES (:key, :number, :is_primary)
+""")
+_HAS_SENDER = text("SELECT EXISTS (SELECT 1 FROM sender WHERE agent_key = :key)")
+_UNFINISHED = text("""
+    SELECT c.id FROM lane l JOIN campaign c ON c.id = l.campaign_id
+    WHERE l.agent_key = :key AND c.status NOT IN ('finished', 'cancelled') ORDER BY c.id
+""")
+_MOVE_ACCOUNT = text("""
+    UPDATE agent SET account = :account
+    WHERE provider = :provider AND credentials IS NULL AND account <> :account
+""")
+
+
+def add(
+    connection: Connection, columns: dict[str, Any], senders: Sequence[tuple[str, bool]]
+) -> bool:
+    """A new agent with its (number, is primary) senders; False when its id is taken."""
+    key = connection.execute(_ADD, _stored(columns)).scalar()
+    if key is None:
+        return False
+    replace_senders(connection, key, senders)
+    return True
+
+
+def lock(connection: Connection, agent_id: str) -> Row[Any] | None:
+    """The agent's row, ours until the transaction ends. Its rate is the one that counts now."""
+    return connection.execute(_LOCK, {"id": agent_id}).one_or_none()
+
+
+def change(connection: Connection, key: int, columns: dict[str, Any]) -> None:
+    """Write all columns that can change."""
+    connection.execute(_CHANGE, _stored(columns) | {"key": key})
+
+
+def replace_senders(
+    connection: Connection, key: int, senders: Sequence[tuple[str, bool]]
+) -> None:
+    """The primary sender first: claims deal recipients to senders in this order."""
+    connection.execute(_CLEAR_SENDERS, {"key": key})
+    for number, is_primary in sorted(senders, key=lambda sender: not sender[1]):
+        sender = {"key": key, "number": number, "is_primary": is_primary}
+        connection.execute(_ADD_SENDER, sender)
+
+
+def has_sender(connection: Connection, key: int) -> bool:
+    """Whether the agent has a number of its own to speak from."""
+    return bool(connection.execute(_HAS_SENDER, {"key": key}).scalar_one())
+
+
+def delete(connection: Connection, key: int) -> None:
+    """The agent is gone for people; its messages keep their row."""
+    connection.execute(_DELETE, {"key": key})
+
+
+def unfinished_campaigns(connection: Connection, key: int) -> list[int]:
+    """Ids of the campaigns that still need the agent."""
+    return list(connection.execute(_UNFINISHED, {"key": key}).scalars())
+
+
+def move_account(connection: Connection, provider: str, account: str) -> int:
+    """Agents without an account of their own use the platform's, which settings may have changed."""
+    return connection.execute(
+        _MOVE_ACCOUNT, {"provider": provider, "account": account}
+    ).rowcount
+
+
+_SHOW = text("""
+    SELECT key, id, name, provider, messaging_service_sid, timezone, opener, status, created_at,
+           credentials IS NOT NULL AS own_account,
+           CASE WHEN next_rate_at <= now() THEN next_rate ELSE rate END AS rate,
+           CASE WHEN next_rate_at > now() THEN next_rate END AS next_rate,
+           CASE WHEN next_rate_at > now() THEN next_rate_at END AS next_rate_at
+    FROM agent WHERE deleted_at IS NULL AND (:everyone OR id = :id) AND id > :after
+    ORDER BY id LIMIT :limit
+""")
+_SENDERS = text("""
+    SELECT agent_key, number, is_primary FROM sender
+    WHERE agent_key = ANY (CAST(:keys AS int[])) ORDER BY key
+""")
+_HOLDS = text("""
+    SELECT agent_key, scope, subject, code, until, fix, created_at FROM hold
+    WHERE agent_key = ANY (CAST(:keys AS int[])) AND lifted_at IS NULL
+      AND (until IS NULL OR until > now()) ORDER BY id
+""")
+
+
+def show(connection: Connection, agent_id: str) -> dict[str, Any] | None:
+    """One agent as the API shows it, or None."""
+    parameters = {"everyone": False, "id": agent_id, "after": "", "limit": 1}
+    rows = connection.execute(_SHOW, parameters).fetchall()
+    return next(iter(_shown(connection, rows)), None)
+
+
+def page(connection: Connection, *, after: str = "", limit: int = 100) -> list[dict[str, Any]]:
+    """Agents in the order of their ids, those behind `after`."""
+    parameters = {"everyone": True, "id": "", "after": after, "limit": limit}
+    return _shown(connection, connection.execute(_SHOW, parameters).fetchall())
+
+
+def _shown(connection: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    keys = [row.key for row in rows]
+    senders: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    holds: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for sender in connection.execute(_SENDERS, {"keys": keys}):
+        shown = {"number": sender.number, "primary": sender.is_primary}
+        senders[sender.agent_key].append(shown)
+    for hold in connection.execute(_HOLDS, {"keys": keys}):
+        holds[hold.agent_key].append(_hold(hold))
+    return [_agent(row, senders[row.key], holds[row.key]) for row in rows]
+
+
+def _agent(
+    row: Row[Any], senders: list[dict[str, Any]], holds: list[dict[str, Any]]
+) -> dict[str, Any]:
+    coming = {}
+    if row.next_rate_at is not None:
+        coming = {
+            "next_sessions_per_second": row.next_rate,
+            "effective_at": instant(row.next_rate_at),
+        }
+    return {
+        "id": row.id,
+        "name": row.name,
+        "provider": row.provider,
+        "senders": senders,
+        "messaging_service_sid": row.messaging_service_sid,
+        "sessions_per_second": row.rate,
+        **coming,
+        "timezone": row.timezone,
+        "opener": row.opener,
+        "status": row.status,
+        "holds": holds,
+        "sender_mode": "own_account" if row.own_account else "platform_rental",
+        "created_at": instant(row.created_at),
+    }
+
+
+def _hold(row: Row[Any]) -> dict[str, Any]:
+    shown = {"scope": row.scope, "code": row.code, "until": instant(row.until), "fix": row.fix}
+    return shown | ({"subject": row.subject} if row.subject else {})
+
+
+def _stored(columns: dict[str, Any]) -> dict[str, Any]:
+    opener = columns.get("opener")
+    return columns | {"opener": None if opener is None else orjson.dumps(opener).decode()}

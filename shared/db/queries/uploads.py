@@ -1,0 +1,188 @@
+"""Uploads in Postgres: their bytes in chunks, and how far their import got."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, text
+
+from shared.db.session import transaction
+from shared.errors import VolleyError
+
+_PIECE = 1 << 20
+
+
+class LeaseLost(VolleyError):
+    """Another importer took over, or the campaign was cancelled: stop at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportJob:
+    """A campaign's file that is ours to import."""
+
+    campaign_id: int
+    upload_id: int
+    filename: str
+    mode: str
+    settings: dict[str, Any]
+    loaded_row: int
+    #: (key, session starts per second) of the campaign's agents
+    agents: list[tuple[int, float]]
+
+    @property
+    def rate(self) -> float:
+        """Session starts per second of all agents together."""
+        return sum(rate for _, rate in self.agents)
+
+    @property
+    def smart_encoded(self) -> bool:
+        """Whether the provider will replace typographic characters."""
+        return bool(self.settings.get("options", {}).get("smart_encoded"))
+
+
+_NEW = text("INSERT INTO upload (filename, sha256, size) VALUES (:name, '', 0) RETURNING id")
+_PUT = text("INSERT INTO upload_chunk (upload_id, n, bytes) VALUES (:id, :n, :piece)")
+_SEAL = text("UPDATE upload SET sha256 = :sha256, size = :size WHERE id = :id")
+_DROP = text("DELETE FROM upload WHERE id = :id")
+_DROP_CHUNKS = text("DELETE FROM upload_chunk WHERE upload_id = :id")
+_CHUNK = text("SELECT bytes FROM upload_chunk WHERE upload_id = :id AND n = :n")
+_LEASE = text("""
+    UPDATE upload u SET lease_until = now() + :lease FROM campaign c
+    WHERE c.id = :campaign_id AND u.id = c.upload_id AND c.status = 'draft'
+      AND (u.lease_until IS NULL OR u.lease_until < now())
+    RETURNING u.id, u.filename, u.loaded_row, c.mode, c.settings
+""")
+_AGENTS = text("""
+    SELECT a.key, a.rate FROM lane l JOIN agent a ON a.key = l.agent_key
+    WHERE l.campaign_id = :campaign_id ORDER BY a.key
+""")
+_RENEW = text("""
+    UPDATE upload u SET lease_until = now() + :lease, loaded_row = :through FROM campaign c
+    WHERE u.id = :id AND c.id = :campaign_id AND c.status = 'draft' AND u.loaded_row < :through
+    RETURNING u.id
+""")
+_FINISH = text("""
+    UPDATE campaign SET status = 'ready', report = CAST(:report AS jsonb)
+    WHERE id = :campaign_id AND status = 'draft'
+""")
+_HEADER = text(
+    "UPDATE upload SET header = CAST(:header AS jsonb), lease_until = NULL WHERE id = :id"
+)
+_REFUSE = text("""
+    UPDATE campaign SET status = 'cancelled', reason = :reason, finished_at = now()
+    WHERE id = :campaign_id AND status = 'draft'
+""")
+_SUPPRESSED = text("""
+    SELECT phone FROM suppression WHERE scope = 'all' AND phone = ANY (CAST(:phones AS text[]))
+""")
+_ABANDONED = text("""
+    SELECT c.id FROM campaign c JOIN upload u ON u.id = c.upload_id
+    WHERE c.status = 'draft'
+      AND coalesce(u.lease_until, c.created_at + interval '10 s') < now() ORDER BY c.id
+""")
+
+
+def new(filename: str) -> int:
+    """An empty upload, to be filled with `put` and closed with `seal`."""
+    with transaction() as connection:
+        made: int = connection.execute(_NEW, {"name": filename}).scalar_one()
+        return made
+
+
+def put(upload_id: int, pieces: Iterable[bytes]) -> None:
+    """Store the upload's bytes, a short transaction for each mebibyte."""
+    for n, piece in enumerate(_even(pieces)):
+        with transaction() as connection:
+            connection.execute(_PUT, {"id": upload_id, "n": n, "piece": piece})
+
+
+def _even(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    waiting = bytearray()
+    for piece in pieces:
+        waiting += piece
+        while len(waiting) >= _PIECE:
+            yield bytes(waiting[:_PIECE])
+            del waiting[:_PIECE]
+    if waiting:
+        yield bytes(waiting)
+
+
+def seal(connection: Connection, upload_id: int, *, sha256: str, size: int) -> None:
+    """The upload is whole."""
+    connection.execute(_SEAL, {"id": upload_id, "sha256": sha256, "size": size})
+
+
+def drop(upload_id: int) -> None:
+    """Forget an upload nobody needs."""
+    with transaction() as connection:
+        connection.execute(_DROP, {"id": upload_id})
+
+
+def chunks(upload_id: int) -> Iterator[bytes]:
+    """The upload's bytes, a short transaction for each mebibyte."""
+    n = 0
+    while True:
+        with transaction() as connection:
+            piece = connection.execute(_CHUNK, {"id": upload_id, "n": n}).scalar()
+        if piece is None:
+            return
+        yield bytes(piece)
+        n += 1
+
+
+def lease(connection: Connection, campaign_id: int, length: timedelta) -> ImportJob | None:
+    """Take a draft campaign's import, if nobody else has it."""
+    row = connection.execute(_LEASE, {"campaign_id": campaign_id, "lease": length}).one_or_none()
+    if row is None:
+        return None
+    agents = connection.execute(_AGENTS, {"campaign_id": campaign_id})
+    return ImportJob(
+        campaign_id=campaign_id,
+        upload_id=row.id,
+        filename=row.filename,
+        mode=row.mode,
+        settings=row.settings,
+        loaded_row=row.loaded_row,
+        agents=[(agent.key, agent.rate) for agent in agents],
+    )
+
+
+def renew(connection: Connection, job: ImportJob, *, through: int, lease: timedelta) -> None:
+    """Commit to having loaded every row up to `through`. Raises LeaseLost."""
+    parameters = {
+        "id": job.upload_id,
+        "campaign_id": job.campaign_id,
+        "through": through,
+        "lease": lease,
+    }
+    if connection.execute(_RENEW, parameters).one_or_none() is None:
+        raise LeaseLost("the import was taken over or its campaign cancelled")
+
+
+def finish(
+    connection: Connection, job: ImportJob, *, report: dict[str, Any], header: Sequence[str]
+) -> None:
+    """The import is complete: the campaign is ready, the file's bytes are not needed any more."""
+    encoded = orjson.dumps(report).decode()
+    connection.execute(_FINISH, {"campaign_id": job.campaign_id, "report": encoded})
+    connection.execute(
+        _HEADER, {"id": job.upload_id, "header": orjson.dumps(list(header)).decode()}
+    )
+    connection.execute(_DROP_CHUNKS, {"id": job.upload_id})
+
+
+def refuse(connection: Connection, job: ImportJob, reason: str) -> None:
+    """The file cannot be read at all."""
+    connection.execute(_REFUSE, {"campaign_id": job.campaign_id, "reason": reason})
+
+
+def suppressed(connection: Connection, phones: Sequence[str]) -> set[str]:
+    """Those of `phones` that must not be texted."""
+    return set(connection.execute(_SUPPRESSED, {"phones": list(phones)}).scalars())
+
+
+def abandoned(connection: Connection) -> list[int]:
+    """Draft campaigns whose import nobody is at."""
+    return list(connection.execute(_ABANDONED).scalars())

@@ -1,0 +1,46 @@
+"""What becomes of a message of several parts, from what is known of each. Pure."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from shared.domain.message import RANK, WORST_FIRST, AttemptStatus, MessageStatus
+
+#: From these a further part may still be sent.
+_GOES_ON = frozenset({MessageStatus.READY, MessageStatus.SENDING, MessageStatus.UNKNOWN})
+_WENT = frozenset({AttemptStatus.ACCEPTED, AttemptStatus.SENT, AttemptStatus.DELIVERED})
+
+
+class Settled(NamedTuple):
+    """The status a message shows, and the index of the part that comes next."""
+
+    status: MessageStatus
+    part: int
+
+
+def settle(status: str, *, part: int, parts: int, latest: Mapping[int, str]) -> Settled:
+    """Where a message of `parts` parts stands, given the status of each part's latest attempt.
+
+    Parts go in order, each after the one before was accepted. An ended part that did not arrive
+    stops the rest. Once all have gone, the message shows the least advanced of the open parts, and
+    in the end the worst of all ends.
+    """
+    now = MessageStatus(status)
+    while part < parts and latest.get(part) in _WENT:
+        part += 1
+    known = [AttemptStatus(latest[i]) for i in range(parts) if i in latest]
+    ended_badly = [s for s in known if RANK[s] == 3 and s not in _WENT]
+    if part < parts:
+        if ended_badly:
+            return Settled(_worst([MessageStatus(s.value) for s in ended_badly]), part)
+        if now not in _GOES_ON:
+            return Settled(now, part)
+        went_on = RANK[latest.get(part - 1, AttemptStatus.SENDING)] > 0 and part not in latest
+        return Settled(MessageStatus.READY if went_on else now, part)
+    for waiting in (AttemptStatus.ACCEPTED, AttemptStatus.SENT):
+        if waiting in known:
+            return Settled(MessageStatus(waiting.value), part)
+    return Settled(_worst([MessageStatus(s.value) for s in known]), part)
+
+
+def _worst(ends: list[MessageStatus]) -> MessageStatus:
+    return min(ends, key=WORST_FIRST.index)

@@ -1,0 +1,88 @@
+"""Every error Volley raises on purpose, named for what to do next.
+
+VolleyError
+├── Refused            a person asked for something we will not do; says why and what to do
+└── SendError          what became of one call to a provider
+    ├── Rejected       never again: the number, the text or the account is refused
+    ├── Later          not now; nothing went wrong; ask again; not an attempt
+    ├── Unreachable    provably not sent; safe to try again
+    └── Unknown        it may have arrived; never resend blindly, wait for evidence
+"""
+
+from enum import StrEnum
+from typing import Any
+
+
+class VolleyError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class Refused(VolleyError):
+    """A request that cannot be met as it stands. The message is one line: what is wrong, what to do.
+
+    `status` is the HTTP status of the API's answer; the CLI prints the same message.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, status: int = 422, details: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+        self.details = details or {}
+
+
+class Scope(StrEnum):
+    """What a provider's code speaks about, and so what has to wait because of it."""
+
+    MESSAGE = "message"
+    NUMBER = "number"
+    SENDER = "sender"
+    COUNTRY = "country"
+    AGENT = "agent"
+    ACCOUNT = "account"
+
+
+class SendError(VolleyError):
+    """What became of one call to a provider, when it was not accepted."""
+
+    def __init__(
+        self, sentence: str, *, code: int | None = None, http_status: int | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.code = code
+        self.http_status = http_status
+
+
+class Rejected(SendError):
+    """Never again: the provider refused this number, text or option for good."""
+
+
+class Later(SendError):
+    """Not now. Not an attempt: the provider did not process the call.
+
+    `seconds` is how long `scope` must wait; None means until a person mends it (a hold).
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        scope: Scope,
+        seconds: float | None,
+        code: int | None = None,
+        http_status: int | None = None,
+    ) -> None:
+        super().__init__(sentence, code=code, http_status=http_status)
+        self.scope = scope
+        self.seconds = seconds
+
+
+class Unreachable(SendError):
+    """Not a byte of the request was written, so it did not go. Safe to try again."""
+
+
+class Unknown(SendError):
+    """Time-out, reset, 5xx or an unreadable answer: it may have gone. Evidence decides."""

@@ -1,0 +1,19 @@
+"""What Prometheus sees. Labels are closed sets: never a number, a campaign's name or a text."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+publish_failures = Counter("volley_publish_failures_total", "Jobs that could not be published")
+dispatch_tick = Histogram(
+    "volley_dispatch_tick_seconds",
+    "One tick of the dispatcher",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+released = Counter("volley_released_total", "Messages hinted to workers")
+claims = Counter("volley_claims_total", "Messages claimed, by verdict", ["verdict"])
+sends = Counter("volley_sends_total", "Calls to a provider, by outcome", ["outcome"])
+late = Counter("volley_late_total", "Messages that missed their slot and reserved another")
+callbacks = Counter("volley_callbacks_total", "Callbacks, by answer", ["answer"])
+receipts = Counter("volley_receipts_applied_total", "Callbacks applied from the inbox")
+loop_failures = Counter("volley_loop_failures_total", "Failures of a loop that went on", ["loop"])
+messages = Gauge("volley_messages", "Messages by status, over all campaigns", ["status"])
+queue_age = Gauge("volley_oldest_due_seconds", "How long the oldest due message has waited")

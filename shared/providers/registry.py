@@ -1,0 +1,66 @@
+"""From a provider's name to its adapter. One adapter per account and event loop, kept warm."""
+
+import asyncio
+from types import MappingProxyType
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from shared.errors import Refused
+from shared.providers.base import Credentials, Reports, Sends
+from shared.providers.twilio import callbacks as twilio_callbacks
+from shared.providers.twilio.adapter import TwilioAdapter
+from shared.providers.twilio.codes import Code, look_up
+from shared.settings import settings
+
+_ADAPTERS: Final = MappingProxyType({"twilio": TwilioAdapter})
+_REPORTS: Final[MappingProxyType[str, Reports]] = MappingProxyType({"twilio": twilio_callbacks})
+
+_Kept = dict[tuple[str, Credentials], Sends]
+_kept: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = WeakKeyDictionary()
+
+
+def adapter_for(provider: str, credentials: Credentials) -> Sends:
+    """The adapter of one account, made on first use. Ask it `isinstance(…, Lists)` for look-ups.
+
+    Call it on the event loop that sends: connections belong to a loop. Raises Refused (422).
+    """
+    known = _ADAPTERS.get(provider)
+    if known is None:
+        raise _not_available(provider)
+    kept = _kept.setdefault(asyncio.get_running_loop(), {})
+    adapter = kept.get((provider, credentials))
+    if adapter is None:
+        adapter = kept[provider, credentials] = known(
+            credentials,
+            timeout=settings().http_timeout,
+            public_only=credentials.url_from_agent and not settings().allow_private_urls,
+        )
+    return adapter
+
+
+def reports_of(provider: str) -> Reports:
+    """How a provider's callbacks are verified and read. Raises Refused (422)."""
+    known = _REPORTS.get(provider)
+    if known is None:
+        raise _not_available(provider)
+    return known
+
+
+def what_it_means(provider: str, code: int) -> Code:
+    """The row of a provider's error code: what it means, for whom, and what to do about it."""
+    if provider not in _ADAPTERS:
+        raise _not_available(provider)
+    return look_up(code)
+
+
+async def close_adapters() -> None:
+    """Close all of this event loop's adapters: the last thing a worker does."""
+    kept = _kept.pop(asyncio.get_running_loop(), {})
+    await asyncio.gather(*(adapter.close() for adapter in kept.values()))
+
+
+def _not_available(provider: str) -> Refused:
+    return Refused(
+        "not_available",
+        f"Provider {provider!r} is not built yet; available: {', '.join(sorted(_ADAPTERS))}.",
+    )

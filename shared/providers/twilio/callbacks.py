@@ -1,0 +1,203 @@
+"""Twilio's callbacks: is it genuine, and what does it say?
+
+The signature is Twilio's own scheme: base64(HMAC-SHA1(token, URL + sorted names and values)). It
+has no time in it, so a genuine callback can be replayed for ever: the ledger's rules, the attempt's
+token and TLS answer that, not this file. The URL is built from VOLLEY_PUBLIC_URL and the raw query
+string, byte for byte, never from a request's Host.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlsplit
+from uuid import UUID
+
+from shared.providers.base import Forged, Receipt
+
+STATUSES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "queued": "accepted",
+        "accepted": "accepted",
+        "scheduled": "accepted",
+        "sending": "accepted",
+        "sent": "sent",
+        "partially_delivered": "sent",  # some recipients of a group have it: not the end
+        "delivered": "delivered",
+        "read": "delivered",  # WhatsApp and RCS; we have no further word
+        "undelivered": "undelivered",
+        "failed": "failed",
+        "canceled": "cancelled",  # one l at Twilio, two in ours
+    }
+)
+"""Twilio's words for an outbound message, and ours."""
+
+RETRIES: Final = "#rc=3&rp=ct,rt,5xx"
+"""By default Twilio repeats a callback only when it could not connect: a 5xx would lose it."""
+
+_ALGORITHMS: Final = MappingProxyType({"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"})
+_ACCOUNT: Final = re.compile(rb"(?:^|&)AccountSid=([A-Za-z0-9]+)(?=&|$)")
+_PORTS: Final = MappingProxyType({"https": 443, "http": 80})
+
+
+def status_callback_url(public_url: str, *, message_id: int, part: int, token: UUID) -> str:
+    """Where Twilio reports on one attempt. The fragment is for Twilio: how to retry."""
+    query = f"m={message_id}&p={part}&a={token.hex}"
+    return f"{public_url}/webhooks/twilio/status?{query}{RETRIES}"
+
+
+def account_of(headers: Mapping[str, str], body: bytes) -> str:
+    """The AccountSid a callback names; a claim, until it is verified. Raises Forged without one."""
+    if _kind(headers) == "application/json":
+        account = _json(body).get("AccountSid", "")
+    else:
+        found = _ACCOUNT.search(body)
+        account = found[1].decode() if found else ""
+    if not account:
+        raise Forged("The callback names no account.")
+    return account
+
+
+def verify(
+    url: str, headers: Mapping[str, str], *, body: bytes, tokens: Sequence[str]
+) -> dict[str, str]:
+    """The parameters of a genuine callback; of a repeated one the last. Raises Forged.
+
+    Equal to the SDK's RequestValidator: with and without port, forms, and JSON by `bodySHA256`.
+    Stricter where that fails open or breaks: JSON without `bodySHA256` is forged, never an error.
+    """
+    url = url.partition("#")[0]
+    params, signed = _params(headers, body)
+    if signed is None:
+        _check_hash(url, body)
+    algorithm = _algorithm(_header(headers, "X-Twilio-Webhooks-Signature-Settings"))
+    signature = _header(headers, "X-Twilio-Signature").encode("utf-8", "replace")
+    for text in _variants(url):
+        message = (text + (signed or "")).encode("utf-8", "replace")
+        for token in tokens:
+            made = base64.b64encode(hmac.digest(token.encode(), message, algorithm))
+            if hmac.compare_digest(made, signature):
+                return params
+    raise Forged("The signature is not Twilio's.")
+
+
+def parse(query: str, params: Mapping[str, str], *, raw: str = "") -> Receipt:
+    """What a verified status callback says. `query` is our own; what it lacks is None."""
+    ours = dict(parse_qsl(query))
+    status = params.get("MessageStatus") or params.get("SmsStatus") or ""
+    return Receipt(
+        provider="twilio",
+        account_sid=params.get("AccountSid", ""),
+        sid=params.get("MessageSid") or params.get("SmsSid") or "",
+        status=STATUSES.get(status),
+        provider_status=status,
+        error_code=_whole(params.get("ErrorCode")),
+        message_id=_whole(ours.get("m")),
+        part=_whole(ours.get("p")),
+        token=_token(ours.get("a")),
+        raw=raw,
+    )
+
+
+def _params(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], str | None]:
+    """The parameters, and the text of them that is signed; None for JSON, which is hashed."""
+    kind = _kind(headers)
+    if kind == "application/json":
+        return _json(body), None
+    if kind not in {"application/x-www-form-urlencoded", ""} or (body and not kind):
+        raise Forged("The callback is neither a form nor JSON.")
+    pairs = _form(body)
+    params = dict(pairs)
+    if len(params) < len(pairs) and [name for name, _ in pairs].count("AccountSid") > 1:
+        raise Forged("The callback names two accounts.")  # one of them a stranger's
+    return params, "".join([name + value for name, value in sorted(set(pairs))])
+
+
+def _kind(headers: Mapping[str, str]) -> str:
+    return _header(headers, "Content-Type").partition(";")[0].strip().lower()
+
+
+def _form(body: bytes) -> list[tuple[str, str]]:
+    """Names and values, as parse_qsl(keep_blank_values=True) reads them, in half the time."""
+    try:
+        text = body.decode("ascii")
+    except UnicodeDecodeError:
+        raise Forged("The callback's form is not ASCII.") from None
+    pairs = []
+    for piece in text.split("&"):
+        name, _, value = piece.partition("=")
+        if piece:
+            pairs.append((_plain(name), _plain(value)))
+    return pairs
+
+
+def _plain(text: str) -> str:
+    return unquote_plus(text) if "%" in text or "+" in text else text
+
+
+def _json(body: bytes) -> dict[str, str]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Forged("The callback's JSON cannot be read.") from None
+    if not isinstance(said, dict):
+        raise Forged("The callback's JSON is not an object.")
+    return {name: str(value) for name, value in said.items() if value is not None}
+
+
+def _check_hash(url: str, body: bytes) -> None:
+    stated = parse_qs(url.partition("?")[2]).get("bodySHA256", [""])[0]
+    made = hashlib.sha256(body).hexdigest()
+    if not hmac.compare_digest(made.encode(), stated.encode("utf-8", "replace")):
+        raise Forged("The callback's body is not the one that was signed.")
+
+
+def _algorithm(settings: str) -> str:
+    """From `key=…,algorithm=HMAC_SHA256`; without it SHA-1, the scheme of auth tokens."""
+    for piece in settings.split(","):
+        name, _, value = piece.partition("=")
+        if name.strip() == "algorithm" and value.strip():
+            if value.strip().upper() not in _ALGORITHMS:
+                raise Forged("The callback is signed with an algorithm we do not know.")
+            return _ALGORITHMS[value.strip().upper()]
+    return "sha1"
+
+
+def _variants(url: str) -> Iterable[str]:
+    """The URL without and with its port: Twilio's own servers disagree about which they sign."""
+    scheme, slashes, rest = url.partition("://")
+    netloc = rest.partition("/")[0].partition("?")[0]
+    tail = rest[len(netloc) :]
+    return [scheme + slashes + place + tail for place in _places(scheme, netloc)]
+
+
+@lru_cache(maxsize=64)
+def _places(scheme: str, netloc: str) -> tuple[str, ...]:
+    try:
+        port = urlsplit(f"//{netloc}").port
+    except ValueError:
+        return (netloc,)
+    if port:
+        return (netloc.removesuffix(f":{port}"), netloc)
+    return (netloc, f"{netloc}:{_PORTS.get(scheme.lower(), 80)}")
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    # ASGI's headers are lower case; a framework's ignore case; a plain dict has one of the two.
+    return headers.get(name.lower()) or headers.get(name) or ""
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def _token(text: str | None) -> UUID | None:
+    try:
+        return UUID(hex=text) if text else None
+    except ValueError:
+        return None

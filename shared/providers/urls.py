@@ -1,0 +1,122 @@
+"""Addresses that people give us: which may be reached, and which would lead into our own network.
+
+A name can resolve differently a second later, so whoever connects also checks the peer it really
+got (`is_public`); these checks exist to refuse early and to say why.
+"""
+
+import re
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from shared.errors import Refused
+
+INTERNAL: Final = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "private")
+INTERNAL_ZONES: Final = (".home.arpa", ".localdomain")
+
+_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+_USERINFO: Final = re.compile(r"//[^/]*@")
+_NUMBER: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
+_NAT64: Final = ip_network("64:ff9b::/96")
+_CLOUD: Final = frozenset({ip_address("168.63.129.16")})  # Azure's host agent: public by its number
+
+
+def check_public_url(url: str, *, allow_private: bool = False) -> str:
+    """The URL, if we may call it. Resolves the name, so it blocks. Raises Refused (422).
+
+    `allow_private` lets it reach loopback and private addresses; userinfo and other schemes
+    than http and https stay refused.
+    """
+    parts = _split(url, schemes=("http", "https"))
+    host = _ascii_host(url, parts)
+    if allow_private:
+        return url
+    for address in _resolve(url, host):
+        if not is_public(address):
+            raise _refused(url, f"leads to {address}, which is not a public address")
+    return url
+
+
+def check_media_url(url: str) -> str:
+    """The URL, if the provider may be asked to fetch it. Nothing is resolved. Raises Refused (422).
+
+    Only https and a public name; Twilio fetches it, and it must not be asked to look at an address.
+    """
+    parts = _split(url, schemes=("https",))
+    host = _ascii_host(url, parts)
+    last = host.rsplit(".", 1)[-1]
+    if ":" in host or _NUMBER.fullmatch(last):
+        raise _refused(url, "names an address, not a host; give a public host name")
+    if "." not in host or last in INTERNAL or host.endswith(INTERNAL_ZONES):
+        raise _refused(url, "names an internal host; give a public host name")
+    return url
+
+
+def is_public(address: str) -> bool:
+    """Is this IP address out on the internet? False for anything that is not an address.
+
+    Looks through IPv4-mapped, 6to4, Teredo and NAT64 forms at the IPv4 address they lead to.
+    """
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, IPv6Address):
+        inner = _embedded(ip)
+        if inner is not None:
+            return is_public(str(inner))
+    return ip.is_global and not ip.is_multicast and ip not in _CLOUD
+
+
+def _embedded(ip: IPv6Address) -> IPv4Address | None:
+    if ip in _NAT64:
+        return IPv4Address(int(ip) & 0xFFFFFFFF)
+    if ip.teredo is not None:
+        return ip.teredo[1]
+    return ip.ipv4_mapped or ip.sixtofour
+
+
+def _split(url: str, *, schemes: tuple[str, ...]) -> SplitResult:
+    # urlsplit drops tabs and newlines, and clients disagree about backslashes: none may be there.
+    if any(c <= " " or c in "\\\x7f" for c in url):
+        raise _refused(url, "contains a space, a backslash or a control character")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise _refused(url, f"is not an address ({error})") from None
+    if parts.scheme not in schemes:
+        raise _refused(url, f"must begin with {' or '.join(f'{s}://' for s in schemes)}")
+    if parts.username is not None or parts.password is not None:
+        raise _refused(url, "carries a user name or password; leave them out")
+    if not parts.hostname or port == 0:
+        raise _refused(url, "names no host")
+    return parts
+
+
+def _ascii_host(url: str, parts: SplitResult) -> str:
+    """The host in lower case ASCII, as it will be resolved; full-width characters made plain."""
+    host = parts.hostname or ""
+    if ":" in host:
+        return host
+    try:
+        host = host.encode("idna").decode("ascii").lower().rstrip(".")
+    except UnicodeError:
+        raise _refused(url, "has a host that is not a valid name") from None
+    if not _HOST.fullmatch(host):
+        raise _refused(url, "has a host that is not a valid name")
+    return host
+
+
+def _resolve(url: str, host: str) -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        raise _refused(url, f"names {host}, which cannot be resolved") from None
+
+
+def _refused(url: str, why: str) -> Refused:
+    # Queries and userinfo carry secrets: neither is repeated.
+    shown = _USERINFO.sub("//", url.partition("?")[0])[:60]
+    return Refused("invalid_url", f"The address {shown!r} {why}.", details={"url": shown})

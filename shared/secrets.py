@@ -1,0 +1,37 @@
+"""Agents' own credentials at rest: sealed with SECRET_KEY, opened only to make a call."""
+
+import base64
+import hashlib
+from functools import cache
+from typing import Any
+
+import orjson
+from cryptography.fernet import Fernet, InvalidToken
+
+from shared.errors import Refused
+from shared.settings import settings
+
+
+def seal(value: dict[str, Any]) -> bytes:
+    """Encrypt a small JSON document."""
+    return _fernet().encrypt(orjson.dumps(value))
+
+
+def unseal(sealed: bytes) -> dict[str, Any]:
+    """Decrypt what `seal` made. Raises Refused when SECRET_KEY is another one."""
+    try:
+        opened: dict[str, Any] = orjson.loads(_fernet().decrypt(sealed))
+    except InvalidToken as error:
+        raise Refused(
+            "wrong_secret_key",
+            "An agent's credentials were sealed with another VOLLEY_SECRET_KEY: set the former key, "
+            "or give the agent its credentials again.",
+            status=503,
+        ) from error
+    return opened
+
+
+@cache
+def _fernet() -> Fernet:
+    digest = hashlib.sha256(settings().secret().encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(digest))

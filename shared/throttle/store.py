@@ -1,0 +1,31 @@
+"""The process's connection to Redis, for the throttle."""
+
+from functools import cache
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from shared.errors import Refused
+from shared.settings import settings
+
+
+@cache
+def redis() -> Redis:
+    """A client that fails within seconds instead of waiting for ever. Raises Refused without a URL."""
+    url = settings().redis_url
+    if url is None:
+        raise Refused(
+            "no_redis",
+            "No Redis: start the stack with 'volley up', or set VOLLEY_REDIS_URL.",
+            status=503,
+        )
+    return Redis.from_url(
+        url.get_secret_value(),
+        socket_timeout=3,
+        socket_connect_timeout=2,
+        socket_keepalive=True,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 1),
+        decode_responses=True,
+    )

@@ -1,0 +1,117 @@
+"""The stack's programs and the settings they are given."""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from deploy.local.layout import Layout
+from deploy.local.places import Places, places
+from deploy.local.roles import environment, programs
+from deploy.local.valkey import EmbeddedValkey
+from shared.queue.topology import SENDING, TENDING
+from shared.settings import Settings
+from tests.support.embedded import temporary_data_dir
+
+LAYOUT = Layout(http_port=8081, workers=2, carrier_port=4011, flower_port=5556)
+WITHOUT = Layout(http_port=8081, workers=1, carrier_port=None, flower_port=None)
+
+
+@pytest.fixture
+def here() -> Iterator[Places]:
+    with temporary_data_dir() as data_dir:
+        yield places(data_dir)
+
+
+@pytest.fixture
+def settings(here: Places, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(here.run)  # where no .env file is
+    return Settings(data_dir=here.data_dir)
+
+
+def test_every_sending_and_tending_queue_has_a_worker(here: Places, settings: Settings) -> None:
+    env = environment(settings, here, LAYOUT, servers=[])
+
+    children = [child for child in programs(here, LAYOUT, env=env) if child.role == "worker"]
+
+    queues = [child.argv[-1].split(",") for child in children]
+    assert queues == [list(SENDING), list(SENDING), list(TENDING)]
+    assert set(chain(*queues)) == {*SENDING, *TENDING}
+
+
+def test_the_simulator_and_its_users_agree_on_the_account(here: Places, settings: Settings) -> None:
+    env = environment(settings, here, LAYOUT, servers=[])
+
+    carrier = programs(here, LAYOUT, env=env)[0]
+
+    assert env["VOLLEY_CARRIER_URL"] == "http://127.0.0.1:4011"
+    assert f"--account-sid={env['VOLLEY_CARRIER_ACCOUNT_SID']}" in carrier.argv
+    assert f"--auth-token={env['VOLLEY_CARRIER_AUTH_TOKEN']}" in carrier.argv
+    assert Settings(carrier_account_sid=env["VOLLEY_CARRIER_ACCOUNT_SID"]).simulated
+
+
+def test_the_simulators_account_is_the_same_at_the_next_start(
+    here: Places, settings: Settings
+) -> None:
+    first = environment(settings, here, LAYOUT, servers=[])
+
+    assert environment(settings, here, LAYOUT, servers=[]) == first
+
+
+def test_without_a_carrier_nobody_is_told_of_one(here: Places, settings: Settings) -> None:
+    env = environment(settings, here, WITHOUT, servers=[])
+
+    assert not [name for name in env if name.startswith("VOLLEY_CARRIER")]
+    assert [child.role for child in programs(here, WITHOUT, env=env)] == [
+        "api",
+        "scheduler",
+        "worker",
+        "worker",
+    ]
+
+
+def test_callbacks_come_to_the_port_really_used(here: Places, settings: Settings) -> None:
+    env = environment(settings, here, LAYOUT, servers=[])
+
+    assert env["VOLLEY_PUBLIC_URL"] == "http://127.0.0.1:8081"
+    assert env["VOLLEY_HTTP_PORT"] == "8081"
+
+
+def test_a_public_url_that_was_set_is_kept(here: Places) -> None:
+    settings = Settings(public_url="https://sms.example.org")
+
+    env = environment(settings, here, LAYOUT, servers=[])
+
+    assert env["VOLLEY_PUBLIC_URL"] == "https://sms.example.org"
+
+
+def test_an_embedded_server_is_told_of_and_an_external_one_is_left_alone(
+    here: Places, settings: Settings
+) -> None:
+    server = EmbeddedValkey(here.data_dir)
+
+    env = environment(settings, here, LAYOUT, servers=[server])
+
+    assert env["VOLLEY_REDIS_URL"] == server.url
+    assert "VOLLEY_DATABASE_URL" not in env
+
+
+def test_secrets_are_in_files_of_ours_alone(here: Places, settings: Settings) -> None:
+    env = environment(settings, here, LAYOUT, servers=[])
+    programs(here, LAYOUT, env=env)
+
+    files = [path for path in here.data_dir.iterdir() if path.is_file()]
+
+    assert files
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+def test_a_secret_is_made_once(tmp_path: Path) -> None:
+    here = Places(data_dir=tmp_path, servers=tmp_path, user=None)
+
+    first = here.secret("word")
+
+    assert len(first) > 20
+    assert here.secret("word") == first
+    assert [path.name for path in tmp_path.iterdir()] == ["word"]

@@ -1,0 +1,219 @@
+"""The supervisor over real servers and idle programs: whatever is killed, the stack comes back."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from deploy.local import processes, table
+from deploy.local.postgres import EmbeddedPostgres
+from tests.support.embedded import temporary_data_dir
+
+pytestmark = pytest.mark.stack
+
+NOBODY = 65534
+ROLES = ["postgres", "scheduler", "scheduler", "supervisor", "valkey", "worker"]
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with temporary_data_dir() as path:
+        yield path
+
+
+def test_ps_lists_what_runs_and_the_schedulers_child_too(data_dir: Path) -> None:
+    with small_stack(data_dir) as supervisor:
+        eventually(lambda: roles(data_dir) == ROLES)
+
+        rows = table.ps(data_dir)
+
+        assert {tuple(row) for row in rows} == {("role", "pid", "up_seconds")}
+        assert pid_of(data_dir, "supervisor") == supervisor.pid
+        assert all(processes.look(row["pid"]) for row in rows)
+    assert table.ps(data_dir) == []
+
+
+def test_sigterm_stops_everything_cleanly(data_dir: Path) -> None:
+    with small_stack(data_dir) as supervisor:
+        eventually(lambda: roles(data_dir) == ROLES)
+        pids = [row["pid"] for row in table.ps(data_dir)]
+
+        supervisor.terminate()
+
+        assert supervisor.wait(timeout=60) == 0
+        assert not [pid for pid in pids if processes.look(pid)]
+    assert "database system is shut down" in (data_dir / "logs/postgres.log").read_text()
+
+
+@pytest.mark.parametrize("role", ["worker", "scheduler", "valkey", "postgres"])
+def test_a_program_that_is_killed_comes_back(data_dir: Path, role: str) -> None:
+    with small_stack(data_dir):
+        eventually(lambda: roles(data_dir) == ROLES)
+        killed = [row["pid"] for row in table.ps(data_dir) if row["role"] == role]
+
+        os.kill(killed[0], signal.SIGKILL)
+
+        eventually(lambda: roles(data_dir) == ROLES and pid_of(data_dir, role) != killed[0])
+        assert not [pid for pid in killed if processes.look(pid)]
+
+
+def test_postgres_comes_back_with_what_was_committed(data_dir: Path) -> None:
+    with small_stack(data_dir):
+        query(data_dir, "CREATE TABLE kept AS SELECT 7 AS n")
+        killed = pid_of(data_dir, "postgres")
+
+        os.kill(killed, signal.SIGKILL)
+
+        eventually(lambda: pid_of(data_dir, "postgres") not in {0, killed})
+        eventually(EmbeddedPostgres(data_dir).ready)
+        assert query(data_dir, "SELECT n FROM kept") == [(7,)]
+
+
+def test_killing_the_supervisor_leaves_nothing_running_and_loses_nothing(data_dir: Path) -> None:
+    with small_stack(data_dir) as supervisor:
+        eventually(lambda: roles(data_dir) == ROLES)
+        query(data_dir, "CREATE TABLE kept AS SELECT 7 AS n")
+        direct = {row["pid"] for row in table.ps(data_dir)} - orphans(data_dir)
+
+        supervisor.kill()
+
+        eventually(lambda: not any(processes.look(pid) for pid in direct))
+    with small_stack(data_dir):
+        assert query(data_dir, "SELECT n FROM kept") == [(7,)]
+
+
+def test_a_start_right_after_the_supervisor_was_killed_works_at_once(data_dir: Path) -> None:
+    with small_stack(data_dir) as supervisor:
+        eventually(lambda: roles(data_dir) == ROLES)
+        before = {row["pid"] for row in table.ps(data_dir)}
+
+        supervisor.kill()
+        with small_stack(data_dir):
+            eventually(lambda: roles(data_dir) == ROLES)
+
+            assert not [pid for pid in before if processes.look(pid)]
+            assert not before & {row["pid"] for row in table.ps(data_dir)}
+
+
+def test_a_second_start_is_refused_and_names_the_first(data_dir: Path) -> None:
+    with small_stack(data_dir) as first:
+        second = subprocess.run(command(data_dir), capture_output=True, text=True, check=False)
+
+        assert second.returncode == 1
+        assert f"already running on {data_dir}, pid {first.pid}" in second.stderr
+        eventually(lambda: roles(data_dir) == ROLES)
+
+
+def test_a_stopped_process_of_the_servers_does_not_keep_the_next_start_waiting(
+    data_dir: Path,
+) -> None:
+    with small_stack(data_dir) as supervisor:
+        worker = pid_of(data_dir, "worker")
+        os.kill(worker, signal.SIGSTOP)
+
+        supervisor.kill()
+
+        with small_stack(data_dir):
+            assert processes.look(worker) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="already an ordinary user")
+def test_an_ordinary_user_runs_the_same_stack() -> None:
+    if not (interpreter := interpreter_for_all()):
+        pytest.skip("no Python of this version that an ordinary user can reach")
+    with temporary_data_dir() as path:
+        path.parent.chmod(0o755)
+        path.mkdir(mode=0o700)
+        os.chown(path, NOBODY, NOBODY)
+
+        with entirely_up(as_ordinary_user(command(path, interpreter=interpreter))):
+            eventually(lambda: roles(path) == ROLES)
+
+            assert not (path / "servers").is_symlink()
+            assert {owner(row["pid"]) for row in table.ps(path)} == {NOBODY}
+
+
+@contextmanager
+def small_stack(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    """tests.support.small_stack in a process of its own, entirely up."""
+    process = subprocess.Popen(command(data_dir), stdout=subprocess.PIPE, text=True)
+    with entirely_up(process):
+        yield process
+
+
+@contextmanager
+def entirely_up(process: subprocess.Popen[str]) -> Iterator[None]:
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "up\n"
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        process.stdout.close()
+
+
+def command(data_dir: Path, *, interpreter: str = sys.executable) -> list[str]:
+    return [interpreter, "-m", "tests.support.small_stack", str(data_dir)]
+
+
+def roles(data_dir: Path) -> list[str]:
+    return sorted(row["role"] for row in table.ps(data_dir))
+
+
+def pid_of(data_dir: Path, role: str) -> int:
+    return next((row["pid"] for row in table.ps(data_dir) if row["role"] == role), 0)
+
+
+def orphans(data_dir: Path) -> set[int]:
+    """The scheduler's child: the kernel ends only the supervisor's own children with it."""
+    return {child.pid for child in processes.children(pid_of(data_dir, "scheduler"))}
+
+
+def owner(pid: int) -> int:
+    return Path(f"/proc/{pid}").stat().st_uid
+
+
+def eventually(true: Callable[[], bool], *, within: float = 20.0) -> None:
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+def query(data_dir: Path, statement: str) -> list[tuple[object, ...]]:
+    url = EmbeddedPostgres(data_dir).url.replace("postgresql+psycopg", "postgresql")
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def interpreter_for_all() -> str | None:
+    """This Python if every user can run it, else the system's of the same version."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for candidate in (sys.executable, f"/usr/bin/python{version}"):
+        with suppress(OSError):
+            with as_ordinary_user([candidate, "-c", "import deploy.local.stack"]) as tried:
+                if tried.wait() == 0:
+                    return candidate
+    return None
+
+
+def as_ordinary_user(words: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"},
+    )

@@ -1,0 +1,260 @@
+"""Every row accepted, or rejected with its row, column, value, code, reason and fix."""
+
+import io
+import random
+
+import pytest
+
+from scheduler.ingest import Objection, Plan, RejectCode, ReportBuilder, open_rows, validate
+from shared.errors import Refused
+
+
+def _validated(content, *, chunk=5000, screen=None, **plan):
+    """Accepted and rejected rows of a file, and its report."""
+    raw = content if isinstance(content, bytes) else content.encode()
+    rows = open_rows(io.BytesIO(raw), filename="guests.csv")
+    plan = Plan(**plan)
+    report = ReportBuilder(rows.encoding, plan.rate, plan.smart_encoded)
+    chunks = list(validate(rows, plan, report=report, chunk=chunk, screen=screen))
+    accepted = [row for chunk in chunks for row in chunk.accepted]
+    rejected = [row for chunk in chunks for row in chunk.rejected]
+    return accepted, rejected, report.report().as_dict()
+
+
+def test_a_good_row_becomes_a_text():
+    accepted, rejected, _ = _validated(
+        "First Name,phone,city\n Ana ,(555) 123-0000,Rome\n", template="Hi {first_name}!"
+    )
+
+    assert rejected == []
+    assert accepted == [
+        (2, "+15551230000", {"First Name": "Ana", "phone": "+15551230000", "city": "Rome"},
+         "Hi Ana!", "GSM-7", 1, ())
+    ]  # fmt: skip
+
+
+UGLY = """phone;name;note
+'+15551230000;José;mended quote
+15551230001.0;Bo;mended decimal
+1.5551230002E+10;Cy;"mended exponent, on
+two lines"
+1.5551E+10;Di;ambiguous
++1 555 123 0000;Al;duplicate
+;Nobody;missing
+
+911;Police;invalid
++15551230003;;no name
++15551230004;Max;extra;surplus
++15551230005
++15551230006;"Open;quote
++15551230007;B\x07ell;control
++15551230003;Late;good after all
++15551230008;Fy;trailing;;
++15551230009;#REF!;error value
+"""
+
+
+def test_every_bad_row_is_told_by_row_column_value_and_code():
+    accepted, rejected, report = _validated(UGLY, template="Hi {name}")
+
+    assert [row.row for row in accepted] == [2, 3, 4, 15, 16]
+    assert [(r.row, r.column, r.value, r.code) for r in rejected] == [
+        (5, "phone", "1.5551E+10", "ambiguous_phone"),
+        (6, "phone", "+1 555 123 0000", "duplicate"),
+        (7, "phone", "", "missing_phone"),
+        (9, "phone", "911", "invalid_phone"),
+        (10, "name", "", "missing_value"),
+        (11, "", "", "too_many_columns"),
+        (12, "", "", "too_few_columns"),
+        (13, "", "", "too_few_columns"),
+        (14, "name", "B\x07ell", "control_character"),
+        (17, "name", "#REF!", "missing_value"),
+    ]
+    assert all(reject.reason and reject.fix for reject in rejected)
+    assert (report["rows"], report["accepted"], report["rejected"]) == (15, 5, 10)
+    assert report["duplicates"] == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_verdict_does_not_depend_on_the_encoding(encoding):
+    plain = _validated(UGLY, template="Hi {name}")
+
+    accepted, rejected, _ = _validated(UGLY.encode(encoding), template="Hi {name}")
+
+    assert (accepted, rejected) == plain[:2]
+
+
+def test_a_duplicate_names_the_row_it_repeats():
+    _, rejected, _ = _validated("phone\n+15551230000\n+15551230001\n15551230000\n")
+
+    assert (rejected[0].row, rejected[0].code) == (4, "duplicate")
+    assert "row 2" in rejected[0].reason
+
+
+def test_a_row_rejected_for_another_fault_does_not_block_a_later_good_one():
+    accepted, rejected, _ = _validated(
+        "phone,name\n+15551230000,\n+15551230000,Ana\n+15551230000,Bo\n", template="Hi {name}"
+    )
+
+    assert [row.row for row in accepted] == [3]
+    assert [(r.row, r.code) for r in rejected] == [(2, "missing_value"), (4, "duplicate")]
+
+
+def test_one_bad_byte_costs_one_row():
+    good = "phone,name\n+15551230000,José\n".encode()
+
+    accepted, rejected, report = _validated(good + b"+15551230001,Zo\xeb\n+15551230002,Al\n")
+
+    assert [row.row for row in accepted] == [2, 4]
+    assert [(r.row, r.column, r.code) for r in rejected] == [(3, "name", "bad_encoding")]
+    assert report["encoding"] == "utf-8"
+    assert report["rejects"][0]["value"] == "Zo\ufffd"
+
+
+def test_a_character_already_lost_is_not_sent_as_a_question_mark():
+    _, rejected, _ = _validated("phone,name\n+15551230000,Jos\ufffd\n")
+
+    assert rejected[0].code == "bad_encoding"
+
+
+def test_windows_text_is_read_as_such():
+    accepted, _, report = _validated("phone,name\n+15551230000,Zoë’s\n".encode("cp1252"))
+
+    assert accepted[0].fields["name"] == "Zoë’s"
+    assert report["encoding"] == "windows-1252"
+
+
+def test_without_a_message_the_words_come_later():
+    accepted, _, report = _validated("phone\n+15551230000\n")
+
+    assert (accepted[0].body, accepted[0].encoding, accepted[0].segments) == (None, "", 0)
+    assert report["segments"] == {"total": 0, "min": 0, "max": 0}
+
+
+def test_a_column_without_a_name_may_hold_anything_and_is_left_out():
+    accepted, _, _ = _validated("phone,,name\n+15551230000,junk,Ana\n")
+
+    assert accepted[0].fields == {"phone": "+15551230000", "name": "Ana"}
+
+
+def test_a_long_text_is_cut_into_parts_and_every_part_is_billed():
+    accepted, _, report = _validated(f"phone,bio\n+15551230000,{'word ' * 700}\n", template="{bio}")
+
+    row = accepted[0]
+    ends = [*row.cuts, len(row.body)]
+    parts = [row.body[start:end] for start, end in zip([0, *row.cuts], ends, strict=True)]
+    assert len(parts) == 3
+    assert all(0 < len(part) <= 1600 for part in parts)
+    assert row.segments == report["segments"]["total"] == sum(-(-len(p) // 153) for p in parts)
+
+
+def test_a_text_of_more_than_ten_parts_is_rejected():
+    long = "x" * 70 * 11
+    text = f"phone,bio,name\n+15551230000,{long},Ana\n+15551230001,short,Bo\n"
+
+    accepted, rejected, _ = _validated(text, template="{name} {bio}", split_at=70)
+
+    assert [row.row for row in accepted] == [3]
+    assert (rejected[0].row, rejected[0].column, rejected[0].code) == (2, "bio", "too_long")
+
+
+def test_the_report_shows_what_forces_ucs2_most_frequent_first():
+    lines = [f"+1555123{n:04d},{'“Ana” 🎉' if n < 3 else '🎉'}\n" for n in range(10)]
+
+    _, _, report = _validated("phone,name\n" + "".join(lines), template="Hi {name}", rate=4)
+
+    assert report["ucs2_characters"][0] == "🎉"
+    assert set(report["ucs2_characters"]) == {"🎉", "“", "”"}
+    assert report["eta_seconds"] == 2.5
+    assert report["segments"] == {"total": 10, "min": 1, "max": 1}
+
+
+def test_smart_encoding_is_counted_as_twilio_will_send_it():
+    text = "phone,name\n+15551230000,Ana\n+15551230001,🎉\n"
+    message = "“Dear” {name} " + "x" * 100
+
+    plain = _validated(text, template=message)[2]
+    smart = _validated(text, template=message, smart_encoded=True)[2]
+
+    assert plain["segments"]["total"] == 4
+    assert smart["segments"]["total"] == 3
+    assert smart["ucs2_characters"] == ["🎉"]
+
+
+def test_the_report_has_exactly_the_fields_of_the_interface():
+    report = _validated("phone\n+15551230000\nx\n")[2]
+
+    assert list(report) == [
+        "rows", "accepted", "rejected", "duplicates", "encoding", "segments", "ucs2_characters",
+        "eta_seconds", "rejects",
+    ]  # fmt: skip
+    assert list(report["rejects"][0]) == ["row", "column", "value", "code", "reason", "fix"]
+
+
+def test_the_report_shows_the_first_hundred_rejects_and_counts_all():
+    report = _validated("phone\n" + "x\n" * 250)[2]
+
+    assert (len(report["rejects"]), report["rejected"]) == (100, 250)
+    assert report["rejects"][-1]["row"] == 101
+
+
+def test_rows_come_in_chunks_that_tell_how_far_they_go():
+    rows = open_rows(
+        io.BytesIO(b"phone\n" + b"".join(b"+1555123%04d\n" % n for n in range(25))), filename="x"
+    )
+
+    chunks = list(validate(rows, Plan(), report=ReportBuilder("utf-8", 1.0), chunk=10))
+
+    assert [len(chunk.accepted) for chunk in chunks] == [10, 10, 5]
+    assert [chunk.through for chunk in chunks] == [11, 21, 26]
+
+
+def test_a_screen_turns_accepted_rows_away():
+    def suppressed(rows):
+        objection = Objection(RejectCode.SUPPRESSED, "It opted out.", "Leave it out.")
+        return {row.row: objection for row in rows if row.phone == "+15551230001"}
+
+    accepted, rejected, report = _validated(
+        "phone,,name\nx,,Al\n+15551230001,,Bo\n+15551230002,,Cy\n", screen=suppressed
+    )
+
+    assert [row.row for row in accepted] == [4]
+    assert [(r.row, r.code) for r in rejected] == [(2, "invalid_phone"), (3, "suppressed")]
+    assert rejected[1].cells == ["+15551230001", "", "Bo"]
+    assert (report["accepted"], report["rejected"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("plan", "code"),
+    [
+        ({"template": "Hi {nmae}"}, "unknown_placeholder"),
+        ({"template": "Hi {name"}, "unbalanced_brace"),
+        ({"phone_column": "fax"}, "unknown_column"),
+        ({"timezone_column": "tz"}, "unknown_column"),
+        ({"region": "XX"}, "unknown_region"),
+        ({"split_at": 0}, "bad_split_at"),
+    ],
+)
+def test_a_plan_that_cannot_work_is_refused_before_the_first_row(plan, code):
+    rows = open_rows(io.BytesIO(b"phone,name\n+15551230000,Ana\n"), filename="x")
+
+    with pytest.raises(Refused) as refused:
+        validate(rows, Plan(**plan), report=ReportBuilder("utf-8", 1.0))
+
+    assert refused.value.code == code
+
+
+def test_no_row_is_lost_or_counted_twice_whatever_is_in_the_file():
+    dice = random.Random(7)
+    lines = [
+        dice.choice(["+1555123%04d,Ana", "%d,Bo", '+1555123%04d,"C\ny"', '"+1555124%04d,D', ",,%d"])
+        % dice.randrange(3000)
+        for _ in range(3000)
+    ]
+
+    accepted, rejected, report = _validated("phone,name\n" + "\n".join(lines), template="{name}")
+
+    numbers = [row.row for row in accepted] + [row.row for row in rejected]
+    assert len(set(numbers)) == len(numbers) == report["rows"]
+    assert len({row.phone for row in accepted}) == len(accepted)
+    assert all(row.body == row.fields["name"] for row in accepted)

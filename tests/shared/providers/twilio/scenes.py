@@ -1,0 +1,52 @@
+"""One text, one answer, and what came of it: what the tests of the adapter share."""
+
+from shared.providers.base import Credentials, OutboundText
+from shared.providers.twilio.adapter import TwilioAdapter
+from tests.shared.providers.stub import Stub, reply, until
+
+ACCOUNT, SID = "AC" + "1" * 32, "SM" + "2" * 32
+TEXT = OutboundText(
+    to="+15551234567",
+    body="Hi Ana – 20% off & more?",
+    sender="+15557654321",
+    messaging_service_sid=None,
+    status_callback="https://sms.example.org/webhooks/twilio/status?m=1&p=0&a=ab#rc=3&rp=ct,rt,5xx",
+)
+MADE = {
+    "sid": SID, "status": "queued", "num_segments": "1", "to": TEXT.to, "from": TEXT.sender,
+    "direction": "outbound-api", "body": "Sent: hi", "error_code": None,
+    "messaging_service_sid": None, "date_created": "Fri, 20 Nov 2026 15:24:30 +0000",
+}  # fmt: skip
+
+
+def adapter(url, **changes):
+    credentials = Credentials(ACCOUNT, ("token", "older"), api_url=url)
+    return TwilioAdapter(changes.pop("credentials", credentials), timeout=(1.0, 0.3), **changes)
+
+
+async def ready(twilio):
+    twilio.warm(1)
+    await until(twilio.ready)
+
+
+def nothing():
+    """A gate that lets pass, a hook that does nothing."""
+
+
+async def sent(answer, text=TEXT, *, gate=nothing, wrote=nothing, **changes):
+    """Send one text to a server that gives this answer: what it saw, and what came of it."""
+    answering = (lambda *_: answer) if isinstance(answer, bytes) else answer
+    async with Stub(answering) as server:
+        twilio = adapter(server.url, **changes)
+        try:
+            await ready(twilio)
+            outcome = await twilio.send(text, gate=gate, wrote=wrote)
+        except Exception as error:  # the outcome under test
+            outcome = error
+        finally:
+            await twilio.close()
+        return server.requests, outcome
+
+
+def error(status, code, message="Twilio's own sentence.", **headers):
+    return reply(status, {"code": code, "message": message, "status": status}, **headers)

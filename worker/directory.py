@@ -1,0 +1,74 @@
+"""Agents and campaigns as calls need them, read again every few seconds.
+
+Reading is the claiming thread's; asking is the loop's. A secret that was changed, or an option, takes
+effect within `FRESH_FOR` seconds; what must take effect at once is judged in the claim instead.
+"""
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from shared.db.queries import directory
+from shared.db.queries.claim import Claimed
+from shared.db.queries.directory import AgentFacts, CampaignFacts
+from shared.providers.accounts import credentials_for
+from shared.providers.base import Credentials
+
+FRESH_FOR = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How one message travels: its agent, its campaign, the account that pays."""
+
+    agent: AgentFacts
+    campaign: CampaignFacts
+    credentials: Credentials
+
+
+class Directory:
+    """A small cache with an age; only the claiming thread writes it."""
+
+    def __init__(self) -> None:
+        self._agents: dict[int, AgentFacts] = {}
+        self._campaigns: dict[int, CampaignFacts] = {}
+        self._credentials: dict[int, Credentials] = {}
+        self._read_at: dict[tuple[str, int], float] = {}
+
+    def refresh(self, connection: Connection, claimed: Iterable[Claimed]) -> None:
+        """Read what these messages need and is missing or old."""
+        claimed = list(claimed)
+        self.refresh_agents(connection, self._old("agent", {c.agent_key for c in claimed}))
+        for campaign in directory.campaigns(
+            connection, self._old("campaign", {c.campaign_id for c in claimed})
+        ):
+            self._campaigns[campaign.id] = campaign
+            self._read_at["campaign", campaign.id] = time.monotonic()
+
+    def refresh_agents(self, connection: Connection, keys: list[int]) -> list[AgentFacts]:
+        """Read these agents now."""
+        found = directory.agents(connection, keys) if keys else []
+        for agent in found:
+            self._agents[agent.key] = agent
+            self._credentials[agent.key] = credentials_for(agent.own)
+            self._read_at["agent", agent.key] = time.monotonic()
+        return found
+
+    def route(self, claimed: Claimed) -> Route:
+        """How this message travels; its agent and campaign were read by `refresh`."""
+        return Route(
+            agent=self._agents[claimed.agent_key],
+            campaign=self._campaigns[claimed.campaign_id],
+            credentials=self._credentials[claimed.agent_key],
+        )
+
+    def accounts(self) -> set[tuple[str, Credentials]]:
+        """(provider, credentials) of all agents that were read."""
+        return {(a.provider, self._credentials[a.key]) for a in self._agents.values()}
+
+    def _old(self, kind: str, keys: set[int]) -> list[int]:
+        limit = time.monotonic() - FRESH_FOR
+        return sorted(k for k in keys if self._read_at.get((kind, k), -math.inf) <= limit)

@@ -1,0 +1,117 @@
+"""Record outcomes, together, in a thread of their own: one transaction for all that are waiting.
+
+What cannot be recorded now (Postgres restarts) waits in memory and is tried again; if this process
+dies meanwhile, callbacks and the sweep find out by themselves.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from shared import metrics
+from shared.db.queries import agents, evidence, record
+from shared.db.queries.agents import NewHold
+from shared.db.queries.claim import Claimed, claim
+from shared.db.queries.evidence import Evidence
+from shared.db.queries.record import Doubt, Refusal, Return
+from shared.db.session import retried
+from shared.logging import get_logger
+from shared.settings import settings
+from worker.outcomes import Outcome
+
+log = get_logger(__name__)
+
+
+class Recorder(threading.Thread):
+    """Takes outcomes from the sending loop; hands back the claims of parts that come next."""
+
+    def __init__(self, *, boot: str, on_continued: Callable[[list[Claimed]], None]) -> None:
+        super().__init__(name="recorder", daemon=True)
+        self._boot = boot
+        self._on_continued = on_continued
+        self._wake = threading.Condition()
+        self._outcomes: list[Outcome] = []
+        self._holds: list[NewHold] = []
+        self._busy = False
+        self._stopping = False
+
+    def put(self, outcome: Outcome) -> None:
+        """An outcome to record; returns at once."""
+        with self._wake:
+            self._outcomes.append(outcome)
+            self._wake.notify()
+
+    def hold(self, held: NewHold) -> None:
+        """A scope to hold; returns at once."""
+        with self._wake:
+            self._holds.append(held)
+            self._wake.notify()
+
+    def stop(self, timeout: float) -> bool:
+        """Record what is waiting and end; False when it could not within `timeout` seconds."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self.join(timeout)
+        return not self.is_alive()
+
+    def run(self) -> None:
+        """Until stopped: take all that waits, record it, again. No error ends the loop."""
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._outcomes or self._holds or self._stopping)
+                outcomes, self._outcomes = self._outcomes, []
+                holds, self._holds = self._holds, []
+            if not outcomes and not holds:
+                return
+            try:
+                self._record(outcomes, holds)
+            except DBAPIError as error:
+                metrics.loop_failures.labels("recorder").inc()
+                log.warning("record.failed", error=type(error.orig).__name__, waiting=len(outcomes))
+                with self._wake:
+                    self._outcomes[:0] = outcomes
+                    self._holds[:0] = holds
+                    self._wake.wait_for(lambda: self._stopping, timeout=0.5)
+                    if self._stopping:
+                        return
+
+    def _record(self, outcomes: list[Outcome], holds: list[NewHold]) -> None:
+        try:
+            continued = retried(lambda connection: self._write(connection, outcomes, holds))
+        except IntegrityError:
+            # A SID was bound in the same instant by someone else: find out which, one by one.
+            if len(outcomes) == 1:
+                log.error("record.sid_bound_elsewhere", message_id=outcomes[0].message_id)
+                return
+            for outcome in outcomes:
+                self._record([outcome], [])
+            continued = []
+        if continued:
+            self._on_continued(continued)
+
+    def _write(
+        self, connection: Connection, outcomes: list[Outcome], holds: list[NewHold]
+    ) -> list[Claimed]:
+        applied = evidence.apply(
+            connection,
+            [o for o in outcomes if isinstance(o, Evidence)],
+            poll_after=timedelta(seconds=settings().poll_after),
+        )
+        record.give_back(connection, [o for o in outcomes if isinstance(o, Return)])
+        record.refuse(connection, [o for o in outcomes if isinstance(o, Refusal)])
+        record.doubt(connection, [o for o in outcomes if isinstance(o, Doubt)])
+        for held in holds:
+            agents.hold(connection, held)
+        if not applied.continued:
+            return []
+        claimed, _ = claim(
+            connection,
+            applied.continued,
+            by=self._boot,
+            reconcile_after=timedelta(seconds=settings().reconcile_after),
+        )
+        return claimed
