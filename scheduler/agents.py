@@ -25,8 +25,8 @@ _ID = re.compile(AGENT_ID)
 def create(new: NewAgent, *, actor: str) -> dict[str, Any]:
     """Make an agent; returns it as the API shows it.
 
-    With a future `effective_at` it starts at the default rate and gets its own then. Raises Refused:
-    409 agent_exists, 422 for what is not built yet, 503 when there is no account to send with.
+    With a future `effective_at` it starts at the default rate and gets its own then. Raises
+    Refused: 409 agent_exists, 422 for what is not built yet, 503 without an account to send with.
     """
     new.refuse_what_is_not_built()
     senders = new.numbers()
@@ -49,7 +49,7 @@ def create(new: NewAgent, *, actor: str) -> dict[str, Any]:
         if not roster.add(connection, columns, senders):
             raise Refused(
                 "agent_exists",
-                f"There is an agent {new.id!r} already: change it with PATCH, or choose another id.",
+                f"There is an agent {new.id!r} already: change that one, or choose another id.",
                 status=409,
             )
         note(connection, actor=actor, action="create", subject=_name(new.id), details=_told(new))
@@ -76,7 +76,13 @@ def change(agent_id: str, changes: AgentChanges, *, actor: str) -> dict[str, Any
             raise _no_voice()
         if changes.status == "active":
             lift_holds(connection, row.key)
-        note(connection, actor=actor, action="change", subject=_name(agent_id), details=_told(changes))
+        note(
+            connection,
+            actor=actor,
+            action="change",
+            subject=_name(agent_id),
+            details=_told(changes),
+        )
         if changes.status == "paused":
             shut_gate(connection)
         return _found(roster.show(connection, agent_id), agent_id)
@@ -119,7 +125,8 @@ def page(*, after: str = "", limit: int = 100) -> list[dict[str, Any]]:
 def follow_platform_account(provider: str = "twilio") -> int:
     """Agents without an account of their own belong to the platform's; returns how many moved.
 
-    Run at start: the settings may name another account than the last time. Raises Refused without one.
+    Run at start: the settings may name another account than the last time. Raises Refused when
+    there is none.
     """
     account = account_name(provider, credentials_for(None))
     with transaction() as connection:

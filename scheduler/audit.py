@@ -13,9 +13,7 @@ _PAGE = text("""
 """)
 
 
-def page(
-    *, subject: str = "", before: int | None = None, limit: int = 100
-) -> list[dict[str, Any]]:
+def page(*, subject: str = "", before: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
     """The newest entries, those with an id below `before`.
 
     `subject` is such as campaign:7, agent:sales, key:3 or sending; empty for all.

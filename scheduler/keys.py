@@ -1,8 +1,8 @@
 """Keys to the API: 32 random bytes each, of which only the SHA-256 is kept, and three roles.
 
 viewer reads; operator also acts (campaigns, suppressions, agents); admin also holds keys, reads the
-audit, stores provider credentials. The key of VOLLEY_API_KEY, or of DATA_DIR/api_key, is an admin key
-named "first key"; it opens until somebody revokes it, and a restart does not bring it back.
+audit, stores provider credentials. The key of VOLLEY_API_KEY, or of DATA_DIR/api_key, is an
+admin key named "first key"; it opens until somebody revokes it, and no restart brings it back.
 """
 
 import hashlib

@@ -52,7 +52,12 @@ class Settings(BaseSettings):
     """Read from VOLLEY_* variables, a .env file, and VOLLEY_*_FILE for secrets."""
 
     model_config = SettingsConfigDict(
-        env_prefix="VOLLEY_", env_file=".env", extra="ignore", env_ignore_empty=True
+        env_prefix="VOLLEY_",
+        # VOLLEY_ENV_FILE names another file; empty, none is read
+        env_file=os.environ.get("VOLLEY_ENV_FILE", ".env") or None,
+        extra="ignore",
+        env_ignore_empty=True,
+
     )
 
     database_url: SecretStr | None = None

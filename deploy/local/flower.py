@@ -26,5 +26,6 @@ def flower(places: Places, *, port: int, env: Mapping[str, str]) -> Child:
             *(f"--address={ports.LOOPBACK}", f"--port={port}"),
         ),
         env={**env, "FLOWER_BASIC_AUTH": f"{USER}:{password}"},
-        stop_timeout=5.0,
+        # It keeps nothing, and before it stops it waits for an event that may not come for long.
+        stop_timeout=1.0,
     )

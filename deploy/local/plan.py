@@ -71,10 +71,9 @@ class Plan:
             password = stack.data_dir / flower.PASSWORD_FILE
             lines.append(f"  Flower   {stack.flower_url}  user {flower.USER}, password {password}")
         lines.append(f"  logs     {self.places.logs}")
-        if stack.carrier_url:
-            lines.append(
-                f"  SIMULATED: no message leaves this machine; carrier {stack.carrier_url}"
-            )
+        carrier = stack.carrier_url or self.settings.carrier_url
+        if self.settings.simulated and carrier:
+            lines.append(f"  SIMULATED: no message leaves this machine; carrier {carrier}")
         elif self.settings.simulated:
             lines.append("  SIMULATED, without a carrier: nothing can be sent")
         return lines

@@ -3,6 +3,7 @@
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from deploy.local.children import Child
 from deploy.local.flower import flower
@@ -12,8 +13,9 @@ from deploy.local.server import EmbeddedServer
 from shared.queue.topology import SENDING, TENDING, Queue
 from shared.settings import Settings
 
-#: A call in flight may take the fence and the read time-out; then its outcome is recorded.
-WORKER_STOP_SECONDS = 20.0
+#: A worker lets its calls in flight end (the fence, the read time-out, the record), the scheduler's
+#: child its chunk of an import; both give up by themselves before this.
+PATIENT_STOP_SECONDS = 30.0
 
 
 def environment(
@@ -41,7 +43,7 @@ def programs(places: Places, layout: Layout, *, env: Mapping[str, str]) -> list[
     if layout.carrier_port is not None:
         children.append(_carrier(layout.carrier_port, env))
     children.append(_program("api", "scheduler.api", env=env))
-    children.append(_program("scheduler", "scheduler.app", env=env))
+    children.append(_scheduler(env))
     children += [_worker(f"worker-{n}", SENDING, env) for n in range(1, layout.workers + 1)]
     children.append(_worker("worker-tending", TENDING, env))
     if layout.flower_port is not None:
@@ -60,13 +62,18 @@ def _carrier(port: int, env: Mapping[str, str]) -> Child:
     return _program("carrier", "deploy.local.carrier", *words, env=env)
 
 
+def _scheduler(env: Mapping[str, str]) -> Child:
+    patient = _program("scheduler", "scheduler.app", env=env)
+    return replace(patient, stop_timeout=PATIENT_STOP_SECONDS)
+
+
 def _worker(name: str, queues: Sequence[Queue], env: Mapping[str, str]) -> Child:
     return Child(
         role="worker",
         name=name,
         argv=(sys.executable, "-m", "worker.app", "--queues", ",".join(queues)),
         env=env,
-        stop_timeout=WORKER_STOP_SECONDS,
+        stop_timeout=PATIENT_STOP_SECONDS,
     )
 
 

@@ -1,6 +1,7 @@
 """What `volley check` tells a person: what was understood, what it costs, what to mend."""
 
 import sys
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
@@ -212,8 +213,10 @@ def _short(value: str) -> str:
 
 
 def _named(character: str) -> str:
-    points = " ".join(f"U+{ord(point):04X}" for point in character)
-    return f"“{character}” ({points})" if len(character) == 1 else f"“{character}”"
+    """A character and its Unicode name: many of them look like another, or like nothing."""
+    if len(character) > 1:
+        return character
+    return f"{character} ({unicodedata.name(character, f'U+{ord(character):04X}').lower()})"
 
 
 def _count(number: int, noun: str) -> str:

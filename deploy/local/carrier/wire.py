@@ -104,7 +104,10 @@ class Intake:
     def _work(self) -> None:
         for _ in range(min(TURN, len(self._waiting))):
             connection, data, arrived = self._waiting.popleft()
-            connection.parse(data, arrived)
+            try:
+                connection.parse(data, arrived)
+            except Exception:
+                log.exception("a connection failed inside the carrier; the others go on")
         if self._waiting:
             self._loop.call_soon(self._work)
 

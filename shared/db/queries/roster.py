@@ -75,9 +75,7 @@ def change(connection: Connection, key: int, columns: dict[str, Any]) -> None:
     connection.execute(_CHANGE, _stored(columns) | {"key": key})
 
 
-def replace_senders(
-    connection: Connection, key: int, senders: Sequence[tuple[str, bool]]
-) -> None:
+def replace_senders(connection: Connection, key: int, senders: Sequence[tuple[str, bool]]) -> None:
     """The primary sender first: claims deal recipients to senders in this order."""
     connection.execute(_CLEAR_SENDERS, {"key": key})
     for number, is_primary in sorted(senders, key=lambda sender: not sender[1]):
@@ -101,10 +99,8 @@ def unfinished_campaigns(connection: Connection, key: int) -> list[int]:
 
 
 def move_account(connection: Connection, provider: str, account: str) -> int:
-    """Agents without an account of their own use the platform's, which settings may have changed."""
-    return connection.execute(
-        _MOVE_ACCOUNT, {"provider": provider, "account": account}
-    ).rowcount
+    """Agents without an account of their own use the platform's, which settings may change."""
+    return connection.execute(_MOVE_ACCOUNT, {"provider": provider, "account": account}).rowcount
 
 
 _SHOW = text("""

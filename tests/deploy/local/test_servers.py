@@ -29,63 +29,58 @@ def data_dir() -> Iterator[Path]:
         yield path
 
 
-@pytest.fixture
-def postgres(data_dir: Path) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(data_dir)
-    server.start()
-    yield server
-    server.stop()
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """One for all tests, which leave it running and empty."""
+    with temporary_data_dir() as path:
+        server = EmbeddedPostgres(path)
+        server.start()
+        yield server
+        server.stop()
 
 
-@pytest.fixture
-def valkey(data_dir: Path) -> Iterator[EmbeddedValkey]:
-    server = EmbeddedValkey(data_dir)
-    server.start()
-    yield server
-    server.stop()
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[EmbeddedValkey]:
+    """One for all tests, which leave it running and empty."""
+    with temporary_data_dir() as path:
+        server = EmbeddedValkey(path)
+        server.start()
+        yield server
+        server.stop()
 
 
 def test_postgres_keeps_its_rows_when_it_is_stopped_and_started(postgres: EmbeddedPostgres) -> None:
-    query(postgres, "CREATE TABLE kept AS SELECT 7 AS n")
+    query(postgres, "CREATE TABLE stopped AS SELECT 7 AS n")
 
     postgres.stop()
     postgres.start()
 
-    assert query(postgres, "SELECT n FROM kept") == [(7,)]
+    assert query(postgres, "SELECT n FROM stopped") == [(7,)]
 
 
 def test_postgres_keeps_what_was_committed_before_it_was_killed(postgres: EmbeddedPostgres) -> None:
-    query(postgres, "CREATE TABLE kept AS SELECT 7 AS n")
+    query(postgres, "CREATE TABLE killed AS SELECT 7 AS n")
 
     kill(postgres)
-    again = EmbeddedPostgres(postgres.places.data_dir)
-    postgres.release()
-    again.start()
+    postgres.stop()
+    postgres.start()
 
-    try:
-        assert query(again, "SELECT n FROM kept") == [(7,)]
-    finally:
-        again.stop()
+    assert query(postgres, "SELECT n FROM killed") == [(7,)]
 
 
 def test_postgres_starts_although_its_old_pid_belongs_to_another_program(
-    postgres: EmbeddedPostgres,
+    postgres: EmbeddedPostgres, valkey: EmbeddedValkey
 ) -> None:
     kill(postgres)
     lock = postgres.cluster / "postmaster.pid"
     words = lock.read_text().splitlines()
 
-    # A process of the servers' user that lives for as long as the test: what a reboot may bring.
-    other = EmbeddedValkey(postgres.places.data_dir)
-    other.start()
-    lock.write_text("\n".join([str(other.pid), *words[1:]]) + "\n")
-    try:
-        postgres.stop()
-        postgres.start()
-    finally:
-        other.stop()
+    lock.write_text("\n".join([str(valkey.pid), *words[1:]]) + "\n")
+    postgres.stop()
+    postgres.start()
 
     assert query(postgres, "SELECT 1") == [(1,)]
+    assert valkey.alive()
 
 
 def test_postgres_loses_nothing_to_a_power_cut(postgres: EmbeddedPostgres) -> None:
@@ -143,16 +138,15 @@ def test_valkey_keeps_its_queue_port_and_password_when_it_is_killed(valkey: Embe
         client.rpush("queue", "first", "second")
 
     kill(valkey)
-    valkey.release()
+    valkey.stop()
     again = EmbeddedValkey(valkey.places.data_dir)
     again.start()
 
-    try:
-        assert again.url == valkey.url
-        with redis.Redis.from_url(again.url) as client:
-            assert client.lrange("queue", 0, -1) == [b"first", b"second"]
-    finally:
-        again.stop()
+    assert again.url == valkey.url
+    with redis.Redis.from_url(again.url) as client:
+        assert client.lrange("queue", 0, -1) == [b"first", b"second"]
+    again.stop()
+    valkey.start()
 
 
 def test_valkey_evicts_nothing_and_writes_everything_down(valkey: EmbeddedValkey) -> None:
@@ -166,7 +160,7 @@ def test_valkey_evicts_nothing_and_writes_everything_down(valkey: EmbeddedValkey
 def test_valkey_lets_nobody_in_without_the_password(valkey: EmbeddedValkey) -> None:
     port = make_url(valkey.url).port
 
-    with redis.Redis(port=port) as client, pytest.raises(redis.AuthenticationError):
+    with redis.Redis(port=port, retry=None) as client, pytest.raises(redis.AuthenticationError):
         client.ping()
 
 

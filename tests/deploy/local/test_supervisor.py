@@ -28,6 +28,13 @@ def data_dir() -> Iterator[Path]:
         yield path
 
 
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[Path]:
+    """The data directory of a stack that survives what the tests do to it."""
+    with temporary_data_dir() as path, small_stack(path):
+        yield path
+
+
 def test_ps_lists_what_runs_and_the_schedulers_child_too(data_dir: Path) -> None:
     with small_stack(data_dir) as supervisor:
         eventually(lambda: roles(data_dir) == ROLES)
@@ -53,27 +60,26 @@ def test_sigterm_stops_everything_cleanly(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ["worker", "scheduler", "valkey", "postgres"])
-def test_a_program_that_is_killed_comes_back(data_dir: Path, role: str) -> None:
-    with small_stack(data_dir):
-        eventually(lambda: roles(data_dir) == ROLES)
-        killed = [row["pid"] for row in table.ps(data_dir) if row["role"] == role]
+def test_a_program_that_is_killed_comes_back(lasting: Path, role: str) -> None:
+    eventually(lambda: roles(lasting) == ROLES)
+    killed = [row["pid"] for row in table.ps(lasting) if row["role"] == role]
 
-        os.kill(killed[0], signal.SIGKILL)
+    os.kill(killed[0], signal.SIGKILL)
 
-        eventually(lambda: roles(data_dir) == ROLES and pid_of(data_dir, role) != killed[0])
-        assert not [pid for pid in killed if processes.look(pid)]
+    eventually(lambda: roles(lasting) == ROLES and pid_of(lasting, role) != killed[0])
+    assert not [pid for pid in killed if processes.look(pid)]
 
 
-def test_postgres_comes_back_with_what_was_committed(data_dir: Path) -> None:
-    with small_stack(data_dir):
-        query(data_dir, "CREATE TABLE kept AS SELECT 7 AS n")
-        killed = pid_of(data_dir, "postgres")
+def test_postgres_comes_back_with_what_was_committed(lasting: Path) -> None:
+    eventually(EmbeddedPostgres(lasting).ready)
+    query(lasting, "CREATE TABLE kept AS SELECT 7 AS n")
+    killed = pid_of(lasting, "postgres")
 
-        os.kill(killed, signal.SIGKILL)
+    os.kill(killed, signal.SIGKILL)
 
-        eventually(lambda: pid_of(data_dir, "postgres") not in {0, killed})
-        eventually(EmbeddedPostgres(data_dir).ready)
-        assert query(data_dir, "SELECT n FROM kept") == [(7,)]
+    eventually(lambda: pid_of(lasting, "postgres") not in {0, killed})
+    eventually(EmbeddedPostgres(lasting).ready)
+    assert query(lasting, "SELECT n FROM kept") == [(7,)]
 
 
 def test_killing_the_supervisor_leaves_nothing_running_and_loses_nothing(data_dir: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_file_with_rejects_exits_1_and_says_what_to_mend(run, ugly):
     assert "windows-1252 text, divided by “;”" in text
     assert "Phone numbers are in “Mobile”" in text
     assert "5 rows: 2 accepted, 3 rejected." in text
-    assert "“–” (U+2013) in 2 texts" in text
+    assert "– (en dash) in 2 texts" in text
     assert "row 3 '1.5551E+10': The spreadsheet kept 5 of its 11 digits." in text
     assert "row 4 '15551230000': +15551230000 is in row 2 already." in text
     assert "Hi José – bye" in text

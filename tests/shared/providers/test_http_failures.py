@@ -76,6 +76,23 @@ def test_a_host_that_never_answers_the_handshake_is_unreachable(run):
         run(scene())
 
 
+def test_a_server_that_is_down_is_not_hammered(run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+    async def scene():
+        pool, dialled = wire(url), []
+        dial = pool._dial
+        pool._dial = lambda connection: dialled.append(1) or dial(connection)
+        for _ in range(100):
+            pool.take()
+            await asyncio.sleep(0.001)
+        await pool.close()
+        return len(dialled)
+
+    assert 1 <= run(scene()) <= 10
+
+
 def test_it_connects_again_after_the_server_has_come_back(run):
     server, url = listener()
     port = server.getsockname()[1]

@@ -57,7 +57,7 @@ def carrier() -> Iterator[Carrier]:
 
 @pytest.fixture
 def client(carrier: Carrier) -> Iterator[Client]:
-    transport = TwilioHttpClient(timeout=1)
+    transport = TwilioHttpClient(timeout=10)
     yield sdk(carrier, transport)
     transport.session.close()
 

@@ -1,5 +1,7 @@
 """Callbacks: what they say, that they are signed, in which order they come, and when again."""
 
+import socket
+
 import pytest
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
@@ -108,6 +110,7 @@ def test_no_callback_at_all_though_a_fetch_shows_the_delivery(
 def test_the_callback_of_the_delivery_may_be_missing(client: Client, receiver: Receiver) -> None:
     sid = create(client, "+12025559025", receiver.url)
 
+    receiver.wait(1)
     eventually(lambda: client.messages(sid).fetch().status == "delivered")
 
     assert receiver.statuses() == ["sent"]
@@ -211,8 +214,6 @@ def test_an_endpoint_that_is_down_is_tried_once_more_by_default(
 
 
 def test_a_silent_endpoint_times_out_as_the_fragment_says(carrier: Carrier, client: Client) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         create(client, "+12025559054", f"http://127.0.0.1:{port}/cb#rt=150&rc=1&rp=rt")

@@ -81,7 +81,8 @@ def test_a_refusal_is_for_good_and_says_why(run, answer, code, says):
     [
         reply(500, b"oops"), error(503, 20429), reply(408, b""), reply(302, b"", Location="/x"),
         reply(201, b"{"), reply(201, b""), reply(201, b"[]"), reply(201, b"null"), reply(201, {}),
-        reply(201, MADE | {"sid": None}), reply(201, MADE | {"date_created": 7}),
+        reply(201, MADE | {"sid": None}), reply(201, MADE | {"sid": 7}),
+        reply(201, MADE | {"date_created": 7}),
         error(400, 30410), hangs,
     ],
 )  # fmt: skip

@@ -1,0 +1,51 @@
+"""/api/agents: who speaks. Anyone who may act may change them; only admins store credentials."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from scheduler import agents
+from scheduler.agent_settings import AgentChanges, NewAgent
+from scheduler.api.auth import Operator, Viewer, require
+from scheduler.api.requests import AfterText, Limit, paged
+from scheduler.keys import Caller, Role
+
+router = APIRouter(prefix="/api/agents", tags=["agents"])
+
+
+@router.post("", status_code=201)
+def create_agent(new: NewAgent, caller: Operator) -> dict[str, Any]:
+    """Make an agent. With `provider_settings` it sends from its own account (admin keys only)."""
+    _only_admins_store_credentials(new, caller)
+    return agents.create(new, actor=caller.actor)
+
+
+@router.get("")
+def list_agents(caller: Viewer, after: AfterText = "", limit: Limit = 100) -> dict[str, Any]:
+    """All agents in the order of their ids; `after` is the last id of the page before."""
+    return paged(agents.page(after=after, limit=limit + 1), limit)
+
+
+@router.get("/{agent_id}")
+def show_agent(agent_id: str, caller: Viewer) -> dict[str, Any]:
+    """One agent: its senders, its pace, and what holds it with the mend."""
+    return agents.show(agent_id)
+
+
+@router.patch("/{agent_id}")
+def change_agent(agent_id: str, changes: AgentChanges, caller: Operator) -> dict[str, Any]:
+    """Change what is given. `status: "active"` lifts its holds; `senders` replaces all of them."""
+    _only_admins_store_credentials(changes, caller)
+    return agents.change(agent_id, changes, actor=caller.actor)
+
+
+@router.delete("/{agent_id}", status_code=204)
+def delete_agent(agent_id: str, caller: Operator) -> Response:
+    """Delete an agent that no unfinished campaign needs."""
+    agents.delete(agent_id, actor=caller.actor)
+    return Response(status_code=204)
+
+
+def _only_admins_store_credentials(given: AgentChanges, caller: Caller) -> None:
+    if "provider_settings" in given.model_fields_set:
+        require(caller, Role.ADMIN)

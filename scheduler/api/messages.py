@@ -1,0 +1,52 @@
+"""A campaign's messages: as a list, as files, and one of them with its whole timeline."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from scheduler import exports, standing
+from scheduler.api.auth import Viewer
+from scheduler.api.requests import AfterNumber, CampaignId, Limit, MessageId, paged
+from shared.domain.message import MessageStatus
+
+router = APIRouter(prefix="/api", tags=["messages"])
+
+
+@router.get("/campaigns/{campaign_id}/messages")
+def list_messages(
+    campaign_id: CampaignId,
+    caller: Viewer,
+    status: Annotated[
+        list[MessageStatus] | None, Query(description="Only these; may be given several times.")
+    ] = None,
+    after: AfterNumber = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Each recipient's latest message in id order; `after` is the last id of the page before."""
+    found = standing.messages(campaign_id, statuses=status or (), after=after or 0, limit=limit + 1)
+    return paged(found, limit)
+
+
+@router.get("/campaigns/{campaign_id}/messages.csv", response_class=StreamingResponse)
+def export_messages(campaign_id: CampaignId, caller: Viewer) -> StreamingResponse:
+    """All messages with the columns of the file they came from, as CSV."""
+    return _csv(exports.messages_csv(campaign_id), f"campaign-{campaign_id}-messages.csv")
+
+
+@router.get("/campaigns/{campaign_id}/rejects.csv", response_class=StreamingResponse)
+def export_rejects(campaign_id: CampaignId, caller: Viewer) -> StreamingResponse:
+    """The rows that were not accepted, with why and what to do: mend them and upload this file."""
+    return _csv(exports.rejects_csv(campaign_id), f"campaign-{campaign_id}-rejects.csv")
+
+
+@router.get("/messages/{message_id}")
+def show_message(message_id: MessageId, caller: Viewer) -> dict[str, Any]:
+    """One message with its timeline: claims, calls, outcomes, callbacks, decisions."""
+    return standing.message(message_id)
+
+
+def _csv(pieces: Iterator[str], filename: str) -> StreamingResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return StreamingResponse(pieces, media_type="text/csv; charset=utf-8", headers=headers)

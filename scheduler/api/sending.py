@@ -1,0 +1,30 @@
+"""/api/sending: the switch that stops everything. After the answer nothing new is claimed."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from scheduler import campaigns, standing
+from scheduler.api.auth import Operator, Viewer
+
+router = APIRouter(prefix="/api/sending", tags=["sending"])
+
+
+@router.get("")
+def show_sending(caller: Viewer) -> dict[str, Any]:
+    """Whether all sending is stopped, since when, and by whom."""
+    return standing.sending()
+
+
+@router.post("/stop")
+def stop_sending(caller: Operator) -> dict[str, Any]:
+    """Stop all sending at once. Calls already claimed end within half a second."""
+    campaigns.stop_sending(actor=caller.actor)
+    return show_sending(caller)
+
+
+@router.post("/start")
+def start_sending(caller: Operator) -> dict[str, Any]:
+    """Let running campaigns go on."""
+    campaigns.start_sending(actor=caller.actor)
+    return show_sending(caller)

@@ -1,0 +1,47 @@
+"""/api/suppressions: numbers nobody may text, from the answer on."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from scheduler import suppressions
+from scheduler.api.auth import Operator, Viewer
+from scheduler.api.requests import AfterText, Limit, paged
+from scheduler.suppressions import NewSuppression
+
+router = APIRouter(prefix="/api/suppressions", tags=["suppressions"])
+
+Many = Annotated[list[NewSuppression], Field(min_length=1, max_length=10_000)]
+
+
+@router.post("", status_code=201)
+def add_suppression(
+    given: NewSuppression | Many, caller: Operator, response: Response
+) -> dict[str, Any]:
+    """Suppress one number: 201, or 200 when it already was. Or a list of them: 200 with the counts.
+
+    In a list, a number that cannot be read is told and does not keep the others from being kept.
+    """
+    if isinstance(given, list):
+        response.status_code = 200
+        return asdict(suppressions.add_all(given, actor=caller.actor))
+    added, fresh = suppressions.add(given, actor=caller.actor)
+    response.status_code = 201 if fresh else 200
+    return added
+
+
+@router.get("")
+def list_suppressions(caller: Viewer, after: AfterText = "", limit: Limit = 100) -> dict[str, Any]:
+    """In the order of the numbers; `after` is the last number of the page before."""
+    # A plus in a query is a blank unless the client escaped it.
+    behind = f"+{after.strip()}" if after[:1] == " " else after
+    return paged(suppressions.page(after=behind, limit=limit + 1), limit)
+
+
+@router.delete("/{number}", status_code=204)
+def remove_suppression(number: str, caller: Operator) -> Response:
+    """Lift a number's suppression: the person asked to be texted again."""
+    suppressions.remove(number, actor=caller.actor)
+    return Response(status_code=204)

@@ -1,0 +1,106 @@
+"""A live picture of running campaigns: one bar a campaign, its states, its pace, its end."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+#: Seconds between two looks.
+EVERY = 0.5
+_UNSENT = ("draft", "planned", "ready", "sending")
+_COLOURS = {
+    "delivered": "green",
+    "sent": "cyan",
+    "accepted": "blue",
+    "sending": "magenta",
+    "undelivered": "yellow",
+    "failed": "red",
+    "unknown": "bold red",
+}
+
+Shown = Mapping[str, Any]
+
+
+def follow(
+    read: Callable[[], list[Shown]], *, done: Callable[[], bool], seconds: float | None = None
+) -> bool:
+    """Show campaigns, as the API shows them, until `done`; False when `seconds` ran out before.
+
+    Without a terminal a line is printed every few seconds instead of a moving bar.
+    """
+    console = Console(highlight=False)
+    deadline = time.monotonic() + seconds if seconds is not None else float("inf")
+    with _progress(console) as progress:
+        tasks = {c["id"]: progress.add_task(c["name"], total=None, states={}) for c in read()}
+        printed = 0.0
+        while True:
+            shown = read()
+            for campaign in shown:
+                _update(progress, tasks[campaign["id"]], campaign)
+            if not console.is_terminal and time.monotonic() - printed > 5:
+                printed = time.monotonic()
+                console.print(" | ".join(map(line, shown)), markup=False)
+            if all(not _open(campaign) for campaign in shown) and done():
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(EVERY)
+
+
+def line(campaign: Shown) -> str:
+    """One campaign in one line."""
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(campaign["counts"].items()))
+    return f"{campaign['name']}: {campaign['status']}: {counts}"
+
+
+def _open(campaign: Shown) -> bool:
+    return campaign["status"] not in {"finished", "cancelled"}
+
+
+def _update(progress: Progress, task: Any, campaign: Shown) -> None:
+    counts = campaign["counts"]
+    total = sum(counts.values())
+    gone = total - sum(counts.get(status, 0) for status in _UNSENT)
+    progress.update(
+        task,
+        total=total or None,
+        completed=gone,
+        states=counts,
+        description=f"{campaign['name']} [dim]{campaign['status']}[/]",
+    )
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.completed:.0f}/{task.total}"),
+        _Pace(),
+        TimeElapsedColumn(),
+        _States(),
+        console=console,
+        disable=not console.is_terminal,
+        refresh_per_second=4,
+    )
+
+
+class _Pace(ProgressColumn):
+    """Recipients per second, lately."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.speed or task.finished_speed
+        return Text(f"{speed:.1f}/s" if speed else "", style="bold")
+
+
+class _States(ProgressColumn):
+    """How many in each status."""
+
+    def render(self, task: Task) -> Text:
+        text = Text()
+        for status, count in sorted(task.fields.get("states", {}).items()):
+            if count:
+                text.append(f"{count} {status}  ", style=_COLOURS.get(status, "dim"))
+        return text

@@ -1,0 +1,59 @@
+"""Fixtures every test may ask for: real servers, a database of its own, an empty Redis."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+
+from shared.db.migrate import upgrade
+from shared.db.session import connect
+from tests.support.embedded import Servers, running_servers
+from tests.support.environment import environment
+
+_TEMPLATE = "volley_template"
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """A real Postgres with a migrated template, and a real Valkey; thrown away at the end."""
+    with running_servers() as running:
+        _ddl(running, f"CREATE DATABASE {_TEMPLATE}")
+        upgrade(_url(running, _TEMPLATE))
+        yield running
+
+
+@pytest.fixture
+def database(servers: Servers, tmp_path: Path) -> Iterator[str]:
+    """A fresh database with the newest schema, and an empty Redis; the settings point at them."""
+    name = "volley_test"
+    _ddl(servers, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    _ddl(servers, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+    url = _url(servers, name)
+    given = {
+        "database_url": url,
+        "redis_url": servers.redis_url,
+        "secret_key": "a key for tests",
+        "data_dir": tmp_path / "data",
+        "carrier_url": "http://127.0.0.1:9",
+        "carrier_account_sid": "AC" + "0" * 32,
+        "carrier_auth_token": "a token for tests",
+        "allow_private_urls": 1,
+    }
+    with environment(**given):
+        from shared.throttle.store import redis
+
+        redis().flushdb()
+        yield url
+
+
+def _url(servers: Servers, name: str) -> str:
+    return make_url(servers.database_url).set(database=name).render_as_string(hide_password=False)
+
+
+def _ddl(servers: Servers, statement: str) -> None:
+    engine = connect(servers.database_url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(statement))
+    engine.dispose()
