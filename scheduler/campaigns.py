@@ -5,6 +5,7 @@ Every function is safe to repeat; what cannot be done is Refused with the reason
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -46,8 +47,8 @@ def create(
 ) -> Created:
     """Store an upload and make its campaign; the same bytes and settings are the same campaign.
 
-    A small file is imported before this returns; a larger one in the background, and the campaign is
-    `draft` until then. Raises Refused: unknown agents, an option that is not available, a template
+    A small file is imported before this returns; a larger one in the background, and the campaign
+    is `draft` until then. Raises Refused: unknown agents, an option that is not available, a template
     whose placeholder is no column, a file that cannot be read.
     """
     chosen.refuse_what_is_not_built()
@@ -148,8 +149,8 @@ def _template(chosen: CampaignSettings, openers: list[dict[str, Any] | None]) ->
     if len(templates) > 1:
         raise Refused(
             "openers_differ",
-            "The campaign's agents have different opener templates: give them the same one, or make "
-            "one campaign for each.",
+            "The campaign's agents have different opener templates: give them the same one, or "
+            "make one campaign for each.",
         )
     template = next(iter(templates), None) or chosen.message
     if not (template or "").strip():
@@ -231,7 +232,7 @@ def cancel(campaign_id: int, *, actor: str) -> str:
 
 
 def retry_failed(campaign_id: int, *, actor: str) -> int:
-    """One new message for each recipient whose latest failed with a retryable code; returns how many.
+    """One new message for each recipient whose latest failed with a retryable code; how many.
 
     It carries only the parts that failed or never went. Unique per recipient and round.
     """
@@ -250,7 +251,7 @@ def retry_failed(campaign_id: int, *, actor: str) -> int:
         ]
     again, after = 0, 0
     while True:
-        made, last = retried(lambda connection: _retry_some(connection, row, codes, after))
+        made, last = retried(partial(_retry_some, campaign=row, codes=codes, after=after))
         again += made
         if last is None:
             break

@@ -91,7 +91,7 @@ def _reject_pieces(campaign_id: int, own: Sequence[str]) -> Iterator[str]:
     while True:
         with transaction() as connection:
             found = ledger.rejects(connection, campaign_id, after=after, limit=_PAGE)
-        rejects = [Reject(*row) for row in found]
+        rejects = [Reject(**row._mapping) for row in found]
         out = io.StringIO(newline="")
         write_rejects(out, own, rejects)
         text = out.getvalue()

@@ -43,7 +43,9 @@ def watch(stopping: Callable[[], bool]) -> None:
 
 
 def run_all(*, loop: bool = False, stopping: Callable[[], bool] = lambda: False) -> list[str]:
-    """`volley sweep`: every loop once, in order; with `loop`, again and again. Returns their names."""
+    """`volley sweep`: every loop once, in order; with `loop`, again and again. Returns their
+    names.
+    """
     while True:
         for timer in TIMETABLE:
             run(timer, least=0 if not loop else timer.every)

@@ -1,6 +1,7 @@
 """Find out what became of calls nobody saw the end of, and of messages without an end.
 
-Stored callbacks come first: most doubts end there. Then the provider's own list decides, and absence
+Stored callbacks come first: most doubts end there. Then the provider's own list decides, and
+absence
 from it proves something only with a witness: a message we know was accepted later than the doubtful
 call could have been, standing on the account's newest page before the look-up.
 """
@@ -34,7 +35,8 @@ BATCH: Final = 200
 AT_ONCE: Final = 8
 #: Clocks differ and lists are rounded to the second: look this far before the claim.
 BEFORE_CLAIM: Final = timedelta(seconds=60)
-#: A provider's queue may hold a message for its validity period; a day later nothing more will come.
+#: A provider's queue may hold a message for its validity period; a day later nothing more will
+#: come.
 GIVE_UP_AFTER: Final = timedelta(seconds=36_000) + timedelta(days=1)
 #: The account's newest messages that are looked through for a witness.
 NEWEST: Final = 50
@@ -44,8 +46,8 @@ def reconcile() -> int:
     """Look after all attempts whose time has come; returns how many."""
     inbox.drain(timedelta(seconds=settings().poll_after))
     total = 0
+    lease = timedelta(seconds=sum(settings().http_timeout) * 3)
     while True:
-        lease = timedelta(seconds=sum(settings().http_timeout) * 3)
         due = retried(lambda connection: checks.take(connection, BATCH, lease=lease))
         if due:
             asyncio.run(_look_after(due))

@@ -1,4 +1,5 @@
-"""The scheduler's child process: imports, repair loops and beat, away from the dispatcher's interpreter.
+"""The scheduler's child process: imports, repair loops and beat, away from the dispatcher's
+interpreter.
 
 Started and restarted by scheduler.app; ends when its parent does.
 """
@@ -59,7 +60,9 @@ def main() -> None:
 
 
 class _InMemory(Scheduler):
-    """Beat without its file: what is due is known from the timetable, and last_run is in Postgres."""
+    """Beat without its file: what is due is known from the timetable, and last_run is in
+    Postgres.
+    """
 
 
 def _beat(beat: Service, stopped: threading.Event) -> None:

@@ -43,7 +43,9 @@ def finish() -> int:
 
 
 def cancel_unsent() -> int:
-    """Unsent rows of cancelled campaigns, in batches: a cancel answers before a million are done."""
+    """Unsent rows of cancelled campaigns, in batches: a cancel answers before a million are
+    done.
+    """
     total = 0
     for campaign_id in retried(queries.cancelled_with_unsent):
         while some := retried(partial(campaigns.cancel_some, campaign_id=campaign_id)):

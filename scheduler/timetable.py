@@ -1,7 +1,7 @@
 """What fires, how often, and why. Beat fires these; the scheduler's own loop does when beat cannot.
 
-Every loop is a plain function with an open-ended predicate, safe to run twice at once and on several
-schedulers: recovery never depends on the broker it repairs.
+Every loop is a plain function with an open-ended predicate, safe to run twice at once and on
+several schedulers: recovery never depends on the broker it repairs.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,6 @@
-"""The one clock. Everything that needs the time of day asks here, so tests and reviews can find it."""
+"""The one clock. Everything that needs the time of day asks here, so tests and reviews can find
+it.
+"""
 
 import time
 from datetime import UTC, datetime

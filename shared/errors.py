@@ -18,7 +18,8 @@ class VolleyError(Exception):
 
 
 class Refused(VolleyError):
-    """A request that cannot be met as it stands. The message is one line: what is wrong, what to do.
+    """A request that cannot be met as it stands. The message is one line: what is wrong, what to
+    do.
 
     `status` is the HTTP status of the API's answer; the CLI prints the same message.
     """

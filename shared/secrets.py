@@ -24,8 +24,8 @@ def unseal(sealed: bytes) -> dict[str, Any]:
     except InvalidToken as error:
         raise Refused(
             "wrong_secret_key",
-            "An agent's credentials were sealed with another VOLLEY_SECRET_KEY: set the former key, "
-            "or give the agent its credentials again.",
+            "An agent's credentials were sealed with another VOLLEY_SECRET_KEY: set the former "
+            "key, or give the agent its credentials again.",
             status=503,
         ) from error
     return opened

@@ -128,8 +128,8 @@ class Settings(BaseSettings):
         budget = self.fence + self.http_timeout[1]
         if self.reconcile_after <= budget:
             raise ValueError(
-                f"VOLLEY_RECONCILE_AFTER ({self.reconcile_after:g} s) must be more than the fence plus "
-                f"the read time-out ({budget:g} s), or calls still in flight would be looked for"
+                f"VOLLEY_RECONCILE_AFTER ({self.reconcile_after:g} s) must be more than the fence "
+                f"plus the read time-out ({budget:g} s), or calls still in flight would be looked for"
             )
         if list(self.reconcile_checks) != sorted(self.reconcile_checks):
             raise ValueError("VOLLEY_RECONCILE_CHECKS must rise, as in 30,120,900")
@@ -155,7 +155,7 @@ class Settings(BaseSettings):
 
     @property
     def callback_base(self) -> str:
-        """The base of StatusCallback addresses and of signature checks, never taken from a request."""
+        """The base of StatusCallback addresses and signature checks, never taken from a request."""
         return self.public_url or f"http://127.0.0.1:{self.http_port}"
 
     def secret(self) -> str:

@@ -1,6 +1,7 @@
 """Agents and campaigns as calls need them, read again every few seconds.
 
-Reading is the claiming thread's; asking is the loop's. A secret that was changed, or an option, takes
+Reading is the claiming thread's; asking is the loop's. A secret that was changed, or an option,
+takes
 effect within `FRESH_FOR` seconds; what must take effect at once is judged in the claim instead.
 """
 

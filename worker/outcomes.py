@@ -11,7 +11,8 @@ from shared.providers.base import Accepted
 from shared.providers.registry import what_it_means
 from shared.providers.twilio.codes import Mark
 
-#: Seconds a message waits after a call that could not be written, doubled for each in a row by jitter.
+#: Seconds a message waits after a call that could not be written, doubled for each in a row by
+#: jitter.
 _UNREACHABLE_AFTER = (1.0, 4.0)
 #: A hold without an end waits for a person; its rows look again this often.
 _HELD_AFTER = 300.0
@@ -90,3 +91,10 @@ def held(claimed: Claimed, *, provider: str, error: Later) -> NewHold:
 
 def _opted_out(provider: str, code: int | None) -> bool:
     return code is not None and what_it_means(provider, code).mark is Mark.OPTED_OUT
+
+
+def for_people(error: Later, provider: str) -> bool:
+    """Whether a wait is one that people should see: until it is mended, or until the day ends."""
+    if error.seconds is None:
+        return True
+    return error.code is not None and what_it_means(provider, error.code).daily

@@ -5,6 +5,7 @@ dies meanwhile, callbacks and the sweep find out by themselves.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -28,7 +29,7 @@ log = get_logger(__name__)
 class Recorder(threading.Thread):
     """Takes outcomes from the sending loop; hands back the claims of parts that come next."""
 
-    def __init__(self, *, boot: str, on_continued: Callable[[list[Claimed]], None]) -> None:
+    def __init__(self, *, boot: str, on_continued: Callable[[list[Claimed], float], None]) -> None:
         super().__init__(name="recorder", daemon=True)
         self._boot = boot
         self._on_continued = on_continued
@@ -80,6 +81,7 @@ class Recorder(threading.Thread):
                         return
 
     def _record(self, outcomes: list[Outcome], holds: list[NewHold]) -> None:
+        began = time.monotonic()  # before any claim that `_write` may make: fences count from here
         try:
             continued = retried(lambda connection: self._write(connection, outcomes, holds))
         except IntegrityError:
@@ -91,7 +93,7 @@ class Recorder(threading.Thread):
                 self._record([outcome], [])
             continued = []
         if continued:
-            self._on_continued(continued)
+            self._on_continued(continued, began)
 
     def _write(
         self, connection: Connection, outcomes: list[Outcome], holds: list[NewHold]

@@ -1,4 +1,6 @@
-"""`volley demo`: the whole way of two campaigns on this machine, and the proof from the carrier's log."""
+"""`volley demo`: the whole way of two campaigns on this machine, and the proof from the carrier's
+log.
+"""
 
 from deploy.demo.run import run
 

@@ -57,8 +57,8 @@ def twice(log: Sequence[Entry]) -> list[tuple[int, int]]:
 def lost(log: Sequence[Entry], messages: Iterable[Mapping[str, Any]]) -> list[int]:
     """Messages whose status says that they went (or where they ended), and the log says otherwise.
 
-    Each of `messages` is one of the API's: a message that is accepted, sent, delivered or undelivered
-    must have been accepted in all its parts; one that is still open has no end at all.
+    Each of `messages` is one of the API's: a message that is accepted, sent, delivered or
+    undelivered must have been accepted in all its parts; one that is still open has no end at all.
     """
     went: dict[int, set[int]] = defaultdict(set)
     for entry in log:
@@ -89,7 +89,7 @@ def rate_violations(log: Sequence[Entry], rates: Mapping[str, float]) -> list[tu
     """
     starts: dict[str, list[float]] = defaultdict(list)
     for entry in log:
-        if entry.part == 0 and entry.sender in rates:
+        if entry.part == 0 and entry.sender is not None and entry.sender in rates:
             starts[entry.sender].append(entry.at)
     found = []
     for sender, instants in starts.items():

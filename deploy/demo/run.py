@@ -33,7 +33,9 @@ console = Console(highlight=False)
 
 
 def run(*, rows: int = 5000, keep: bool = False) -> int:
-    """Run the demo with `rows` recipients; returns the exit code. With `keep`, the stack stays up."""
+    """Run the demo with `rows` recipients; returns the exit code. With `keep`, the stack stays
+    up.
+    """
     data_dir = settings().data_dir / "demo"
     with running_stack(data_dir=data_dir, env=_clean_environment()) as stack:
         api = Api(stack)
@@ -76,6 +78,10 @@ class Api:
         """POST, and read the JSON answer."""
         return self._read(self._session.post(self.stack.api_url + path, timeout=60, **arguments))
 
+    def delete(self, path: str) -> None:
+        """DELETE something."""
+        self._read(self._session.delete(self.stack.api_url + path, timeout=30))
+
     def messages(self, campaign: int) -> list[dict[str, Any]]:
         """All messages of a campaign."""
         found: list[dict[str, Any]] = []
@@ -103,10 +109,11 @@ class Api:
         if response.status_code >= 400:
             error = response.json()["error"]
             raise Refused(error["code"], error["message"], status=response.status_code)
-        return response.json()
+        return response.json() if response.content else None
 
 
 def _launch(api: Api, rows: int) -> tuple[list[int], list[sample.Sample]]:
+    _forget_opt_outs(api)
     stamp = time.strftime("%Y-%m-%d %H:%M:%S")
     share = rows * sum(RATES[0]) // sum(map(sum, RATES))
     samples = [sample.direct(share), sample.agent(rows - share)]
@@ -131,6 +138,13 @@ def _launch(api: Api, rows: int) -> tuple[list[int], list[sample.Sample]]:
     for campaign in campaigns:
         api.post(f"/api/campaigns/{campaign}/launch")
     return campaigns, samples
+
+
+def _forget_opt_outs(api: Api) -> None:
+    """The same people opt out in every demo; the next one starts with a clean list."""
+    while page := api.get("/api/suppressions", limit=500)["data"]:
+        for suppression in page:
+            api.delete(f"/api/suppressions/{suppression['number']}")
 
 
 def _agent(api: Api, group: int, i: int, rate: int) -> str:

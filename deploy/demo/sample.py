@@ -1,7 +1,7 @@
-"""The sample campaigns: recipients of many countries, texts of many lengths, and what goes wrong with files.
+"""The sample campaigns: recipients of many countries, texts of many lengths, and broken rows.
 
-Every number is made from its country's plan and goes to the simulator only. What the carrier does with
-it is told by its last four digits (`volley carrier`, GET /script); ordinary ones are delivered.
+Every number is made from its country's plan and goes to the simulator only. What the carrier does
+with it is told by its last four digits (`volley carrier`, GET /script); most are delivered.
 """
 
 import codecs
@@ -47,7 +47,7 @@ OPENER = (
 SERVICES = ("check-up", "cleaning", "first visit", "follow-up")
 _STORY = (
     "Please read this before you come, it answers what most people ask us on the phone. "
-    "Bring your insurance card, a list of what you take, and if you like somebody who waits with you. "
+    "Bring your insurance card, a list of what you take, and if you like somebody who waits. "
 )
 
 

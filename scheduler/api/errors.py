@@ -43,7 +43,7 @@ def answer(error: Refused) -> JSONResponse:
 
 
 def unreadable(error: ValidationError | RequestValidationError, *, where: str = "") -> Refused:
-    """What pydantic found, as a sentence and a list. Values may be secret: they are not repeated."""
+    """What pydantic found, as a sentence and a list. Values may be secret: none is repeated."""
     found = [_detail(detail, where) for detail in error.errors()]
     first = found[0]
     more = f" ({len(found) - 1} more in details)" if len(found) > 1 else ""

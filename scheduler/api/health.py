@@ -23,7 +23,7 @@ from shared.queue.app import app as celery
 router = APIRouter(tags=["health"])
 
 _FRESH_SECONDS: Final = 5.0
-_BROKER_SECONDS: Final = 2.0
+_BROKER_SECONDS: Final = 2
 
 
 @router.get("/", include_in_schema=False)

@@ -1,8 +1,9 @@
 """The edge for providers' callbacks: verify, keep, answer. It thinks never.
 
-A bare ASGI app, not a framework route: it must take thousands of callbacks a second. What was answered
-with 204 is committed in Postgres; a callback that could not be kept is answered 503, and the provider
-repeats it (our addresses ask for that). What it means is decided later, in batches, by a task.
+A bare ASGI app, not a framework route: it must take thousands of callbacks a second. What was
+answered with 204 is committed in Postgres; a callback that could not be kept is answered 503, and
+the provider repeats it (our addresses ask for that). What it means is decided later, in batches,
+by a task.
 """
 
 import asyncio
@@ -103,7 +104,7 @@ class Webhooks:
     async def _genuine(self, provider: str, scope: Scope, body: bytes) -> Receipt:
         """The receipt of a callback that its provider signed. Raises Forged."""
         reports = reports_of(provider)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
         tokens = await self._tokens_of(reports.account_of(headers, body))
         path = scope.get("root_path", "") + _path(scope)
@@ -140,7 +141,7 @@ class Webhooks:
                 self._hint.set()
 
     async def _hint_all(self) -> None:
-        """Tell a worker that callbacks are waiting. Lost, it costs a second: the sweep looks too."""
+        """Tell a worker that callbacks are waiting. Lost, it costs a second: the sweep looks."""
         loop = asyncio.get_running_loop()
         while True:
             await self._hint.wait()
@@ -156,14 +157,14 @@ def _path(scope: Scope) -> str:
 
 
 async def _body(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if len(body) > BODY_LIMIT:
             raise TooLarge
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 def _kept(receipt: Receipt) -> Kept:
@@ -191,11 +192,14 @@ def _store(callbacks: list[Kept]) -> bool:
     return True
 
 
+_OWN: Final = text("SELECT credentials FROM agent WHERE credentials IS NOT NULL")
+
+
 def _all_tokens() -> dict[str, tuple[str, ...]]:
     """Auth tokens by account: the platform's, and those of agents with an account of their own."""
     tokens: dict[str, tuple[str, ...]] = {}
     with transaction() as connection:
-        for row in connection.execute(text("SELECT credentials FROM agent WHERE credentials IS NOT NULL")):
+        for row in connection.execute(_OWN):
             own = unseal(bytes(row.credentials))
             known = tokens.get(own["account_sid"], ())
             tokens[own["account_sid"]] = (*known, own["auth_token"])

@@ -1,7 +1,7 @@
 """Load a campaign's file: validate it as it streams, COPY each chunk, remember how far it got.
 
-An import that was killed is taken up again by whoever finds its lease run out: the file is read from
-its start, and what was committed is passed over.
+An import that was killed is taken up again by whoever finds its lease run out: the file is read
+from its start, and what was committed is passed over.
 """
 
 import tempfile

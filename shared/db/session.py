@@ -1,6 +1,7 @@
 """The database: one engine, and the only commit there is.
 
-Nobody holds a transaction open across the network to a provider: claim, call, record are two commits.
+Nobody holds a transaction open across the network to a provider: claim, call, record are two
+commits.
 """
 
 import time

@@ -1,4 +1,6 @@
-"""The life of one message, as a table. Every event that is not in it changes nothing and is kept."""
+"""The life of one message, as a table. Every event that is not in it changes nothing and is
+kept.
+"""
 
 from enum import StrEnum
 from typing import Final

@@ -21,7 +21,9 @@ class Wording(NamedTuple):
 
 
 def word(body: str, *, split_at: int, smart_encoded: bool = False) -> Wording | None:
-    """The wording of `body` in parts of at most `split_at` UTF-16 units; None when it is too long."""
+    """The wording of `body` in parts of at most `split_at` UTF-16 units; None when it is too
+    long.
+    """
     pieces = split(body, limit=split_at) if len(body) * 2 > split_at else [body]
     if len(pieces) > MOST_PARTS:
         return None

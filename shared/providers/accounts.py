@@ -1,4 +1,4 @@
-"""Which provider account an agent's calls are made with: its own, the platform's, or the simulator's."""
+"""Which account an agent's calls are made with: its own, the platform's, or the simulator's."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def account_name(provider: str, credentials: Credentials) -> str:
 
 
 def credentials_for(own: dict[str, Any] | None) -> Credentials:
-    """The agent's own account if it has one, else the platform's. Raises Refused when there is none."""
+    """The agent's own account if it has one, else the platform's. Raises Refused without either."""
     if own:
         return Credentials(
             account_sid=own["account_sid"],
@@ -30,8 +30,8 @@ def platform_credentials(chosen: Settings) -> Credentials:
         if chosen.carrier_url is None or chosen.carrier_account_sid is None:
             raise Refused(
                 "no_carrier",
-                "No provider account: set VOLLEY_TWILIO_ACCOUNT_SID and VOLLEY_TWILIO_AUTH_TOKEN, give "
-                "the agent its own in provider_settings, or start the simulator with 'volley up'.",
+                "No provider account: set VOLLEY_TWILIO_ACCOUNT_SID and VOLLEY_TWILIO_AUTH_TOKEN, "
+                "give the agent its own in provider_settings, or start the simulator with 'volley up'.",
                 status=503,
             )
         return Credentials(

@@ -24,7 +24,8 @@ class SendMessages(Job):
     """A release: these messages are due now; whoever claims one sends it.
 
     Each entry is (message id, slot in Unix seconds of Redis's clock, the `due_at` its hint wrote in
-    microseconds since the epoch). A hint is a hint: lost, it costs seconds; twice, it costs nothing.
+    microseconds since the epoch). A hint is a hint: lost, it costs seconds; twice, it costs
+    nothing.
     """
 
     queue = Queue.SEND

@@ -81,7 +81,8 @@ class Throttle:
         spread: bool = True,
         now: float | None = None,
     ) -> list[Granted]:
-        """Reserve slots for all of `wants`, none nearer than `lead` nor farther than `ahead` seconds.
+        """Reserve slots for all of `wants`, none nearer than `lead` nor farther than `ahead`
+        seconds.
 
         One round trip for each 2,000 agents. An agent with nothing granted has `count` 0.
         """
@@ -111,7 +112,9 @@ class Throttle:
             self._later(keys=[_TAT], args=["add", *pairs])
 
     def hold(self, scope: str, until: float) -> None:
-        """No start in `scope` ("agent:ID" or "account:ID") before `until`, in Redis's Unix seconds."""
+        """No start in `scope` ("agent:ID" or "account:ID") before `until`, in Redis's Unix
+        seconds.
+        """
         self._later(keys=[_HOLD], args=["until", scope, repr(until)])
 
     def now(self) -> float:
@@ -122,12 +125,14 @@ class Throttle:
     def forget_idle(self, *, older_than: float) -> int:
         """Drop slots and holds that ended `older_than` seconds ago; returns how many.
 
-        Safe while others reserve: a slot that far in the past means the same as none.
+        Safe while others reserve: what was moved on meanwhile is kept, and a slot that far in the
+        past means the same as none.
         """
         limit = self.now() - older_than
         dropped = 0
         for key in (_TAT, _HOLD):
-            for field, value in self._redis.hscan_iter(key):
-                if float(value) < limit:
-                    dropped += int(self._redis.hdel(key, field))
+            idle = [field for field, at in self._redis.hscan_iter(key) if float(at) < limit]
+            for start in range(0, len(idle), _CHUNK):
+                pairs = [x for field in idle[start : start + _CHUNK] for x in (field, repr(limit))]
+                dropped += int(self._later(keys=[key], args=["drop", *pairs]))
         return dropped

@@ -1,12 +1,16 @@
--- Move agents' next free slots, or scopes' holds, later; never earlier.
--- KEYS: 1 hash; ARGV: 1 mode ('add' seconds to the value, 'until' at least this instant), then pairs
+-- Move agents' next free slots, or scopes' holds, later; never earlier. Or drop what has long passed.
+-- KEYS: 1 hash; ARGV: 1 mode ('add' seconds to the value, 'until' at least this instant, 'drop' what
+-- is earlier than this instant), then pairs of field and number. Returns how many it dropped.
+local dropped = 0
 for i = 2, #ARGV, 2 do
   local old = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or '')
   local given = tonumber(ARGV[i + 1])
   if ARGV[1] == 'add' then
     if old then redis.call('HSET', KEYS[1], ARGV[i], string.format('%.6f', old + given)) end
+  elseif ARGV[1] == 'drop' then
+    if old and old < given then dropped = dropped + redis.call('HDEL', KEYS[1], ARGV[i]) end
   elseif not old or old < given then
     redis.call('HSET', KEYS[1], ARGV[i], string.format('%.6f', given))
   end
 end
-return #ARGV
+return dropped

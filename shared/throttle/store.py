@@ -12,7 +12,9 @@ from shared.settings import settings
 
 @cache
 def redis() -> Redis:
-    """A client that fails within seconds instead of waiting for ever. Raises Refused without a URL."""
+    """A client that fails within seconds instead of waiting for ever. Raises Refused without a
+    URL.
+    """
     url = settings().redis_url
     if url is None:
         raise Refused(

@@ -21,7 +21,8 @@ class Agent(Base):
     name: Mapped[str | None]
     provider: Mapped[str]
     messaging_service_sid: Mapped[str | None]
-    #: session starts per second over the whole cluster; `next_rate` takes its place at `next_rate_at`
+    #: session starts per second over the whole cluster; `next_rate` takes its place at
+    #: `next_rate_at`
     rate: Mapped[float] = mapped_column()
     next_rate: Mapped[float | None] = mapped_column()
     next_rate_at: Mapped[datetime | None]

@@ -1,8 +1,10 @@
 """The ledger: recipients, their messages, and every call made for them.
 
 No index mentions `status`: any that does makes every update of the row rewrite all its indexes.
-Membership of the queue is a nullable `due_at` instead. And no foreign keys between these tables: each
-would cost a look-up per row of a COPY and of a claim, and nothing but our own statements writes here.
+Membership of the queue is a nullable `due_at` instead. And no foreign keys between these tables:
+each
+would cost a look-up per row of a COPY and of a claim, and nothing but our own statements writes
+here.
 """
 
 import uuid

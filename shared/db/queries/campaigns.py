@@ -16,8 +16,8 @@ _PATIENTLY = text("SET LOCAL lock_timeout = '0'")
 def shut_gate(connection: Connection) -> None:
     """Wait until every claim that had not seen this transaction's change has committed.
 
-    For a second at most: a worker that froze in mid-claim must not hold up a STOP, and the rule that
-    nothing is written half a second after its claim stands behind it.
+    For a second at most: a worker that froze in mid-claim must not hold up a STOP, and the rule
+    that nothing is written half a second after its claim stands behind it.
     """
     savepoint = connection.begin_nested()
     try:
@@ -45,8 +45,8 @@ _LANES = text("""
 _LOCK = text("SELECT * FROM campaign WHERE id = :id FOR UPDATE")
 _MOVE = text("""
     UPDATE campaign SET status = :status, reason = :reason,
-        started_at = CASE WHEN :status = 'running' THEN coalesce(started_at, now()) ELSE started_at END,
-        finished_at = CASE WHEN :status IN ('finished', 'cancelled') THEN now() END
+        started_at = CASE WHEN :status = 'running' THEN coalesce(started_at, now()) ELSE started_at
+        END, finished_at = CASE WHEN :status IN ('finished', 'cancelled') THEN now() END
     WHERE id = :id
 """)
 

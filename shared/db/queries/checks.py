@@ -34,7 +34,8 @@ class Check:
     own: dict[str, Any] | None
 
 
-# Leased for a while, so that two sweeps do not ask the provider twice; a sweep that dies loses nothing.
+# Leased for a while, so that two sweeps do not ask the provider twice; a sweep that dies loses
+# nothing.
 _TAKE = text("""
     WITH due AS MATERIALIZED (
         SELECT message_id, part, n FROM attempt WHERE check_at <= now()
@@ -46,7 +47,8 @@ _TAKE = text("""
     )
     SELECT t.message_id, t.part, t.n, t.token, t.status, t.sid, t.sender, t.claimed_at, t.checks,
            r.phone, m.body, m.cuts, a.provider, a.account, a.credentials,
-           coalesce(c.settings #>> '{options,messaging_service_sid}', a.messaging_service_sid) AS service
+           coalesce(c.settings #>> '{options,messaging_service_sid}', a.messaging_service_sid) AS
+           service
     FROM taken t
     JOIN message m ON m.id = t.message_id
     JOIN recipient r ON r.id = m.recipient_id

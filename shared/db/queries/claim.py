@@ -50,14 +50,14 @@ _CLAIM = text("""
         GROUP BY s.agent_key
     ), judged AS MATERIALIZED (
         SELECT l.*, r.phone, gen_random_uuid() AS token,
-            CASE WHEN l.sender IS NOT NULL AND (l.part > 0 OR l.sender = ANY (p.numbers)) THEN l.sender
-                 ELSE p.numbers[1 + ltrim(r.phone, '+')::bigint % cardinality(p.numbers)]
+            CASE WHEN l.sender IS NOT NULL AND (l.part > 0 OR l.sender = ANY (p.numbers)) THEN
+            l.sender ELSE p.numbers[1 + ltrim(r.phone, '+')::bigint % cardinality(p.numbers)]
             END AS new_sender,
             CASE WHEN c.status = 'cancelled' THEN 'cancelled'
                  WHEN s.phone IS NOT NULL THEN 'suppressed'
                  WHEN c.send_before <= now() THEN 'expired'
-                 WHEN c.status <> 'running' OR a.status <> 'active' OR control.stopped_at IS NOT NULL
-                     THEN 'waits'
+                 WHEN c.status <> 'running' OR a.status <> 'active' OR control.stopped_at IS NOT
+                 NULL THEN 'waits'
                  WHEN h.until IS NOT NULL THEN 'held'
                  WHEN p.numbers IS NULL AND a.messaging_service_sid IS NULL
                       AND c.settings #>> '{options,messaging_service_sid}' IS NULL THEN 'held'
@@ -76,8 +76,8 @@ _CLAIM = text("""
             SELECT max(coalesce(until, now() + interval '5 min')) AS until FROM hold
             WHERE hold.agent_key = l.agent_key AND lifted_at IS NULL
               AND (until IS NULL OR until > now())
-              AND (scope IN ('agent', 'account') OR (scope = 'country' AND subject = r.country::text)
-                   OR (scope = 'sender' AND l.part > 0 AND subject = l.sender))
+              AND (scope IN ('agent', 'account') OR (scope = 'country' AND subject =
+              r.country::text) OR (scope = 'sender' AND l.part > 0 AND subject = l.sender))
         ) h ON true
     ), moved AS (
         UPDATE message m SET

@@ -45,8 +45,8 @@ _WITH_WORK = text("""
 # scan never reads the same rows twice. SKIP LOCKED: it waits for nobody, so it cannot deadlock.
 _HINT = text("""
     WITH want AS (
-        SELECT * FROM unnest(CAST(:campaigns AS int[]), CAST(:agents AS int[]), CAST(:counts AS int[]))
-            AS w(campaign_id, agent_key, n)
+        SELECT * FROM unnest(CAST(:campaigns AS int[]), CAST(:agents AS int[]), CAST(:counts AS
+        int[])) AS w(campaign_id, agent_key, n)
     ), due AS MATERIALIZED (
         SELECT w.campaign_id, w.agent_key, m.id
         FROM want w CROSS JOIN LATERAL (
@@ -92,7 +92,9 @@ _UNCOMPOSED = text("""
 
 
 def uncomposed(connection: Connection, *, per_campaign: int, lease: timedelta) -> list[int]:
-    """Lease planned messages of running campaigns to be composed; the lease comes back by itself."""
+    """Lease planned messages of running campaigns to be composed; the lease comes back by
+    itself.
+    """
     parameters = {"per_campaign": per_campaign, "lease": lease}
     return sorted(row.id for row in connection.execute(_UNCOMPOSED, parameters))
 

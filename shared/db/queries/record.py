@@ -1,7 +1,7 @@
 """The record: what the worker learnt from its call, under the token it claimed with.
 
-Guarded by the token: a worker that was given up for dead changes nothing any more. What was accepted
-is evidence (see evidence.py); here are the other three outcomes.
+Guarded by the token: a worker that was given up for dead changes nothing any more. What was
+accepted is evidence (see evidence.py); here are the other three outcomes.
 """
 
 import uuid
@@ -127,7 +127,8 @@ _DOUBT = text("""
 
 _UNKNOWN = text("""
     WITH given AS (
-        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS g(message_id, token)
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS g(message_id,
+        token)
     ), held AS MATERIALIZED (
         SELECT m.id, m.token FROM given g JOIN message m ON m.id = g.message_id
         WHERE m.token = g.token AND m.status = 'sending' ORDER BY m.id FOR UPDATE OF m
@@ -163,7 +164,9 @@ def give_back(connection: Connection, returns: Sequence[Return]) -> list[tuple[i
 
 
 def refuse(connection: Connection, refusals: Sequence[Refusal]) -> list[int]:
-    """End messages the provider refused for good; an opt-out it told us of becomes a suppression."""
+    """End messages the provider refused for good; an opt-out it told us of becomes a
+    suppression.
+    """
     if not refusals:
         return []
     parameters = _facts(refusals) | {"suppress": [r.suppress for r in refusals]}

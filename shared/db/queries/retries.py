@@ -36,15 +36,15 @@ _FAILED = text("""
 """)
 _AGAIN = text("""
     WITH given AS (
-        SELECT * FROM unnest(CAST(:old AS bigint[]), CAST(:new AS bigint[]), CAST(:bodies AS text[]),
-            CAST(:cuts AS text[]), CAST(:encodings AS text[]), CAST(:segments AS int[]))
+        SELECT * FROM unnest(CAST(:old AS bigint[]), CAST(:new AS bigint[]), CAST(:bodies AS
+        text[]), CAST(:cuts AS text[]), CAST(:encodings AS text[]), CAST(:segments AS int[]))
             AS g(old, new, body, cuts, encoding, segments)
     ), former AS (
         UPDATE message m SET latest = false FROM given WHERE m.id = given.old AND m.latest
         RETURNING m.id, m.campaign_id, m.agent_key, m.recipient_id, m.round
     )
-    INSERT INTO message (id, campaign_id, agent_key, recipient_id, round, status, due_at, body, cuts,
-                         encoding, segments)
+    INSERT INTO message (id, campaign_id, agent_key, recipient_id, round, status, due_at, body,
+    cuts, encoding, segments)
     SELECT g.new, f.campaign_id, f.agent_key, f.recipient_id, f.round + 1, 'ready', now(), g.body,
            CAST(g.cuts AS smallint[]), g.encoding, g.segments
     FROM former f JOIN given g ON g.old = f.id
@@ -73,7 +73,9 @@ def error_codes(connection: Connection, campaign_id: int) -> list[int]:
 def failed(
     connection: Connection, campaign_id: int, *, codes: Sequence[int], after: int, most: int
 ) -> list[Failed]:
-    """Failed recipients whose code is among `codes`, or who have none; in id order after `after`."""
+    """Failed recipients whose code is among `codes`, or who have none; in id order after
+    `after`.
+    """
     parameters = {"id": campaign_id, "codes": list(codes), "after": after, "most": most}
     return [
         Failed(row.id, row.body, list(row.cuts), {int(k): v for k, v in row.parts.items()})

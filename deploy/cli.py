@@ -1,0 +1,170 @@
+"""`volley`: every command, each imported when it is asked for, so that --help answers at once.
+
+Errors are one line on stderr that says what is wrong and what to do: exit 2 for bad usage, 1 for
+failure.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from importlib import import_module
+from typing import Any, Final, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import Abort, TyperException
+
+from shared.errors import Refused
+
+BAD_USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+
+
+class Entry(NamedTuple):
+    """A command, or a group of them: where it is, and its line in --help."""
+
+    module: str
+    name: str
+    help: str
+    #: speaks with the database: the configured one, or the running stack's
+    attached: bool = False
+
+
+COMMANDS: Final = {
+    "demo": Entry("deploy.commands", "demo", "Deliver the sample campaign here, and prove it."),
+    "up": Entry("deploy.commands", "up", "Run the whole stack in the foreground."),
+    "ps": Entry("deploy.commands", "ps", "Show the running stack's processes."),
+    "check": Entry("scheduler.cli.check", "check", "Validate a campaign file. No database."),
+    "campaign": Entry("scheduler.cli.campaign", "app", "Upload, launch and watch.", True),
+    "message": Entry("scheduler.cli.message", "message", "One message's whole story.", True),
+    "agent": Entry("scheduler.cli.agent", "app", "Make, change and list agents.", True),
+    "suppress": Entry("scheduler.cli.suppress", "app", "Numbers nobody may text.", True),
+    "key": Entry("scheduler.cli.key", "app", "Make, list and revoke API keys.", True),
+    "migrate": Entry("deploy.commands", "migrate", "Bring the database to the newest schema."),
+    "sweep": Entry("deploy.commands", "sweep", "Run the repair loops by hand.", True),
+    "doctor": Entry("deploy.commands", "doctor", "Check what is set up, and what to do."),
+    "carrier": Entry("deploy.local.carrier.command", "carrier", "Run the carrier simulator alone."),
+}
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        outcome = _volley().main(list(arguments), prog_name="volley", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except TyperException as error:
+        return _usage(error)
+    except Refused as refusal:
+        return _failed(refusal.message)
+    except (Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:  # `volley … | head` has seen enough
+        sys.stdout = None
+        return FAILURE
+    except OSError as error:
+        return _failed(f"{error.filename or 'the system'}: {error.strerror or error}")
+    except Exception as error:
+        return _expected(error)
+
+
+class Lazy(TyperGroup):
+    """Shows commands by their table, imports the one that is used."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The real command; anything else as usual, with a guess at what was meant."""
+        entry = COMMANDS.get(args[0])
+        if entry is None:
+            return super().resolve_command(ctx, args)
+        return args[0], _load(args[0], entry), args[1:]
+
+
+def _volley() -> Lazy:
+    shown = {name: TyperCommand(name, help=entry.help) for name, entry in COMMANDS.items()}
+    return Lazy(
+        name="volley",
+        help="Volley, a campaign engine for AI SMS agents. Every command has --help.\n\n"
+        "Example: volley demo",
+        commands=dict(shown),
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+
+
+def _load(name: str, entry: Entry) -> Any:
+    found = getattr(import_module(entry.module), entry.name)
+    if isinstance(found, typer.Typer):
+        found.rich_markup_mode = None
+        loaded: Any = typer.main.get_group(found)
+        leaves = list(loaded.commands.values())
+    else:
+        alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+        alone.command(name)(found)
+        loaded = typer.main.get_command(alone)
+        leaves = [loaded]
+    if entry.attached:
+        for leaf in leaves:
+            leaf.callback = _attached(leaf.callback)
+    return loaded
+
+
+def _attached(command: Callable[..., object]) -> Callable[..., object]:
+    """The command with its database: looked for when its arguments are right, and not before."""
+
+    @wraps(command)
+    def run_attached(**arguments: Any) -> object:
+        from deploy.attach import attach
+
+        attach()
+        return command(**arguments)
+
+    return run_attached
+
+
+def _usage(error: TyperException) -> int:
+    message = error.format_message().strip()
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(message, err=True)
+        return BAD_USAGE
+    called = context.command_path if context is not None else "volley"
+    one_line = " ".join(message.split())
+    stop = "" if one_line.endswith((".", "?", "!")) else "."
+    typer.echo(f"{called}: {one_line}{stop} Try '{called} --help'.", err=True)
+    return BAD_USAGE
+
+
+def _expected(error: Exception) -> int:
+    """Errors of libraries that people can do something about; any other is a bug and is raised."""
+    from pydantic import ValidationError
+    from sqlalchemy.exc import DataError, InterfaceError, OperationalError, ProgrammingError
+
+    if isinstance(error, ValidationError):
+        _failed(_first_mistake(error))
+        return BAD_USAGE
+    if isinstance(error, OperationalError | InterfaceError):
+        return _failed("the database does not answer: is it running? 'volley doctor' tells more")
+    if isinstance(error, ProgrammingError) and "does not exist" in str(error.orig):
+        return _failed("the database has no schema, or an old one: run 'volley migrate'")
+    if isinstance(error, DataError):
+        return _failed("a value cannot be stored: a number is too large, or a text holds a NUL")
+    raise error
+
+
+def _first_mistake(error: Any) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(step) for step in first["loc"])
+    what = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what
+
+
+def _failed(sentence: str) -> int:
+    typer.echo(f"volley: {' '.join(sentence.split())}", err=True)
+    return FAILURE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The commands about the stack itself: up, ps, doctor, migrate, sweep, demo."""
+
+import json
+from typing import Annotated
+
+import typer
+
+JsonOutput = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+
+
+def up(
+    *,
+    port: Annotated[
+        int, typer.Option(help="Of the API; the next free one if it is busy.", min=0, max=65535)
+    ] = 8080,
+    workers: Annotated[
+        int | None, typer.Option(help="Sending processes; default: one a core.", min=1)
+    ] = None,
+    no_carrier: Annotated[
+        bool, typer.Option("--no-carrier", help="Without the carrier simulator.")
+    ] = False,
+    no_flower: Annotated[bool, typer.Option("--no-flower", help="Without Flower.")] = False,
+) -> None:
+    """Run the whole stack in the foreground; Ctrl-C or SIGTERM stops it cleanly.
+
+    Example: volley up --port 8080 --workers 2
+    """
+    from deploy.local.stack import up as run
+
+    run(port=port, workers=workers, carrier=not no_carrier, flower=not no_flower)
+
+
+def ps(*, json_output: JsonOutput = False) -> None:
+    """Show the running stack's processes.
+
+    Example: volley ps --json
+    """
+    from deploy.local import table
+    from shared.settings import settings
+
+    rows = table.ps(settings().data_dir.absolute())
+    if json_output:
+        print(json.dumps(rows))
+        return
+    if not rows:
+        print("no stack is running here: start it with 'volley up'")
+    for row in rows:
+        print(f"{row['role']:<12} {row['pid']:>8} {row['up_seconds']:>10.1f} s")
+
+
+def doctor(*, json_output: JsonOutput = False) -> None:
+    """Check settings, database, broker, credentials and public URL. Exit 1 if something fails.
+
+    Example: volley doctor
+    """
+    from deploy.local.doctor import doctor as examine
+
+    raise typer.Exit(examine(as_json=json_output))
+
+
+def migrate() -> None:
+    """Bring the database to the newest schema.
+
+    Example: volley migrate
+    """
+    from deploy.local.database import migrate as upgrade
+
+    upgrade()
+    print("The database has the newest schema.")
+
+
+def sweep(
+    *,
+    loop: Annotated[bool, typer.Option("--loop", help="Again and again, until stopped.")] = False,
+    json_output: JsonOutput = False,
+) -> None:
+    """Run the repair loops once, or --loop, without the broker.
+
+    Example: volley sweep
+    """
+    from scheduler.loops import run_all
+    from shared.logging import configure_logging
+
+    configure_logging("sweep")
+    names = run_all(loop=loop)
+    print(json.dumps({"ran": names}) if json_output else f"Ran: {', '.join(names)}.")
+
+
+def demo(
+    *,
+    rows: Annotated[
+        int | None, typer.Option(help="Make up so many recipients.", min=1, show_default=False)
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the stack running after.")] = False,
+) -> None:
+    """Upload, launch and deliver the sample campaign on this machine, and prove it.
+
+    Example: volley demo --rows 500
+    """
+    from deploy.demo import run
+
+    raise typer.Exit(run(rows=rows, keep=keep))

@@ -1,0 +1,175 @@
+"""`volley agent`: who speaks, from which numbers, how fast."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from scheduler.cli import output
+from scheduler.cli.output import JsonOutput
+
+app = typer.Typer(help="Make, change and list agents.", no_args_is_help=True)
+
+AgentId = Annotated[
+    str, typer.Argument(help="Its id: letters, digits, dots and dashes.", show_default=False)
+]
+Name = Annotated[str | None, typer.Option(help="For people.")]
+Senders = Annotated[
+    list[str] | None,
+    typer.Option("--sender", help="A number it speaks from. Repeat it; the first is primary."),
+]
+MessagingService = Annotated[str | None, typer.Option(help="SID of a messaging service (MG…).")]
+Rate = Annotated[
+    float | None, typer.Option(help="Session starts a second, 1 to 5.", show_default=False)
+]
+Timezone = Annotated[str | None, typer.Option(help="Such as America/New_York.")]
+OpenerTemplate = Annotated[str | None, typer.Option(help="How it opens: “Hi {first_name}, …”.")]
+AccountSid = Annotated[str | None, typer.Option(help="Of an account of its own (AC…).")]
+AuthToken = Annotated[
+    str | None, typer.Option(help="The account's; “-” reads it from stdin, which nobody sees.")
+]
+ApiUrl = Annotated[str | None, typer.Option(help="Where the account's API is, if elsewhere.")]
+
+
+@app.command()
+def add(  # noqa: PLR0913  (a command's options are its arguments)
+    agent_id: AgentId,
+    *,
+    sender: Senders = None,
+    messaging_service: MessagingService = None,
+    rate: Rate = None,
+    name: Name = None,
+    timezone: Timezone = None,
+    opener_template: OpenerTemplate = None,
+    account_sid: AccountSid = None,
+    auth_token: AuthToken = None,
+    api_url: ApiUrl = None,
+    json_output: JsonOutput = False,
+) -> None:
+    """Make an agent.
+
+    Example: volley agent add sales --sender +15005550006 --rate 5
+    """
+    from scheduler import agents
+    from scheduler.agent_settings import NewAgent
+
+    given = _given(
+        name=name,
+        senders=_senders(sender),
+        messaging_service_sid=messaging_service,
+        sessions_per_second=rate,
+        timezone=timezone,
+        opener=_opener(opener_template),
+        provider_settings=_account(account_sid, auth_token, api_url),
+    )
+    made = agents.create(NewAgent.model_validate(given | {"id": agent_id}), actor=output.actor())
+    _answer(made, json_output=json_output)
+
+
+@app.command("set")
+def change(  # noqa: PLR0913  (a command's options are its arguments)
+    agent_id: AgentId,
+    *,
+    sender: Senders = None,
+    messaging_service: MessagingService = None,
+    rate: Rate = None,
+    effective_at: Annotated[
+        str | None, typer.Option(help="From when the new rate counts; default: now.")
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(help="paused, or active, which lifts its holds.")
+    ] = None,
+    name: Name = None,
+    timezone: Timezone = None,
+    opener_template: OpenerTemplate = None,
+    account_sid: AccountSid = None,
+    auth_token: AuthToken = None,
+    api_url: ApiUrl = None,
+    json_output: JsonOutput = False,
+) -> None:
+    """Change an agent: what is given changes, the rest stays. --sender replaces all its senders.
+
+    Example: volley agent set sales --rate 3 --status active
+    """
+    from scheduler import agents
+    from scheduler.agent_settings import AgentChanges
+
+    given = _given(
+        name=name,
+        senders=_senders(sender),
+        messaging_service_sid=messaging_service,
+        sessions_per_second=rate,
+        effective_at=effective_at,
+        status=status,
+        timezone=timezone,
+        opener=_opener(opener_template),
+        provider_settings=_account(account_sid, auth_token, api_url),
+    )
+    if not given:
+        raise typer.BadParameter("nothing to change: give an option, such as --rate 3.")
+    changes = AgentChanges.model_validate(given)
+    changed = agents.change(agent_id, changes, actor=output.actor())
+    _answer(changed, json_output=json_output)
+
+
+@app.command("list")
+def list_agents(*, json_output: JsonOutput = False) -> None:
+    """Show all agents, and what holds them.
+
+    Example: volley agent list
+    """
+    from scheduler import agents
+
+    found = agents.page(limit=100_000)
+    if json_output:
+        output.print_json(found)
+        return
+    output.print_table(
+        ("ID", "STATUS", "RATE", "SPEAKS FROM", "HELD BY"),
+        [
+            (a["id"], a["status"], f"{a['sessions_per_second']:g}/s", _from(a), _held(a))
+            for a in found
+        ],
+        none="No agent yet: volley agent add ID --sender +15005550006 --rate 5",
+    )
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _senders(numbers: list[str] | None) -> list[dict[str, Any]] | None:
+    if not numbers:
+        return None
+    return [{"number": number, "primary": index == 0} for index, number in enumerate(numbers)]
+
+
+def _opener(template: str | None) -> dict[str, str] | None:
+    return {"kind": "template", "template": template} if template is not None else None
+
+
+def _account(sid: str | None, token: str | None, url: str | None) -> dict[str, str] | None:
+    if sid is None and token is None and url is None:
+        return None
+    if sid is None or token is None:
+        raise typer.BadParameter("an account of its own takes --account-sid and --auth-token.")
+    secret = sys.stdin.readline().strip() if token == "-" else token
+    return _given(account_sid=sid, auth_token=secret, api_url=url)
+
+
+def _answer(agent: dict[str, Any], *, json_output: bool) -> None:
+    if json_output:
+        output.print_json(agent)
+        return
+    pace = f"{agent['sessions_per_second']:g} a second"
+    output.say(f"Agent {agent['id']} is {agent['status']}: {pace}, from {_from(agent)}.")
+
+
+def _from(agent: dict[str, Any]) -> str:
+    numbers = [sender["number"] for sender in agent["senders"]]
+    shown = numbers[:3] + ([f"{len(numbers) - 3} more"] if len(numbers) > 3 else [])
+    return ", ".join(shown) or str(agent["messaging_service_sid"])
+
+
+def _held(agent: dict[str, Any]) -> str:
+    return "; ".join(f"{hold['scope']} {hold['code']}: {hold['fix']}" for hold in agent["holds"])

@@ -1,0 +1,323 @@
+"""`volley campaign`: upload, launch, watch, and everything an operator does afterwards."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scheduler.cli import output
+from scheduler.cli.output import JsonOutput
+
+app = typer.Typer(help="Upload, launch and watch campaigns.", no_args_is_help=True)
+
+CampaignId = Annotated[int, typer.Argument(help="The campaign's number.", show_default=False)]
+
+
+@app.command()
+def create(  # noqa: PLR0913  (a command's options are its arguments)
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV or XLSX.", exists=True, dir_okay=False, show_default=False),
+    ],
+    *,
+    agent: Annotated[
+        list[str], typer.Option(help="Who speaks. Repeat it for several.", show_default=False)
+    ],
+    message: Annotated[
+        str | None, typer.Option(help='The text: "Hi {first_name}, …".', show_default=False)
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="What the agent's opener is about.", show_default=False)
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Default: the file's name.")] = None,
+    window: Annotated[str | None, typer.Option(help='"always" for transactional texts.')] = None,
+    region: Annotated[str | None, typer.Option(help="Of numbers without a country code.")] = None,
+    phone_column: Annotated[str | None, typer.Option(help="The column with the numbers.")] = None,
+    priority: Annotated[str, typer.Option(help="bulk or reminder.")] = "bulk",
+    send_before: Annotated[
+        str | None, typer.Option(help="What has not gone by then expires: 2026-12-01T18:00Z.")
+    ] = None,
+    scheduled_at: Annotated[
+        str | None, typer.Option(help="When launched before, wait until then.")
+    ] = None,
+    launch: Annotated[bool, typer.Option("--launch", help="Launch it at once.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Watch it until it ends.")] = False,
+    json_output: JsonOutput = False,
+) -> None:
+    """Upload a file as a campaign. The same file and options again give the same campaign.
+
+    Example: volley campaign create guests.csv --agent sales --message "Hi {first_name}!" --launch
+    """
+    if message is None and prompt is None:
+        raise typer.BadParameter("give --message TEXT or --prompt TEXT: what shall it say?")
+    given = {
+        "name": name or file.stem,
+        "agent_ids": agent,
+        "mode": "agent" if prompt is not None else "direct",
+        "message": message,
+        "initial_prompt": prompt,
+        "window": window,
+        "region": region,
+        "phone_column": phone_column,
+        "priority": priority,
+        "send_before": send_before,
+        "scheduled_at": scheduled_at,
+    }
+    campaign_id = _uploaded(file, given, quiet=json_output)
+    if launch:
+        _launched(campaign_id, quiet=json_output)
+    if watch:
+        _watched(campaign_id, quiet=json_output)
+    if json_output:
+        _print(campaign_id)
+
+
+@app.command("list")
+def list_campaigns(
+    *,
+    status: Annotated[str, typer.Option(help="Only those with this status.")] = "",
+    limit: Annotated[int, typer.Option(help="How many, the newest first.", min=1)] = 50,
+    json_output: JsonOutput = False,
+) -> None:
+    """Show the newest campaigns.
+
+    Example: volley campaign list --status running
+    """
+    from scheduler import standing
+
+    found = standing.campaigns(status=status, limit=limit)
+    if json_output:
+        output.print_json(found)
+        return
+    output.print_table(
+        ("ID", "STATUS", "LEFT", "NAME", "MESSAGES"),
+        [
+            (c["id"], c["status"], output.duration(c["eta_seconds"]), c["name"], _counted(c))
+            for c in found
+        ],
+        none="No campaign yet: volley campaign create FILE --agent ID --message TEXT",
+    )
+
+
+@app.command()
+def show(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
+    """Show one campaign: status, counts, pace and time left.
+
+    Example: volley campaign show 7
+    """
+    if json_output:
+        _print(campaign_id)
+    else:
+        _tell(campaign_id)
+
+
+@app.command()
+def launch(
+    campaign_id: CampaignId,
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Watch it until it ends.")] = False,
+    json_output: JsonOutput = False,
+) -> None:
+    """Start sending, or wait for its scheduled time.
+
+    Example: volley campaign launch 7 --watch
+    """
+    _launched(campaign_id, quiet=json_output)
+    if watch:
+        _watched(campaign_id, quiet=json_output)
+    if json_output:
+        _print(campaign_id)
+
+
+@app.command()
+def pause(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
+    """Stop sending; what the provider has accepted still arrives.
+
+    Example: volley campaign pause 7
+    """
+    from scheduler import campaigns
+
+    _moved(campaigns.pause, campaign_id, quiet=json_output)
+
+
+@app.command()
+def resume(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
+    """Go on sending a paused campaign.
+
+    Example: volley campaign resume 7
+    """
+    from scheduler import campaigns
+
+    _moved(campaigns.resume, campaign_id, quiet=json_output)
+
+
+@app.command()
+def cancel(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
+    """Call back everything unsent, for good.
+
+    Example: volley campaign cancel 7
+    """
+    from scheduler import campaigns
+
+    _moved(campaigns.cancel, campaign_id, quiet=json_output)
+
+
+@app.command("retry-failed")
+def retry_failed(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
+    """One more message for each recipient whose latest failed in a way that may pass.
+
+    Example: volley campaign retry-failed 7
+    """
+    from scheduler import campaigns, standing
+
+    retried = campaigns.retry_failed(campaign_id, actor=output.actor())
+    if json_output:
+        output.print_json(standing.campaign(campaign_id) | {"retried": retried})
+    else:
+        output.say(f"Campaign {campaign_id}: {retried:,} messages are tried again.")
+
+
+@app.command()
+def export(
+    campaign_id: CampaignId,
+    *,
+    rejects: Annotated[
+        bool, typer.Option("--rejects", help="The rejected rows, to mend and upload.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; default: stdout.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Write the campaign's messages, or its rejected rows, as CSV.
+
+    Example: volley campaign export 7 --rejects --out mend.csv
+    """
+    from scheduler import exports
+
+    pieces = exports.rejects_csv(campaign_id) if rejects else exports.messages_csv(campaign_id)
+    if out is None:
+        for piece in pieces:
+            typer.echo(piece, nl=False)
+        return
+    with out.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(pieces)
+    output.note(f"Written: {out}")
+
+
+@app.command()
+def timeline(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
+    """What was done to a campaign, by whom and when.
+
+    Example: volley campaign timeline 7
+    """
+    from scheduler import audit, standing
+
+    standing.campaign(campaign_id)
+    entries = audit.page(subject=f"campaign:{campaign_id}", limit=1000)[::-1]
+    if json_output:
+        output.print_json(entries)
+        return
+    output.print_table(
+        ("AT", "WHO", "DID", "DETAILS"),
+        [(e["at"], e["actor"], e["action"], _details(e["details"])) for e in entries],
+        none=f"Nothing is noted about campaign {campaign_id}.",
+    )
+
+
+def _uploaded(file: Path, given: dict[str, Any], *, quiet: bool) -> int:
+    from scheduler import campaigns
+    from scheduler.campaign_settings import CampaignSettings
+
+    chosen = CampaignSettings.model_validate(
+        {name: value for name, value in given.items() if value is not None}
+    )
+    with file.open("rb") as source:
+        created = campaigns.create(
+            filename=file.name,
+            chunks=iter(lambda: source.read(1 << 20), b""),
+            chosen=chosen,
+            actor=output.actor(),
+        )
+    if not quiet:
+        if not created.fresh:
+            output.say("This file with these options was uploaded before:")
+        _tell(created.campaign_id)
+    return created.campaign_id
+
+
+def _launched(campaign_id: int, *, quiet: bool) -> None:
+    from scheduler import campaigns
+
+    _wait_for_import(campaign_id)
+    _moved(campaigns.launch, campaign_id, quiet=quiet, show=False)
+
+
+def _wait_for_import(campaign_id: int) -> None:
+    import time
+
+    from scheduler import standing
+
+    told = False
+    while standing.campaign(campaign_id)["status"] == "draft":
+        if not told:
+            output.note("The file is being imported …")
+            told = True
+        time.sleep(0.5)
+
+
+def _watched(campaign_id: int, *, quiet: bool) -> None:
+    from scheduler.cli.progress import watch
+
+    try:
+        watch([campaign_id], quiet=quiet)
+    except KeyboardInterrupt:
+        output.note(f"It goes on without you: volley campaign show {campaign_id}")
+        raise typer.Exit(130) from None
+    if not quiet:
+        _tell(campaign_id)
+
+
+def _moved(move: Callable[..., str], campaign_id: int, *, quiet: bool, show: bool = True) -> None:
+    status = move(campaign_id, actor=output.actor())
+    if not quiet:
+        output.say(f"Campaign {campaign_id} is {status}.")
+    elif show:
+        _print(campaign_id)
+
+
+def _print(campaign_id: int) -> None:
+    from scheduler import standing
+
+    output.print_json(standing.campaign(campaign_id))
+
+
+def _tell(campaign_id: int) -> None:
+    from scheduler import standing
+
+    campaign = standing.campaign(campaign_id)
+    reason = f": {campaign['reason']}" if campaign["reason"] else ""
+    output.say(f"Campaign {campaign_id} “{campaign['name']}” is {campaign['status']}{reason}.")
+    report = campaign["report"]
+    if report is not None:
+        output.say(
+            f"  {report['accepted']:,} of {report['rows']:,} rows accepted, "
+            f"{campaign['segments']:,} segments"
+        )
+        if report["rejected"]:
+            output.say(
+                f"  {report['rejected']:,} rejected: "
+                f"volley campaign export {campaign_id} --rejects --out mend.csv"
+            )
+    output.say(f"  {_counted(campaign)}")
+    if campaign["eta_seconds"]:
+        left = output.duration(campaign["eta_seconds"])
+        output.say(f"  {left} left at {campaign['rate']:g} a second")
+
+
+def _counted(campaign: dict[str, Any]) -> str:
+    return output.counted(campaign["counts"])
+
+
+def _details(details: dict[str, Any]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in details.items())

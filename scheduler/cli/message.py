@@ -1,0 +1,44 @@
+"""`volley message`: one message's whole story."""
+
+from typing import Annotated, Any
+
+import typer
+
+from scheduler.cli import output
+from scheduler.cli.output import JsonOutput
+
+
+def message(
+    message_id: Annotated[int, typer.Argument(help="The message's number.", show_default=False)],
+    *,
+    json_output: JsonOutput = False,
+) -> None:
+    """Show one message with its timeline: claims, calls, outcomes, callbacks, decisions.
+
+    Example: volley message 1004
+    """
+    from scheduler import standing
+
+    found = standing.message(message_id)
+    if json_output:
+        output.print_json(found)
+        return
+    error = f": {found['error_message']}" if found["error_message"] else ""
+    output.say(
+        f"Message {message_id} to {found['to']}, row {found['row']} of campaign "
+        f"{found['campaign_id']}, is {found['status']}{error}."
+    )
+    output.say(f"  {_size(found)}, by agent {found['agent_id']}")
+    output.print_table(
+        ("AT", "WHAT"),
+        [(entry["at"], entry["text"]) for entry in found["timeline"]],
+        none="  Nothing has happened to it yet.",
+    )
+
+
+def _size(found: dict[str, Any]) -> str:
+    if found["body"] is None:
+        return "not composed yet"
+    parts = len(found["parts"])
+    noun = "part" if parts == 1 else "parts"
+    return f"{parts} {noun}, {found['segments']} segments, {found['encoding']}"

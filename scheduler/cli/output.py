@@ -1,0 +1,74 @@
+"""How commands answer: a table or a sentence for people, one JSON document for programs."""
+
+import getpass
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+JsonOutput = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+
+
+def actor() -> str:
+    """Who the audit says did it."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a user id without an entry, as in a container
+        return "cli"
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    import orjson
+
+    sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def say(sentence: str) -> None:
+    """A line for people, on stdout."""
+    typer.echo(sentence)
+
+
+def note(sentence: str) -> None:
+    """A line for people on stderr, where it does not mix with what is printed for programs."""
+    typer.echo(sentence, err=True)
+
+
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, none: str) -> None:
+    """Columns as wide as they need to be, never cut; the sentence `none` if there are no rows."""
+    cells = [[_plain(cell) for cell in row] for row in rows]
+    if not cells:
+        say(none)
+        return
+    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
+    for line in (titles, *cells):
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        say("  ".join(padded).rstrip())
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """`12 delivered, 3 failed`, in the order of life."""
+    from shared.domain.message import MessageStatus
+
+    return ", ".join(f"{counts[s]:,} {s}" for s in MessageStatus if counts.get(s)) or "no messages"
+
+
+def duration(seconds: float | None) -> str:
+    """`4 min 10 s`; empty when it is not known."""
+    if seconds is None:
+        return ""
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def _plain(cell: object) -> str:
+    """A cell on one line, without what would move the cursor."""
+    text = "" if cell is None else str(cell)
+    return "".join(char if char.isprintable() else " " for char in text)

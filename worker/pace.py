@@ -1,0 +1,108 @@
+"""The sending process's side of the throttle: Redis's clock, new slots for late messages, feedback.
+
+Everything that asks Redis runs in one thread; the loop never waits for it.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from redis import RedisError
+
+from shared.logging import get_logger
+from shared.throttle import Granted, Throttle, Want
+from shared.throttle.clock import RedisClock, measure
+from worker.slots import Loaded
+
+log = get_logger(__name__)
+T = TypeVar("T")
+
+#: A start later than this after its slot is not written: late firsts and early sixths make a sixth
+#: start in a second.
+LATE = 0.012
+#: Nothing is written that was claimed longer ago: a pause or a STOP holds from half a second on.
+HOLD = 0.5
+#: A new slot is at least this far ahead.
+_LEAD = 0.02
+#: How often Redis's clock is measured; sooner while it is in doubt.
+_CLOCK_EVERY, _CLOCK_IN_DOUBT = 60.0, 1.0
+
+
+class Pace:
+    """Asks the throttle for one sending process."""
+
+    def __init__(self, throttle: Throttle) -> None:
+        self.clock = RedisClock(offset=0.0, doubt=float("inf"))
+        self._throttle = throttle
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="throttle")
+        self._excess: list[tuple[str, float]] = []
+
+    def lateness(self, slot: float) -> float:
+        """Seconds since that slot, on Redis's clock."""
+        return self.clock.now() - slot
+
+    def was_late(self, agent_key: int, slot: float) -> None:
+        """It went out; if the machine stood still between look and write, the next slot pays."""
+        excess = self.lateness(slot) - LATE
+        if excess > 0:
+            self._excess.append((str(agent_key), excess))
+
+    async def reserve_again(self, late: Sequence[tuple[Loaded, Want]]) -> list[Loaded]:
+        """Another slot for all late messages, in one call; returns those that got none in time."""
+        try:
+            ask = partial(self._throttle.reserve_many, lead=_LEAD, ahead=HOLD, spread=False)
+            granted: list[Granted | None] = list(await self._ask(ask, [want for _, want in late]))
+        except RedisError:
+            granted = [None] * len(late)
+        too_late = []
+        for (loaded, _), grant in zip(late, granted, strict=True):
+            loaded.misses += 1
+            left = HOLD - (time.monotonic() - loaded.claimed_at)
+            if grant is None or not grant.count or -self.lateness(grant.first) >= left:
+                too_late.append(loaded)
+            else:
+                loaded.slot = grant.first
+        return too_late
+
+    @property
+    def owes(self) -> bool:
+        """Whether starts were written late and nobody has paid for it yet."""
+        return bool(self._excess)
+
+    async def give_excess_back(self) -> None:
+        """Push the next slots of agents whose starts were written late."""
+        excess, self._excess = self._excess, []
+        if excess:
+            await self._quietly(self._throttle.delay, excess)
+
+    async def hold(self, scope: str, seconds: float) -> None:
+        """No start in that scope for so long."""
+        await self._quietly(self._throttle.hold, scope, self.clock.now() + seconds)
+
+    async def keep_clock(self) -> None:
+        """Measure Redis's clock at the start and every minute, until cancelled."""
+        while True:
+            try:
+                self.clock = await self._ask(measure, self._throttle)
+            except RedisError as error:
+                log.warning("clock.not_measured", error=type(error).__name__)
+            await asyncio.sleep(_CLOCK_EVERY if self.clock.good else _CLOCK_IN_DOUBT)
+
+    async def _quietly(self, question: Callable[..., object], *arguments: object) -> None:
+        try:
+            await self._ask(question, *arguments)
+        except RedisError as error:
+            log.warning("throttle.not_told", error=type(error).__name__)
+
+    async def _ask(self, question: Callable[..., T], *arguments: object) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, partial(question, *arguments))
+
+
+def want_of(agent_key: int, account: str, rate: float) -> Want:
+    """One slot, with a random share of half a period on top, so that a clump dissolves."""
+    return Want(str(agent_key), account, rate, 1, extra=random.random() / rate / 2)
