@@ -26,16 +26,19 @@ BUDGETS = {
     "VOLLEY_RECONCILE_CHECKS": "8,14,24",
     "VOLLEY_POLL_AFTER": "8",
 }
+#: Recipients, unless asked for others.
+ROWS = 5000
 #: Beyond what the rates need: recovery, late callbacks, a slow machine.
 PATIENCE = 150.0
 
 console = Console(highlight=False)
 
 
-def run(*, rows: int = 5000, keep: bool = False) -> int:
+def run(*, rows: int | None = None, keep: bool = False) -> int:
     """Run the demo with `rows` recipients; returns the exit code. With `keep`, the stack stays
     up.
     """
+    rows = rows or ROWS
     data_dir = settings().data_dir / "demo"
     with running_stack(data_dir=data_dir, env=_clean_environment()) as stack:
         api = Api(stack)

@@ -22,6 +22,7 @@ from scheduler.api import (
     progress,
     sending,
     suppressions,
+    uploads,
 )
 from scheduler.api.auth import SHOWN_IN_OPENAPI, Authentication
 from scheduler.api.idempotency import Idempotency
@@ -58,6 +59,7 @@ def create_app() -> FastAPI:
         telemetry={"auto_configure": False},
     )
     errors.install(app)
+    app.include_router(uploads.router, dependencies=SHOWN_IN_OPENAPI)
     for module in _KEYED:
         dependencies = [*SHOWN_IN_OPENAPI, Depends(refuse_odd_text)]
         app.include_router(module.router, dependencies=dependencies)

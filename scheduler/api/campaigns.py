@@ -1,76 +1,16 @@
-"""/api/campaigns: upload a file, launch it, and everything an operator does to it afterwards."""
+"""/api/campaigns: launch what was uploaded, and everything an operator does to it afterwards."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any, BinaryIO, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from fastapi import APIRouter, Query
 
 from scheduler import campaigns, standing
 from scheduler.api.auth import Operator, Viewer
-from scheduler.api.errors import unreadable
-from scheduler.api.requests import AfterNumber, CampaignId, Limit, paged, strict_json
-from scheduler.campaign_settings import CampaignPatch, CampaignSettings
+from scheduler.api.requests import AfterNumber, CampaignId, Limit, paged
+from scheduler.campaign_settings import CampaignPatch
 from shared.domain.campaign import CampaignStatus
-from shared.errors import Refused
 
 router = APIRouter(prefix="/api/campaigns", tags=["campaigns"])
-
-_PIECE: Final = 1 << 20
-_LONGEST_NAME: Final = 200
-_SETTINGS_FIELD: Final = "settings"
-
-#: The body is read by hand, for errors people can act on; this is what /docs shows of it.
-_MULTIPART: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file", _SETTINGS_FIELD],
-                    "properties": {
-                        "file": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "The recipients: CSV or XLSX with a header.",
-                        },
-                        _SETTINGS_FIELD: {
-                            "type": "string",
-                            "contentMediaType": "application/json",
-                            "contentSchema": CampaignSettings.model_json_schema(),
-                        },
-                    },
-                }
-            }
-        },
-    }
-}
-
-
-@router.post("", status_code=201, openapi_extra=_MULTIPART)
-async def create_campaign(request: Request, response: Response, caller: Operator) -> dict[str, Any]:
-    """Upload `file` with `settings`. 201; 200 with the same campaign for the same upload again."""
-    if not request.headers.get("content-type", "").casefold().startswith("multipart/form-data"):
-        raise Refused(
-            "unsupported_media_type",
-            "Send multipart/form-data with a 'file' and, as JSON, its 'settings'.",
-            status=415,
-        )
-    async with request.form(max_files=2, max_fields=10) as form:
-        file = _file(form)
-        chosen = _settings(await _settings_text(form))
-        created = await run_in_threadpool(
-            campaigns.create,
-            filename=_named(file),
-            chunks=_pieces(file.file),
-            chosen=chosen,
-            actor=caller.actor,
-        )
-    response.status_code = 201 if created.fresh else 200
-    return await run_in_threadpool(standing.campaign, created.campaign_id)
 
 
 @router.get("")
@@ -125,45 +65,3 @@ def move_campaign(
     """Launch, pause, resume or cancel. Repeating one is harmless; 409 says why it cannot be."""
     _ACTIONS[action](campaign_id, actor=caller.actor)
     return standing.campaign(campaign_id)
-
-
-def _file(form: FormData) -> UploadFile:
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        raise Refused(
-            "file_missing", "There is no 'file': attach the CSV or XLSX with the recipients."
-        )
-    return file
-
-
-async def _settings_text(form: FormData) -> bytes:
-    """The settings, sent as a field or, as some clients do for JSON, as a file."""
-    given = form.get(_SETTINGS_FIELD)
-    if isinstance(given, UploadFile):
-        return await given.read(_PIECE)
-    if not given:
-        raise Refused(
-            "settings_missing",
-            'There are no \'settings\': add them as JSON, such as {"name": "…", "agent_id": "…", '
-            '"message": "…"}.',
-        )
-    return given.encode("utf-8", "surrogatepass")
-
-
-def _settings(text: bytes) -> CampaignSettings:
-    document = strict_json(text, called="The settings")
-    try:
-        return CampaignSettings.model_validate(document)
-    except ValidationError as error:
-        raise unreadable(error, where=_SETTINGS_FIELD) from None
-
-
-def _named(file: UploadFile) -> str:
-    """The file's own name, without a path and whatever cannot be stored."""
-    name = (file.filename or "").replace("\x00", "").replace("\\", "/").rpartition("/")[2]
-    return name.encode("utf-8", "replace").decode()[:_LONGEST_NAME] or "upload.csv"
-
-
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    while piece := file.read(_PIECE):
-        yield piece

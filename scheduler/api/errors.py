@@ -115,8 +115,14 @@ async def _bug(_: Request, error: Exception) -> JSONResponse:
     return answer(Refused("internal_error", sentence, status=500))
 
 
+#: Steps of an error's place that are ours, not the caller's.
+_PLACES = {"body", "query", "path", "one", "many"}
+
+
 def _detail(error: ErrorDetails, where: str) -> dict[str, Any]:
-    steps = [str(step) for step in error["loc"] if step not in {"body", "query", "path"}]
+    steps = [str(step) for step in error["loc"] if step not in _PLACES]
+    if error["type"] == "json_invalid":  # its place is a position in a text that has no fields
+        steps = []
     field = ".".join(([where] if where else []) + steps)
     return {"field": field, "message": _sentence(error), "type": error["type"]}
 
@@ -125,7 +131,8 @@ def _sentence(error: ErrorDetails) -> str:
     said = {
         "missing": "This is missing; give it.",
         "extra_forbidden": "There is no such field; leave it out.",
-        "json_invalid": "This is not JSON.",
+        "json_invalid": "The body is not JSON.",
+        "model_attributes_type": "A JSON object is expected here.",
         "value_error": error["msg"].removeprefix("Value error, "),
     }.get(error["type"], error["msg"])
     sentence = said[:1].upper() + said[1:]

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -13,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from shared import metrics as metrics_of_all
 from shared.db.queries.gauges import Readings, readings
 from shared.db.session import transaction
 from shared.domain.campaign import CampaignStatus
@@ -50,11 +52,7 @@ def readyz() -> JSONResponse:
 @router.get("/metrics")
 def metrics() -> Response:
     """For Prometheus: this process's counters, and what the ledger says, at most 5 s old."""
-    own = generate_latest(_LEDGER_REGISTRY)
-    names = {f"# HELP {name} ".encode() for name in _GAUGES}
-    # This process has no share in the gauges that are read from the ledger: those count.
-    process = [line for line in _families(generate_latest(REGISTRY)) if not _starts(line, names)]
-    return Response(b"".join(process) + own, media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(_registry()), media_type=CONTENT_TYPE_LATEST)
 
 
 def _database() -> str:
@@ -138,15 +136,10 @@ def _by_status(name: str, numbers: dict[Any, int]) -> GaugeMetricFamily:
     return family
 
 
-_LEDGER_REGISTRY: Final = CollectorRegistry(auto_describe=False)
-_LEDGER_REGISTRY.register(_Ledger())
-
-
-def _families(exposition: bytes) -> list[bytes]:
-    """The text cut before each metric's HELP line."""
-    first, *others = exposition.split(b"# HELP ")
-    return [first, *(b"# HELP " + other for other in others)]
-
-
-def _starts(family: bytes, names: set[bytes]) -> bool:
-    return any(family.startswith(name) for name in names)
+@cache
+def _registry() -> CollectorRegistry:
+    """This process's metrics, and the ledger's in the place of those that are read from it."""
+    for gauge in (metrics_of_all.messages, metrics_of_all.queue_age):
+        REGISTRY.unregister(gauge)
+    REGISTRY.register(_Ledger())
+    return REGISTRY

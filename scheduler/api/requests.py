@@ -54,12 +54,19 @@ def paged(found: list[Any], limit: int) -> dict[str, Any]:
 async def refuse_odd_text(request: Request) -> None:
     """Raises Refused 422 for a JSON body with what Postgres cannot store: NUL, half a character.
 
-    A dependency of all our JSON routes, so that no route has to think of it.
+    And 415 for a body that is no JSON. A dependency of all our JSON routes, so that no route has to
+    think of it.
     """
-    if "json" in request.headers.get("content-type", ""):
-        body = await request.body()
-        if body:
-            strict_json(body)
+    body = await request.body()
+    if not body:
+        return
+    if "json" not in request.headers.get("content-type", "").casefold():
+        raise Refused(
+            "unsupported_media_type",
+            "Send JSON, with 'Content-Type: application/json'.",
+            status=415,
+        )
+    strict_json(body)
 
 
 def strict_json(text: bytes | str, *, called: str = "The body") -> Any:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from scheduler import suppressions
 from scheduler.api.auth import Operator, Viewer
@@ -13,13 +13,20 @@ from scheduler.suppressions import NewSuppression
 
 router = APIRouter(prefix="/api/suppressions", tags=["suppressions"])
 
-Many = Annotated[list[NewSuppression], Field(min_length=1, max_length=10_000)]
+_Many = Annotated[list[NewSuppression], Field(min_length=1, max_length=10_000)]
+
+
+def _kind(given: Any) -> str:
+    return "many" if isinstance(given, list) else "one"
+
+
+OneOrMany = Annotated[
+    Annotated[NewSuppression, Tag("one")] | Annotated[_Many, Tag("many")], Discriminator(_kind)
+]
 
 
 @router.post("", status_code=201)
-def add_suppression(
-    given: NewSuppression | Many, caller: Operator, response: Response
-) -> dict[str, Any]:
+def add_suppression(given: OneOrMany, caller: Operator, response: Response) -> dict[str, Any]:
     """Suppress one number: 201, or 200 when it already was. Or a list of them: 200 with the counts.
 
     In a list, a number that cannot be read is told and does not keep the others from being kept.

@@ -1,8 +1,9 @@
 """The edge for providers' callbacks: verify, keep, answer. It thinks never.
 
 A bare ASGI app, not a framework route: it must take thousands of callbacks a second. What was
-answered with 204 is committed in Postgres; a callback that could not be kept is answered 503, and
-the provider repeats it (our addresses ask for that). What it means is decided later, in batches,
+answered with 204 is committed in Postgres or, while that is away, fsynced to the spool; a callback
+that could be kept in neither is answered 503, and the provider repeats it (our addresses ask for
+that). What it means is decided later, in batches,
 by a task.
 """
 
@@ -14,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from scheduler.api.spool import Spool
 from shared import metrics
 from shared.db.queries import inbox
 from shared.db.queries.inbox import Kept
@@ -40,6 +42,10 @@ BODY_LIMIT: Final = 64 * 1024
 GROUP: Final = 0.002
 #: A worker is told at most this often that callbacks are waiting.
 HINT_EVERY: Final = 0.2
+#: A database that has not stored a group in so many seconds counts as away.
+STORE_WITHIN: Final = 3.0
+#: The spool is looked at this often.
+SPOOL_EVERY: Final = 1.0
 #: Tokens of agents' own accounts are read again this often.
 TOKENS_FRESH_FOR: Final = 30.0
 
@@ -59,10 +65,14 @@ class Webhooks:
         self._tokens: dict[str, tuple[str, ...]] = {}
         self._tokens_read = 0.0
         self._hint = asyncio.Event()
+        self._storing: asyncio.Future[None] | None = None
+        self._spool = Spool(settings().data_dir / "spool")
 
     async def start(self) -> None:
         """Start keeping. Called once, on the loop that serves."""
-        self._tasks = [asyncio.create_task(self._keep_all()), asyncio.create_task(self._hint_all())]
+        self._spool.adopt()
+        loops = (self._keep_all(), self._hint_all(), self._drain_spool())
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
 
     async def stop(self) -> None:
         """Keep what is waiting, then end."""
@@ -126,19 +136,49 @@ class Webhooks:
         return self._tokens.get(account, ())
 
     async def _keep_all(self) -> None:
-        """Commit what has arrived, in groups; a group that fails is answered 503."""
-        loop = asyncio.get_running_loop()
+        """Keep what has arrived, in groups; a group that cannot be kept is answered 503."""
         while True:
             await self._arrived.wait()
             await asyncio.sleep(GROUP)
             self._arrived.clear()
             group, self._waiting = self._waiting, []
-            kept = await loop.run_in_executor(self._threads, _store, [one for one, _ in group])
+            kept = await self._kept([one for one, _ in group])
             for _, answer in group:
                 if not answer.done():
                     answer.set_result(kept)
             if kept:
                 self._hint.set()
+
+    async def _kept(self, callbacks: list[Kept]) -> bool:
+        """In Postgres, else in the spool; False when neither could keep them."""
+        loop = asyncio.get_running_loop()
+        if self._storing is None or self._storing.done():
+            self._storing = loop.run_in_executor(self._threads, _store, callbacks)
+            try:
+                await asyncio.wait_for(asyncio.shield(self._storing), STORE_WITHIN)
+            except (DBAPIError, Refused, TimeoutError) as error:
+                log.warning("callbacks.spooled", error=type(error).__name__)
+            else:
+                return True
+        # Postgres is away, or frozen with a group in hand: that one may be stored twice, no harm.
+        try:
+            await loop.run_in_executor(None, self._spool.keep, callbacks)
+        except OSError as error:
+            log.error("callbacks.not_kept", error=type(error).__name__, callbacks=len(callbacks))
+            return False
+        return True
+
+    async def _drain_spool(self) -> None:
+        """Bring spooled callbacks home when Postgres is back."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SPOOL_EVERY)
+            try:
+                if self._spool.waiting():
+                    await loop.run_in_executor(self._threads, self._spool.drain, _store)
+                    self._hint.set()
+            except (DBAPIError, Refused, OSError) as error:
+                log.warning("callbacks.spool_waits", error=type(error).__name__)
 
     async def _hint_all(self) -> None:
         """Tell a worker that callbacks are waiting. Lost, it costs a second: the sweep looks."""
@@ -182,14 +222,9 @@ def _kept(receipt: Receipt) -> Kept:
     )
 
 
-def _store(callbacks: list[Kept]) -> bool:
-    try:
-        with transaction() as connection:
-            inbox.keep(connection, callbacks)
-    except (DBAPIError, OSError) as error:
-        log.warning("callbacks.not_kept", error=type(error).__name__, callbacks=len(callbacks))
-        return False
-    return True
+def _store(callbacks: list[Kept]) -> None:
+    with transaction() as connection:
+        inbox.keep(connection, callbacks)
 
 
 _OWN: Final = text("SELECT credentials FROM agent WHERE credentials IS NOT NULL")

@@ -40,12 +40,12 @@ local function phase(name)
 end
 
 local out, writes = {}, {}
+local moved_to = {}  -- an agent may be named several times in one call: each gets a slot of its own
 for k, i in ipairs(agents) do
   local period, wanted, extra = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
   local floor = math.max(now + lead, since + 1, tonumber(holds[2 * k - 1] or 0) or 0,
                          tonumber(holds[2 * k] or 0) or 0)
-  local slot, known = tonumber(tats[k] or ''), true
-  local moved = false
+  local slot, moved = moved_to[names[k]] or tonumber(tats[k] or ''), false
   if not slot or slot < floor - period then
     slot = floor
     if spread then slot = slot + period * phase(names[k]) end
@@ -61,6 +61,7 @@ for k, i in ipairs(agents) do
     granted = granted + 1
   end
   if granted > 0 or (moved and spread) then
+    moved_to[names[k]] = slot
     writes[#writes + 1] = names[k]
     writes[#writes + 1] = string.format('%.6f', slot)
   end

@@ -18,7 +18,7 @@ next_slot = st.tuples(st.just("next"), AGENTS, STEPS)
 several = st.tuples(
     st.just("several"), AGENTS, STEPS, st.integers(1, 4), st.floats(0, 0.2), st.booleans()
 )
-late_again = st.tuples(st.just("late"), AGENTS, STEPS, st.floats(0, 0.5))
+late_again = st.tuples(st.just("late"), AGENTS, STEPS, st.floats(0, 0.5), st.integers(1, 3))
 feedback = st.tuples(st.just("feedback"), AGENTS, STEPS, st.floats(0, 2))
 hold = st.tuples(st.just("hold"), AGENTS, STEPS, st.floats(0, 3))
 calls = st.lists(st.one_of(next_slot, several, late_again, feedback, hold), max_size=40)
@@ -40,19 +40,24 @@ class Run:
 
     def several(self, agent: str, slots: int, extra: float, spread: bool) -> None:
         want = Want(agent, "AC1", self.rates[agent], slots, extra=extra)
-        granted = self.throttle.reserve_many(
-            [want], lead=0.1, ahead=0.35, spread=spread, now=self.now
-        )
-        self.slots[agent] += granted[0].slots()
+        self._reserve([want], lead=0.1, spread=spread)
 
-    def late(self, agent: str, extra: float) -> None:
-        self.several(agent, 1, extra, False)
+    def late(self, agent: str, extra: float, messages: int) -> None:
+        want = Want(agent, "AC1", self.rates[agent], 1, extra=extra)
+        self._reserve([want] * messages, lead=0.02, spread=False)
 
     def feedback(self, agent: str, seconds: float) -> None:
         self.throttle.delay([(agent, seconds)])
 
     def hold(self, agent: str, seconds: float) -> None:
         self.throttle.hold(f"agent:{agent}", self.now + seconds)
+
+    def _reserve(self, wants: list[Want], *, lead: float, spread: bool) -> None:
+        granted = self.throttle.reserve_many(
+            wants, lead=lead, ahead=0.5, spread=spread, now=self.now
+        )
+        for grant in granted:
+            self.slots[grant.agent] += grant.slots()
 
 
 @settings(max_examples=120, deadline=None)
