@@ -88,9 +88,7 @@ def sweep(
 
 def demo(
     *,
-    rows: Annotated[
-        int | None, typer.Option(help="Make up so many recipients.", min=1, show_default=False)
-    ] = None,
+    rows: Annotated[int, typer.Option(help="How many recipients.", min=1)] = 5000,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the stack running after.")] = False,
 ) -> None:
     """Upload, launch and deliver the sample campaign on this machine, and prove it.

@@ -48,8 +48,8 @@ def create(
     """Store an upload and make its campaign; the same bytes and settings are the same campaign.
 
     A small file is imported before this returns; a larger one in the background, and the campaign
-    is `draft` until then. Raises Refused: unknown agents, an option that is not available, a template
-    whose placeholder is no column, a file that cannot be read.
+    is `draft` until then. Raises Refused: unknown agents, an option that is not available, a
+    template whose placeholder is no column, a file that cannot be read.
     """
     chosen.refuse_what_is_not_built()
     with transaction() as connection:

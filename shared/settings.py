@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         if self.reconcile_after <= budget:
             raise ValueError(
                 f"VOLLEY_RECONCILE_AFTER ({self.reconcile_after:g} s) must be more than the fence "
-                f"plus the read time-out ({budget:g} s), or calls still in flight would be looked for"
+                f"plus the read time-out ({budget:g} s), or calls in flight would be looked for"
             )
         if list(self.reconcile_checks) != sorted(self.reconcile_checks):
             raise ValueError("VOLLEY_RECONCILE_CHECKS must rise, as in 30,120,900")

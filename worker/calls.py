@@ -59,7 +59,7 @@ class Calls:
             return False
         except Fenced:
             metrics.sends.labels("fence").inc()
-            self._recorder.put(outcomes.not_sent(claimed, "fence"))
+            self._recorder.put(outcomes.not_sent(claimed, "fence"), claimed.campaign_id)
         except NoConnection as error:
             # One is being opened: part of the pace, not a failure, unless it goes on.
             if loaded.slot is None or loaded.misses < CONNECT_TRIES:
@@ -69,7 +69,7 @@ class Calls:
             await self._failed(loaded, route, error)
         else:
             metrics.sends.labels("accepted").inc()
-            self._recorder.put(outcomes.accepted(claimed, answer))
+            self._recorder.put(outcomes.accepted(claimed, answer), claimed.campaign_id)
         return True
 
     def _gate(self, loaded: Loaded) -> None:
@@ -98,7 +98,8 @@ class Calls:
             outcome=type(error).__name__,
             code=error.code,
         )
-        self._recorder.put(outcomes.failed(claimed, error, provider=route.agent.provider))
+        outcome = outcomes.failed(claimed, error, provider=route.agent.provider)
+        self._recorder.put(outcome, claimed.campaign_id)
         if isinstance(error, Later):
             await self._hold(claimed, route, error)
 

@@ -37,6 +37,7 @@ from worker.calls import Calls
 from worker.directory import Directory
 from worker.pace import Pace, want_of
 from worker.recorder import Recorder
+from worker.refusals import Refusals
 from worker.slots import Due, Loaded, Slots
 
 log = get_logger(__name__)
@@ -54,12 +55,12 @@ WARM = 4
 class Engine:
     """`accept` releases from any thread; everything else happens on the engine's own."""
 
-    def __init__(self, throttle: Throttle) -> None:
+    def __init__(self, throttle: Throttle, refusals: Refusals) -> None:
         self.boot = f"{socket.gethostname()}:{os.getpid()}"
         self._directory = Directory()
         self._slots = Slots()
         self._pace = Pace(throttle)
-        self._recorder = Recorder(boot=self.boot, on_continued=self._continued)
+        self._recorder = Recorder(boot=self.boot, on_continued=self._continued, refusals=refusals)
         self._calls = Calls(directory=self._directory, pace=self._pace, recorder=self._recorder)
         self._claimer = ThreadPoolExecutor(1, thread_name_prefix="claimer")
         self._claim_times = [CLAIM_LEAD[0]] * 100
@@ -210,7 +211,8 @@ class Engine:
         too_late = await self._pace.reserve_again(wants)
         for loaded in late:
             if loaded in too_late:
-                self._recorder.put(outcomes.not_sent(loaded.claimed, "too late for its slot"))
+                late_again = outcomes.not_sent(loaded.claimed, "too late for its slot")
+                self._recorder.put(late_again, loaded.claimed.campaign_id)
             else:
                 self._slots.load(loaded)
 
@@ -233,13 +235,17 @@ class Engine:
         dues, loaded = self._slots.take_all()
         late, self._late = self._late, []
         for one in [*loaded, *late]:
-            self._recorder.put(outcomes.not_sent(one.claimed, "the worker stopped"))
+            self._recorder.put(
+                outcomes.not_sent(one.claimed, "the worker stopped"), one.claimed.campaign_id
+            )
         if dues:
             await self._in_claimer(partial(_rest, [(due.message_id, due.due) for due in dues]))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=sum(settings().http_timeout))
         for one in [*self._late, *self._slots.take_all()[1]]:
-            self._recorder.put(outcomes.not_sent(one.claimed, "the worker stopped"))
+            self._recorder.put(
+                outcomes.not_sent(one.claimed, "the worker stopped"), one.claimed.campaign_id
+            )
         await close_adapters()
 
     async def _in_claimer(self, work: Any) -> Any:

@@ -22,6 +22,7 @@ from shared.db.session import retried
 from shared.logging import get_logger
 from shared.settings import settings
 from worker.outcomes import Outcome
+from worker.refusals import NOT_COUNTED, Refusals
 
 log = get_logger(__name__)
 
@@ -29,20 +30,32 @@ log = get_logger(__name__)
 class Recorder(threading.Thread):
     """Takes outcomes from the sending loop; hands back the claims of parts that come next."""
 
-    def __init__(self, *, boot: str, on_continued: Callable[[list[Claimed], float], None]) -> None:
+    def __init__(
+        self,
+        *,
+        boot: str,
+        on_continued: Callable[[list[Claimed], float], None],
+        refusals: Refusals,
+    ) -> None:
         super().__init__(name="recorder", daemon=True)
         self._boot = boot
         self._on_continued = on_continued
+        self._refusals = refusals
         self._wake = threading.Condition()
         self._outcomes: list[Outcome] = []
+        self._calls: list[tuple[int, bool]] = []
         self._holds: list[NewHold] = []
         self._busy = False
         self._stopping = False
 
-    def put(self, outcome: Outcome) -> None:
+    def put(self, outcome: Outcome, campaign_id: int) -> None:
         """An outcome to record; returns at once."""
         with self._wake:
             self._outcomes.append(outcome)
+            if isinstance(outcome, Evidence):
+                self._calls.append((campaign_id, False))
+            elif isinstance(outcome, Refusal) and outcome.error_code not in NOT_COUNTED:
+                self._calls.append((campaign_id, True))
             self._wake.notify()
 
     def hold(self, held: NewHold) -> None:
@@ -66,10 +79,12 @@ class Recorder(threading.Thread):
                 self._wake.wait_for(lambda: self._outcomes or self._holds or self._stopping)
                 outcomes, self._outcomes = self._outcomes, []
                 holds, self._holds = self._holds, []
+                calls, self._calls = self._calls, []
             if not outcomes and not holds:
                 return
             try:
                 self._record(outcomes, holds)
+                self._refusals.watch(calls)
             except DBAPIError as error:
                 metrics.loop_failures.labels("recorder").inc()
                 log.warning("record.failed", error=type(error.orig).__name__, waiting=len(outcomes))

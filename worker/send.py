@@ -4,13 +4,14 @@ from shared.queue.jobs import SendMessages
 from shared.throttle import Throttle
 from shared.throttle.store import redis
 from worker.engine import Engine
+from worker.refusals import Refusals
 
 _running: list[Engine] = []
 
 
 def start() -> Engine:
     """Start this process's engine."""
-    engine = Engine(Throttle(redis()))
+    engine = Engine(Throttle(redis()), Refusals(redis()))
     engine.start()
     _running.append(engine)
     return engine

@@ -50,6 +50,7 @@ def create_app() -> FastAPI:
         settling = asyncio.create_task(_settle_in())
         yield
         settling.cancel()
+        await asyncio.gather(settling, return_exceptions=True)
         await webhooks.stop()
 
     app = FastAPI(

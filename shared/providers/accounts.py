@@ -31,7 +31,7 @@ def platform_credentials(chosen: Settings) -> Credentials:
             raise Refused(
                 "no_carrier",
                 "No provider account: set VOLLEY_TWILIO_ACCOUNT_SID and VOLLEY_TWILIO_AUTH_TOKEN, "
-                "give the agent its own in provider_settings, or start the simulator with 'volley up'.",
+                "give the agent its own in provider_settings, or start the simulator: 'volley up'.",
                 status=503,
             )
         return Credentials(
