@@ -6,9 +6,10 @@ batch of releases.
 """
 
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 
 from redis import RedisError
 from sqlalchemy.exc import DBAPIError
@@ -45,13 +46,18 @@ COMPOSE_MOST = 500
 COMPOSE_CHUNK = 100
 COMPOSE_LEASE = timedelta(seconds=30)
 
+#: (campaign, agent's key)
+Lane = tuple[int, int]
+
 
 class Dispatcher:
     """The pacer. `tick` once every TICK seconds; several of them on several machines do no harm."""
 
     def __init__(self, throttle: Throttle) -> None:
         self._throttle = throttle
-        self._lanes: dict[int, deque[LaneRow]] = {}
+        self._lanes: dict[int, list[LaneRow]] = defaultdict(list)
+        self._served: dict[Lane, int] = {}
+        self._turn = 0
         self._next: dict[int, float] = {}
         self._clock = RedisClock(offset=0.0, doubt=float("inf"))
         self._measured = self._refreshed = self._composed = -CLOCK_EVERY
@@ -68,13 +74,7 @@ class Dispatcher:
         if now - self._composed >= COMPOSE_EVERY:
             self._composed = now
             _release_openers()
-        granted = self._reserve(now)
-        if not granted:
-            return 0
-        shares = self._shares(granted)
-        stale = timedelta(seconds=settings().release_stale_after)
-        wants = [(campaign, agent, len(slots)) for (campaign, agent), slots in shares.items()]
-        hints = retried(lambda connection: lanes.hint(connection, wants, stale=stale))
+        hints, shares = self._hint(self._reserve(now))
         publish(_releases(hints, shares))
         metrics.released.inc(len(hints))
         return len(hints)
@@ -82,24 +82,20 @@ class Dispatcher:
     def _refresh(self) -> None:
         with transaction() as connection:
             found = lanes.with_work(connection)
-        by_agent: dict[int, list[LaneRow]] = defaultdict(list)
+        self._lanes = defaultdict(list)
         for lane in found:
-            by_agent[lane.agent_key].append(lane)
-        self._lanes = {agent: self._in_turn(agent, rows) for agent, rows in by_agent.items()}
-
-    def _in_turn(self, agent: int, found: list[LaneRow]) -> deque[LaneRow]:
-        """The agent's lanes of the highest priority that has work, those that waited first."""
-        first = min(lane.priority for lane in found)
-        turns = {lane.campaign_id: i for i, lane in enumerate(self._lanes.get(agent, ()))}
-        chosen = [lane for lane in found if lane.priority == first]
-        return deque(sorted(chosen, key=lambda lane: turns.get(lane.campaign_id, -1)))
+            self._lanes[lane.agent_key].append(lane)
+        if len(self._served) > 4 * len(found) + 1000:
+            # Turns outlive a lane's moments without work, or it would come first each time.
+            known = {(lane.campaign_id, lane.agent_key) for lane in found}
+            self._served = {lane: turn for lane, turn in self._served.items() if lane in known}
 
     def _reserve(self, now: float) -> list[Granted]:
         """Slots for every agent whose next one comes within reach."""
         wants = []
-        for agent, turns in self._lanes.items():
-            if self._next.get(agent, 0.0) < now + AHEAD:
-                lane = turns[0]
+        for agent, rows in self._lanes.items():
+            if rows and self._next.get(agent, 0.0) < now + AHEAD:
+                lane = rows[0]
                 most = int(AHEAD * lane.rate) + 1
                 wants.append(Want(str(agent), lane.account, lane.rate, most))
         if not wants:
@@ -110,22 +106,47 @@ class Dispatcher:
             self._next[int(grant.agent)] = slot - self._clock.offset
         return [grant for grant in granted if grant.count]
 
-    def _shares(self, granted: Iterable[Granted]) -> dict[tuple[int, int], list[float]]:
-        """Each agent's slots dealt to its lanes in turn: a small campaign beside a huge one gets
-        every second slot."""
-        shares: dict[tuple[int, int], list[float]] = defaultdict(list)
-        for grant in granted:
-            turns = self._lanes[int(grant.agent)]
-            for slot in grant.slots():
-                lane = turns[0]
-                turns.rotate(-1)
-                shares[lane.campaign_id, lane.agent_key].append(slot)
+    def _hint(self, granted: list[Granted]) -> tuple[list[Hint], dict[Lane, list[float]]]:
+        """Hint what is due, and the slots of each lane; what one lane cannot use, another may."""
+        hints: list[Hint] = []
+        used: dict[Lane, list[float]] = defaultdict(list)
+        slots = {int(grant.agent): grant.slots() for grant in granted}
+        stale = timedelta(seconds=settings().release_stale_after)
+        while shares := self._shares(slots):
+            wants = [(*lane, len(instants)) for lane, instants in shares.items()]
+            found = retried(partial(lanes.hint, wants=wants, stale=stale))
+            hints += found
+            count = Counter((hint.campaign_id, hint.agent_key) for hint in found)
+            slots = {}
+            for lane, instants in shares.items():
+                used[lane] += instants[: count[lane]]
+                if count[lane] < len(instants):
+                    slots.setdefault(lane[1], []).extend(instants[count[lane] :])
+                    self._set_aside(lane)
+        return hints, used
+
+    def _shares(self, slots: Mapping[int, list[float]]) -> dict[Lane, list[float]]:
+        """Each agent's slots dealt to its lanes: the highest priority that has work, and of equals
+        whoever has waited longest. A small campaign beside a huge one gets every second slot."""
+        shares: dict[Lane, list[float]] = defaultdict(list)
+        for agent, instants in slots.items():
+            for slot in instants:
+                if lane := min(self._lanes[agent], key=self._claim_to_a_slot, default=None):
+                    self._turn += 1
+                    self._served[lane.campaign_id, agent] = self._turn
+                    shares[lane.campaign_id, agent].append(slot)
         return shares
 
+    def _claim_to_a_slot(self, lane: LaneRow) -> tuple[int, int]:
+        return lane.priority, self._served.get((lane.campaign_id, lane.agent_key), 0)
 
-def _releases(
-    hints: Iterable[Hint], shares: dict[tuple[int, int], list[float]]
-) -> Iterator[SendMessages]:
+    def _set_aside(self, lane: Lane) -> None:
+        """It has nothing more that is due; the next refresh looks again."""
+        campaign, agent = lane
+        self._lanes[agent] = [row for row in self._lanes[agent] if row.campaign_id != campaign]
+
+
+def _releases(hints: Iterable[Hint], shares: Mapping[Lane, list[float]]) -> Iterator[SendMessages]:
     """The hinted messages with their slots, in releases, nearest slots first."""
     slots = {lane: iter(sorted(instants)) for lane, instants in shares.items()}
     entries = sorted(

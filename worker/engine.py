@@ -14,6 +14,7 @@ import random
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -171,10 +172,13 @@ class Engine:
             metrics.claims.labels(verdict).inc()
 
     def _claim_in_thread(self, hints: list[Due]) -> tuple[list[Claimed], list[tuple[int, str]]]:
+        tokens = {due.message_id: uuid.uuid4() for due in hints}
+
         def work(connection: Connection) -> tuple[list[Claimed], list[tuple[int, str]]]:
             claimed, refused = claim(
                 connection,
                 [(due.message_id, due.due) for due in hints],
+                tokens=tokens,
                 by=self.boot,
                 reconcile_after=timedelta(seconds=settings().reconcile_after),
             )

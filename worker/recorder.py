@@ -6,6 +6,7 @@ dies meanwhile, callbacks and the sweep find out by themselves.
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -94,16 +95,21 @@ class Recorder(threading.Thread):
                     self._wake.wait_for(lambda: self._stopping, timeout=0.5)
                     if self._stopping:
                         return
+            except Exception as error:  # a bug: the rows stay `sending`, the evidence decides
+                metrics.loop_failures.labels("recorder").inc()
+                log.exception("record.bug", error=type(error).__name__, lost=len(outcomes))
 
     def _record(self, outcomes: list[Outcome], holds: list[NewHold]) -> None:
         began = time.monotonic()  # before any claim that `_write` may make: fences count from here
         try:
-            continued = retried(lambda connection: self._write(connection, outcomes, holds))
+            tokens: dict[int, uuid.UUID] = {}
+            continued = retried(lambda connection: self._write(connection, outcomes, holds, tokens))
         except IntegrityError:
             # A SID was bound in the same instant by someone else: find out which, one by one.
             if len(outcomes) == 1:
                 log.error("record.sid_bound_elsewhere", message_id=outcomes[0].message_id)
                 return
+            self._record([], holds)
             for outcome in outcomes:
                 self._record([outcome], [])
             continued = []
@@ -111,8 +117,13 @@ class Recorder(threading.Thread):
             self._on_continued(continued, began)
 
     def _write(
-        self, connection: Connection, outcomes: list[Outcome], holds: list[NewHold]
+        self,
+        connection: Connection,
+        outcomes: list[Outcome],
+        holds: list[NewHold],
+        tokens: dict[int, uuid.UUID],
     ) -> list[Claimed]:
+        """`tokens` are those of the next parts, kept over tries: see `claim`."""
         applied = evidence.apply(
             connection,
             [o for o in outcomes if isinstance(o, Evidence)],
@@ -123,11 +134,17 @@ class Recorder(threading.Thread):
         record.doubt(connection, [o for o in outcomes if isinstance(o, Doubt)])
         for held in holds:
             agents.hold(connection, held)
-        if not applied.continued:
+        # What an earlier try has claimed is found by its token, whatever `due_at` is asked for.
+        hints = dict.fromkeys(tokens, 0) | dict(applied.continued)
+        if not hints:
             return []
+        tokens.update(
+            {message_id: uuid.uuid4() for message_id in hints if message_id not in tokens}
+        )
         claimed, _ = claim(
             connection,
-            applied.continued,
+            list(hints.items()),
+            tokens=tokens,
             by=self._boot,
             reconcile_after=timedelta(seconds=settings().reconcile_after),
         )

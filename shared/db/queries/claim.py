@@ -5,7 +5,7 @@ transaction; rows that are no longer ready under this hint belong to somebody el
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -36,9 +36,10 @@ _ENTER = text("SELECT pg_advisory_xact_lock_shared(:gate)")
 
 _CLAIM = text("""
     WITH hint AS (
-        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:dues AS bigint[])) AS h(id, due)
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:dues AS bigint[]),
+            CAST(:tokens AS uuid[])) AS h(id, due, token)
     ), locked AS MATERIALIZED (
-        SELECT m.id, m.campaign_id, m.agent_key, m.recipient_id, m.part, m.n, m.sender
+        SELECT m.id, m.campaign_id, m.agent_key, m.recipient_id, m.part, m.n, m.sender, hint.token
         FROM hint JOIN message m ON m.id = hint.id
         WHERE m.due_at = timestamptz 'epoch' + hint.due * interval '1 microsecond'
         ORDER BY m.id FOR UPDATE OF m
@@ -49,7 +50,7 @@ _CLAIM = text("""
               AND subject = s.number AND lifted_at IS NULL AND (until IS NULL OR until > now()))
         GROUP BY s.agent_key
     ), judged AS MATERIALIZED (
-        SELECT l.*, r.phone, gen_random_uuid() AS token,
+        SELECT l.*, r.phone,
             CASE WHEN l.sender IS NOT NULL AND (l.part > 0 OR l.sender = ANY (p.numbers)) THEN
             l.sender ELSE p.numbers[1 + ltrim(r.phone, '+')::bigint % cardinality(p.numbers)]
             END AS new_sender,
@@ -101,7 +102,14 @@ _CLAIM = text("""
     )
     SELECT j.verdict, j.id, j.campaign_id, j.agent_key, j.part, j.token, j.phone, j.new_sender,
            moved.body, moved.cuts
-    FROM judged j JOIN moved USING (id) ORDER BY j.id
+    FROM judged j JOIN moved USING (id)
+    UNION ALL
+    -- An earlier try of this very claim committed, and its answer was lost with the connection.
+    SELECT 'sending', m.id, m.campaign_id, m.agent_key, m.part, m.token, r.phone, m.sender,
+           m.body, m.cuts
+    FROM hint JOIN message m ON m.id = hint.id AND m.token = hint.token
+    JOIN recipient r ON r.id = m.recipient_id WHERE m.status = 'sending'
+    ORDER BY 2
 """)
 
 
@@ -111,18 +119,22 @@ def claim(
     *,
     by: str,
     reconcile_after: timedelta,
+    tokens: Mapping[int, uuid.UUID] | None = None,
 ) -> tuple[list[Claimed], list[tuple[int, str]]]:
     """Claim what is still due under these hints: (message id, the `due_at` the hint wrote).
 
     Returns the claimed, and (message id, verdict) of those refused. Ids in neither belong to
-    somebody else.
+    somebody else. `tokens` by message id are for callers that may have to ask again after a commit
+    whose answer was lost: under the same tokens they get the same claims.
     """
+    tokens = tokens or {}
     connection.execute(_ENTER, {"gate": GATE})
     found = connection.execute(
         _CLAIM,
         {
             "ids": [message_id for message_id, _ in hints],
             "dues": [due for _, due in hints],
+            "tokens": [tokens.get(message_id) or uuid.uuid4() for message_id, _ in hints],
             "by": by,
             "reconcile_after": reconcile_after,
         },
