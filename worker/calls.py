@@ -5,7 +5,7 @@ from functools import partial
 
 from shared import clock, metrics
 from shared.db.queries.claim import Claimed
-from shared.errors import Later, Scope, SendError, VolleyError
+from shared.errors import Later, Refused, Scope, SendError, VolleyError
 from shared.logging import get_logger
 from shared.providers.base import OutboundText
 from shared.providers.http import NoConnection
@@ -47,9 +47,14 @@ class Calls:
         Whatever else comes of it is recorded.
         """
         claimed = loaded.claimed
-        route = self._directory.route(claimed)
         try:
-            answer = await adapter_for(route.agent.provider, route.credentials).send(
+            route = self._directory.route(claimed)
+            adapter = adapter_for(route.agent.provider, route.credentials)
+        except Refused as refused:
+            self._cannot_speak(claimed, refused)
+            return True
+        try:
+            answer = await adapter.send(
                 _words(claimed, route),
                 gate=partial(self._gate, loaded),
                 wrote=partial(self._wrote, loaded),
@@ -71,6 +76,13 @@ class Calls:
             metrics.sends.labels("accepted").inc()
             self._recorder.put(outcomes.accepted(claimed, answer), claimed.campaign_id)
         return True
+
+    def _cannot_speak(self, claimed: Claimed, refused: Refused) -> None:
+        """The agent has no account that can be used: it is held until a person mends that."""
+        mend = Later(refused.message, scope=Scope.AGENT, seconds=None)
+        provider = self._directory.agent(claimed).provider
+        self._recorder.put(outcomes.not_sent(claimed, "held"), claimed.campaign_id)
+        self._recorder.hold(outcomes.held(claimed, provider=provider, error=mend))
 
     def _gate(self, loaded: Loaded) -> None:
         """The last look at the clocks, with a connection in hand."""

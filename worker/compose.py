@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from shared.db.queries import openers
 from shared.db.session import retried
 from shared.domain.wording import Wording, word
+from shared.errors import Refused
 from shared.logging import get_logger
 from shared.openers.template import opener
 from shared.queue.jobs import ComposeOpeners
@@ -25,11 +26,17 @@ def _compose(connection: Connection, message_ids: tuple[int, ...]) -> int:
     worded: list[tuple[int, Wording]] = []
     for planned in openers.planned(connection, message_ids):
         options = planned.settings.get("options", {})
-        wording = word(
-            opener(planned.settings["template"], planned.fields),
-            split_at=planned.settings["split_at"],
-            smart_encoded=bool(options.get("smart_encoded")),
-        )
+        try:
+            wording = word(
+                opener(planned.settings["template"], planned.fields),
+                split_at=planned.settings["split_at"],
+                smart_encoded=bool(options.get("smart_encoded")),
+            )
+        except (Refused, LookupError, ValueError) as error:
+            # Its row was accepted with these fields: somebody changed the data behind our back.
+            log.error("opener.not_worded", message_id=planned.message_id, reason=str(error))
+            openers.cancel(connection, planned.message_id, "its fields no longer fill the opener")
+            continue
         if wording is None:
             openers.cancel(connection, planned.message_id, "the opener is longer than ten parts")
         else:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from shared.db.queries import directory
 from shared.db.queries.claim import Claimed
 from shared.db.queries.directory import AgentFacts, CampaignFacts
+from shared.errors import Refused
 from shared.providers.accounts import credentials_for
 from shared.providers.base import Credentials
 
@@ -36,7 +37,7 @@ class Directory:
     def __init__(self) -> None:
         self._agents: dict[int, AgentFacts] = {}
         self._campaigns: dict[int, CampaignFacts] = {}
-        self._credentials: dict[int, Credentials] = {}
+        self._credentials: dict[int, Credentials | Refused] = {}
         self._read_at: dict[tuple[str, int], float] = {}
 
     def refresh(self, connection: Connection, claimed: Iterable[Claimed]) -> None:
@@ -54,22 +55,43 @@ class Directory:
         found = directory.agents(connection, keys) if keys else []
         for agent in found:
             self._agents[agent.key] = agent
-            self._credentials[agent.key] = credentials_for(agent.own)
+            self._credentials[agent.key] = _credentials(agent)
             self._read_at["agent", agent.key] = time.monotonic()
         return found
 
     def route(self, claimed: Claimed) -> Route:
-        """How this message travels; its agent and campaign were read by `refresh`."""
+        """How this message travels; its agent and campaign were read by `refresh`.
+
+        Raises Refused when the agent has no account that can be used.
+        """
+        credentials = self._credentials[claimed.agent_key]
+        if isinstance(credentials, Refused):
+            raise credentials
         return Route(
-            agent=self._agents[claimed.agent_key],
+            agent=self.agent(claimed),
             campaign=self._campaigns[claimed.campaign_id],
-            credentials=self._credentials[claimed.agent_key],
+            credentials=credentials,
         )
+
+    def agent(self, claimed: Claimed) -> AgentFacts:
+        """The agent of this message."""
+        return self._agents[claimed.agent_key]
 
     def accounts(self) -> set[tuple[str, Credentials]]:
         """(provider, credentials) of all agents that were read."""
-        return {(a.provider, self._credentials[a.key]) for a in self._agents.values()}
+        known = {(a.provider, self._credentials[a.key]) for a in self._agents.values()}
+        return {(provider, c) for provider, c in known if isinstance(c, Credentials)}
 
     def _old(self, kind: str, keys: set[int]) -> list[int]:
         limit = time.monotonic() - FRESH_FOR
         return sorted(k for k in keys if self._read_at.get((kind, k), -math.inf) <= limit)
+
+
+def _credentials(agent: AgentFacts) -> Credentials | Refused:
+    """The account that pays; for one agent's trouble no other has to wait."""
+    if agent.trouble is not None:
+        return Refused("wrong_secret_key", agent.trouble)
+    try:
+        return credentials_for(agent.own)
+    except Refused as refused:
+        return refused

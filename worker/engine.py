@@ -210,7 +210,7 @@ class Engine:
     async def _reserve_again(self, late: list[Loaded]) -> None:
         wants = []
         for loaded in late:
-            agent = self._directory.route(loaded.claimed).agent
+            agent = self._directory.agent(loaded.claimed)
             wants.append((loaded, want_of(agent.key, agent.account, agent.rate)))
         too_late = await self._pace.reserve_again(wants)
         for loaded in late:

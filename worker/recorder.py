@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from shared import metrics
 from shared.db.queries import agents, evidence, record
@@ -104,12 +104,15 @@ class Recorder(threading.Thread):
         try:
             tokens: dict[int, uuid.UUID] = {}
             continued = retried(lambda connection: self._write(connection, outcomes, holds, tokens))
-        except IntegrityError:
-            # A SID was bound in the same instant by someone else: find out which, one by one.
-            if len(outcomes) == 1:
-                log.error("record.sid_bound_elsewhere", message_id=outcomes[0].message_id)
+        except (IntegrityError, DataError) as error:
+            # A SID was bound elsewhere in the same instant, or the provider said what Postgres
+            # cannot keep. Find out which it is, one by one; that one is for the evidence to settle.
+            if len(outcomes) + len(holds) == 1:
+                ids = [outcome.message_id for outcome in outcomes]
+                log.error("record.not_kept", message_ids=ids, error=type(error.orig).__name__)
                 return
-            self._record([], holds)
+            for held in holds:
+                self._record([], [held])
             for outcome in outcomes:
                 self._record([outcome], [])
             continued = []

@@ -29,6 +29,7 @@ from scheduler.api.idempotency import Idempotency
 from scheduler.api.limits import BodyLimit
 from scheduler.api.requests import refuse_odd_text
 from scheduler.api.webhooks import Webhooks
+from shared.db.session import engine
 from shared.errors import Refused
 from shared.logging import get_logger
 
@@ -46,6 +47,8 @@ def create_app() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with suppress(Refused):  # without a database every answer says so
+            engine()  # before there are threads: two that ask for it at once would make one each
         await webhooks.start()
         settling = asyncio.create_task(_settle_in())
         yield

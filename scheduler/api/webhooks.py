@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from scheduler.api.spool import Spool
 from shared import metrics
 from shared.db.queries import inbox
+from shared.db.queries.directory import opened
 from shared.db.queries.inbox import Kept
 from shared.db.session import transaction
 from shared.domain.message import RANK
@@ -28,7 +29,6 @@ from shared.providers.base import Forged, Receipt
 from shared.providers.registry import reports_of
 from shared.queue.jobs import ApplyReceipts
 from shared.queue.publish import publish
-from shared.secrets import unseal
 from shared.settings import settings
 
 Scope = MutableMapping[str, Any]
@@ -235,7 +235,10 @@ def _all_tokens() -> dict[str, tuple[str, ...]]:
     tokens: dict[str, tuple[str, ...]] = {}
     with transaction() as connection:
         for row in connection.execute(_OWN):
-            own = unseal(bytes(row.credentials))
+            own, trouble = opened(row.credentials)
+            if own is None:
+                log.warning("callbacks.tokens_not_opened", reason=trouble)
+                continue
             known = tokens.get(own["account_sid"], ())
             tokens[own["account_sid"]] = (*known, own["auth_token"])
     try:

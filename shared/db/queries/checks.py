@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from shared.secrets import unseal
+from shared.db.queries.directory import opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Check:
     account: str
     #: the agent's own credentials; None for the platform's
     own: dict[str, Any] | None
+    #: why they cannot be opened
+    trouble: str | None
 
 
 # Leased for a while, so that two sweeps do not ask the provider twice; a sweep that dies loses
@@ -73,6 +75,7 @@ def take(connection: Connection, size: int, *, lease: timedelta) -> list[Check]:
 
 
 def _check(row: Row[Any]) -> Check:
+    own, trouble = opened(row.credentials)
     cuts = [0, *row.cuts, len(row.body)]
     return Check(
         message_id=row.message_id,
@@ -89,7 +92,8 @@ def _check(row: Row[Any]) -> Check:
         text=row.body[cuts[row.part] : cuts[row.part + 1]],
         provider=row.provider,
         account=row.account,
-        own=unseal(bytes(row.credentials)) if row.credentials else None,
+        own=own,
+        trouble=trouble,
     )
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
+from shared.errors import Refused
 from shared.secrets import unseal
 
 
@@ -22,6 +23,8 @@ class AgentFacts:
     messaging_service_sid: str | None
     #: its own account's credentials, opened; None for the platform's
     own: dict[str, Any] | None
+    #: why its credentials cannot be opened: it cannot speak until a person mends that
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +51,29 @@ _CAMPAIGNS = text("""
 
 def agents(connection: Connection, keys: Sequence[int]) -> list[AgentFacts]:
     """The facts of these agents."""
-    found = connection.execute(_AGENTS, {"keys": list(keys)})
-    return [
-        AgentFacts(
-            key=row.key,
-            id=row.id,
-            provider=row.provider,
-            account=row.account,
-            rate=row.rate,
-            messaging_service_sid=row.messaging_service_sid,
-            own=unseal(bytes(row.credentials)) if row.credentials else None,
-        )
-        for row in found
-    ]
+    return [_agent(row) for row in connection.execute(_AGENTS, {"keys": list(keys)})]
+
+
+def _agent(row: Row[Any]) -> AgentFacts:
+    own, trouble = opened(row.credentials)
+    return AgentFacts(
+        key=row.key,
+        id=row.id,
+        provider=row.provider,
+        account=row.account,
+        rate=row.rate,
+        messaging_service_sid=row.messaging_service_sid,
+        own=own,
+        trouble=trouble,
+    )
+
+
+def opened(sealed: bytes | None) -> tuple[dict[str, Any] | None, str | None]:
+    """An agent's own credentials, or why they cannot be opened: its trouble is no other's."""
+    try:
+        return (unseal(bytes(sealed)) if sealed else None), None
+    except Refused as refused:
+        return None, refused.message
 
 
 def active_agents(connection: Connection) -> list[int]:
