@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from shared.domain.campaign import Priority
 from shared.errors import Refused
-from shared.providers.twilio.options import check_options
+from shared.providers.registry import check_options
 from shared.settings import settings
 
 _PRIORITIES = {"bulk": Priority.BULK, "reminder": Priority.REMINDER}
@@ -73,7 +73,7 @@ class CampaignSettings(BaseModel):
                 "Option 'messaging_service_sid' must be a SID that begins with MG.",
             )
         others = {name: v for name, v in self.options.items() if name != "messaging_service_sid"}
-        check_options(others, messaging_service_sid=service)
+        check_options("twilio", others, messaging_service_sid=service)
         return dict(self.options)
 
     def stored(self, *, template: str | None) -> dict[str, Any]:

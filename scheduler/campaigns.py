@@ -17,6 +17,7 @@ from scheduler.ingest.load import load
 from shared import clock
 from shared.db.queries import campaigns, retries, uploads
 from shared.db.queries.audit import note
+from shared.db.queries.directory import opened
 from shared.db.session import retried, transaction
 from shared.domain.campaign import CampaignStatus
 from shared.domain.wording import Wording, word
@@ -183,7 +184,7 @@ def launch(campaign_id: int, *, actor: str) -> str:
                 "No row of the file was accepted: mend the rejects and upload them again.",
                 status=409,
             )
-        _refuse_unreachable_callbacks()
+        _refuse_unreachable_callbacks(connection, campaign_id)
         later = row.scheduled_at is not None and row.scheduled_at > clock.now()
         return _C.SCHEDULED if later else _C.RUNNING
 
@@ -237,13 +238,7 @@ def retry_failed(campaign_id: int, *, actor: str) -> int:
     It carries only the parts that failed or never went. Unique per recipient and round.
     """
     with transaction() as connection:
-        row = _locked(connection, campaign_id)
-        if row.status not in (_C.RUNNING, _C.PAUSED, _C.FINISHED):
-            raise Refused(
-                "not_retryable",
-                f"The campaign is {row.status}: there is nothing to retry.",
-                status=409,
-            )
+        _retryable(connection, campaign_id)
         codes = [
             code
             for code in retries.error_codes(connection, campaign_id)
@@ -251,15 +246,15 @@ def retry_failed(campaign_id: int, *, actor: str) -> int:
         ]
     again, after = 0, 0
     while True:
-        made, last = retried(partial(_retry_some, campaign=row, codes=codes, after=after))
+        made, last = retried(
+            partial(_retry_some, campaign_id=campaign_id, codes=codes, after=after)
+        )
         again += made
         if last is None:
             break
         after = last
     if again:
         with transaction() as connection:
-            if _locked(connection, campaign_id).status == _C.FINISHED:
-                campaigns.move(connection, campaign_id, _C.RUNNING)
             details = {"messages": again}
             note(
                 connection,
@@ -272,22 +267,44 @@ def retry_failed(campaign_id: int, *, actor: str) -> int:
 
 
 def _retry_some(
-    connection: Connection, campaign: Row[Any], codes: list[int], after: int
+    connection: Connection, campaign_id: int, codes: list[int], after: int
 ) -> tuple[int, int | None]:
-    batch = retries.failed(connection, campaign.id, codes=codes, after=after, most=_RETRY_BATCH)
+    # With the campaign held, it cannot finish or be cancelled between these messages and its start.
+    campaign = _retryable(connection, campaign_id)
+    batch = retries.failed(connection, campaign_id, codes=codes, after=after, most=_RETRY_BATCH)
     worded = [(f.message_id, w) for f in batch if (w := _what_did_not_arrive(f, campaign))]
     made = retries.send_again(connection, worded)
+    if made and campaign.status == _C.FINISHED:
+        campaigns.move(connection, campaign_id, _C.RUNNING)
     return made, batch[-1].message_id if len(batch) == _RETRY_BATCH else None
+
+
+def _retryable(connection: Connection, campaign_id: int) -> Row[Any]:
+    row = _locked(connection, campaign_id)
+    if row.status not in (_C.RUNNING, _C.PAUSED, _C.FINISHED):
+        raise Refused(
+            "not_retryable",
+            f"The campaign is {row.status}: there is nothing to retry.",
+            status=409,
+        )
+    return row
+
+
+#: What the latest call for a part came to when the part did not arrive; None: it was never called.
+_DID_NOT_ARRIVE = (None, "returned", "failed", "undelivered", "cancelled")
 
 
 def _what_did_not_arrive(failed: retries.Failed, campaign: Row[Any]) -> Wording | None:
     cuts = [0, *failed.cuts, len(failed.body)]
-    arrived = {"accepted", "sent", "delivered"}
-    missing = [
-        failed.body[cuts[i] : cuts[i + 1]]
-        for i in range(len(cuts) - 1)
-        if failed.parts.get(i) not in arrived
+    parts = [
+        (failed.body[cuts[i] : cuts[i + 1]], failed.parts.get(i)) for i in range(len(cuts) - 1)
     ]
+    missing = [words for words, status in parts if status in _DID_NOT_ARRIVE]
+    if not missing:
+        # A person called it failed, though it may have gone: to send it again is their decision.
+        missing = [words for words, status in parts if status == "unknown"]
+    if not missing:
+        return None
     return word(
         "".join(missing),
         split_at=campaign.settings["split_at"],
@@ -378,16 +395,28 @@ def _require(row: Row[Any], status: CampaignStatus, done: str, *, hint: str = ""
         )
 
 
-def _refuse_unreachable_callbacks() -> None:
+_OWN_ACCOUNTS = text("""
+    SELECT a.credentials FROM lane l JOIN agent a ON a.key = l.agent_key
+    WHERE l.campaign_id = :id
+""")
+
+
+def _refuse_unreachable_callbacks(connection: Connection, campaign_id: int) -> None:
+    """The real Twilio could not reach a loopback address: deliveries would never be known."""
     host = urlsplit(settings().callback_base).hostname or ""
-    real = not settings().simulated and settings().twilio_api_url is None
-    if real and host in {"localhost", "127.0.0.1", "::1"}:
-        raise Refused(
-            "public_url_loopback",
-            f"Twilio cannot reach {settings().callback_base} to report deliveries: set "
-            "VOLLEY_PUBLIC_URL to this server's public https address and start again.",
-            status=409,
-        )
+    if host not in {"localhost", "127.0.0.1", "::1"}:
+        return
+    for sealed in connection.execute(_OWN_ACCOUNTS, {"id": campaign_id}).scalars():
+        own, _ = opened(sealed)
+        elsewhere = own.get("api_url") if own else settings().twilio_api_url
+        simulated = own is None and settings().simulated
+        if not simulated and elsewhere is None:
+            raise Refused(
+                "public_url_loopback",
+                f"Twilio cannot reach {settings().callback_base} to report deliveries: set "
+                "VOLLEY_PUBLIC_URL to this server's public https address and start again.",
+                status=409,
+            )
 
 
 def _name(campaign_id: int) -> str:

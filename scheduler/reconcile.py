@@ -18,10 +18,10 @@ from shared import clock
 from shared.db.queries import checks, evidence, inbox, record
 from shared.db.queries.checks import Check
 from shared.db.queries.evidence import Evidence
-from shared.db.queries.record import Return
+from shared.db.queries.record import PROVED_NOT_GONE, RESENT, Return
 from shared.db.session import retried, transaction
 from shared.domain.message import AttemptStatus
-from shared.errors import SendError
+from shared.errors import Refused, SendError, VolleyError
 from shared.logging import get_logger
 from shared.providers.accounts import credentials_for
 from shared.providers.base import Listed, Lists
@@ -61,12 +61,22 @@ async def _look_after(due: Sequence[Check]) -> None:
     for check in due:
         by_account[check.account].append(check)
     try:
-        await asyncio.gather(*(_one_account(checks) for checks in by_account.values()))
+        await asyncio.gather(*(_carefully(checks) for checks in by_account.values()))
     finally:
         await close_adapters()
 
 
+async def _carefully(due: Sequence[Check]) -> None:
+    """One account that cannot be asked at all does not hold up the others."""
+    try:
+        await _one_account(due)
+    except VolleyError as error:
+        log.error("reconcile.account_failed", account=due[0].account, reason=str(error))
+
+
 async def _one_account(due: Sequence[Check]) -> None:
+    if due[0].trouble is not None:
+        raise Refused("cannot_ask", due[0].trouble)
     adapter = adapter_for(due[0].provider, credentials_for(due[0].own))
     if not isinstance(adapter, Lists):
         return
@@ -182,15 +192,13 @@ def _look_again(check: Check, at: datetime) -> None:
 
 
 def _proved_not_gone(check: Check) -> None:
-    back = Return(check.message_id, check.token, "proved not gone", counts=True)
+    back = Return(check.message_id, check.token, PROVED_NOT_GONE, counts=True)
     retried(lambda connection: record.give_back(connection, [back]))
     log.info("message.proved_not_gone", message_id=check.message_id)
 
 
 def _resend(check: Check) -> None:
-    back = Return(
-        check.message_id, check.token, "resent without proof (ON_UNKNOWN=resend)", counts=True
-    )
+    back = Return(check.message_id, check.token, RESENT, counts=True)
     retried(lambda connection: record.give_back(connection, [back]))
     log.warning("message.resent_without_proof", message_id=check.message_id)
 

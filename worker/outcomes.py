@@ -9,10 +9,8 @@ from shared.db.queries.record import Doubt, Refusal, Return
 from shared.errors import Later, Rejected, Scope, SendError, Unreachable
 from shared.providers.base import Accepted
 from shared.providers.registry import what_it_means
-from shared.providers.twilio.codes import Mark
 
-#: Seconds a message waits after a call that could not be written, doubled for each in a row by
-#: jitter.
+#: Seconds a message waits after a call that could not be written: anything between these two.
 _UNREACHABLE_AFTER = (1.0, 4.0)
 #: A hold without an end waits for a person; its rows look again this often.
 _HELD_AFTER = 300.0
@@ -90,7 +88,7 @@ def held(claimed: Claimed, *, provider: str, error: Later) -> NewHold:
 
 
 def _opted_out(provider: str, code: int | None) -> bool:
-    return code is not None and what_it_means(provider, code).mark is Mark.OPTED_OUT
+    return code is not None and what_it_means(provider, code).opted_out
 
 
 def for_people(error: Later, provider: str) -> bool:

@@ -92,6 +92,7 @@ class Recorder(threading.Thread):
                 with self._wake:
                     self._outcomes[:0] = outcomes
                     self._holds[:0] = holds
+                    self._calls[:0] = calls
                     self._wake.wait_for(lambda: self._stopping, timeout=0.5)
                     if self._stopping:
                         return

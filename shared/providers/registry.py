@@ -1,13 +1,15 @@
 """From a provider's name to its adapter. One adapter per account and event loop, kept warm."""
 
 import asyncio
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from shared.errors import Refused
 from shared.providers.base import Credentials, Reports, Sends
 from shared.providers.twilio import callbacks as twilio_callbacks
+from shared.providers.twilio import options as twilio_options
 from shared.providers.twilio.adapter import TwilioAdapter
 from shared.providers.twilio.codes import Code, look_up
 from shared.settings import settings
@@ -51,6 +53,15 @@ def what_it_means(provider: str, code: int) -> Code:
     if provider not in _ADAPTERS:
         raise _not_available(provider)
     return look_up(code)
+
+
+def check_options(
+    provider: str, options: Mapping[str, Any], *, messaging_service_sid: str | None
+) -> None:
+    """Raises Refused (422) for an option of a campaign that the provider would refuse."""
+    if provider not in _ADAPTERS:
+        raise _not_available(provider)
+    twilio_options.check_options(options, messaging_service_sid=messaging_service_sid)
 
 
 async def close_adapters() -> None:

@@ -34,6 +34,11 @@ _SETTINGS: dict[str, Any] = {
         "visibility_timeout": 300,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
+        # a publisher that cannot connect says so at once: the sweep hints again
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+        "interval_max": 0,
         "socket_timeout": 10,
         "socket_connect_timeout": 3,
         "socket_keepalive": True,

@@ -34,5 +34,5 @@ def handles(kind: type[J], run: Callable[[J], None]) -> Task[..., None]:
         finally:
             structlog.contextvars.unbind_contextvars("job")
 
-    made: Task[..., None] = app.task(name=task_name(kind), queue=kind.queue.value)(task)
+    made: Task[..., None] = app.task(name=task_name(kind))(task)
     return made

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
-from shared.db.session import transaction
+from shared.db.session import retried, transaction
 
 _AGENT = text("""
     INSERT INTO agent (id, provider, rate, account, status)
@@ -94,8 +94,7 @@ def add_messages(
 
 def rows(query: str, **values: object) -> list[Any]:
     """What a query finds."""
-    with transaction() as connection:
-        return list(connection.execute(text(query), values))
+    return retried(lambda connection: list(connection.execute(text(query), values)))
 
 
 def change(statement: str, **values: object) -> int:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from shared.db import session
 from shared.db.queries import lanes
 from shared.db.queries.agents import NewHold
 from shared.db.queries.claim import Claimed, claim
@@ -242,7 +243,7 @@ class _Away:
 
     def __init__(self, patch: pytest.MonkeyPatch, *, times: int) -> None:
         self.refused = 0
-        real = recorder_module.retried
+        real = session.retried
 
         def retried(work: Callable[..., object]) -> object:
             if self.refused < times:

@@ -62,6 +62,11 @@ class Code:
         return self.disposition is Disposition.LATER
 
     @property
+    def opted_out(self) -> bool:
+        """Does it say that this person must not be texted any more?"""
+        return self.mark is Mark.OPTED_OUT
+
+    @property
     def daily(self) -> bool:
         """Is it a cap that ends with the day?"""
         return self.wait is Until.MIDNIGHT_PACIFIC

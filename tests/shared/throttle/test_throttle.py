@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from redis import ConnectionError as StoreIsAway
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from deploy.local import ports
 from deploy.local.valkey import EmbeddedValkey
@@ -116,7 +118,7 @@ def test_a_client_that_does_not_decode_is_as_good(servers: Servers) -> None:
 
 
 def test_without_a_store_there_are_no_slots() -> None:
-    away = Redis(port=ports.any_free(), socket_connect_timeout=1)
+    away = Redis(port=ports.any_free(), retry=Retry(NoBackoff(), 0))
 
     with pytest.raises(StoreIsAway):
         Throttle(away).reserve("ann", 5)
@@ -310,6 +312,18 @@ def test_an_agent_whose_phase_lies_beyond_the_horizon_keeps_it_and_gets_its_turn
         served |= {grant.agent for grant in granted if grant.count}
 
     assert len(served) == 100
+
+
+def test_an_agent_that_is_a_little_behind_goes_at_once_and_is_not_spread_anew(
+    throttle: Throttle,
+) -> None:
+    wants = [want(f"agent {n}") for n in range(20)]
+    earlier = reserved(throttle, *wants, ahead=60, now=NOON)
+
+    for grant in earlier:
+        now = grant.first + grant.period + 0.05  # its next slot was free 50 ms ago
+        (again,) = reserved(throttle, want(grant.agent), now=now)
+        assert again.first == pytest.approx(now + 0.1, abs=ROUNDING)
 
 
 def test_a_message_that_was_late_gets_a_slot_a_little_later_than_free(throttle: Throttle) -> None:

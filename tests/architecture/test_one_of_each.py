@@ -1,0 +1,74 @@
+"""One commit, one reader of the environment, one clock, one Celery app: each in its own file."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support import sources
+
+ONE_OF_EACH = {
+    "the commit": (
+        r"\. begin \( \)|\. commit \(",
+        # a savepoint of the one transaction, so that a lock may time out within it
+        {"shared/db/session.py", "shared/db/queries/campaigns.py"},
+    ),
+    "the engine": (r"\bcreate_engine \(", {"shared/db/session.py"}),
+    "the reader of the environment": (
+        r"\bos \. environ|\bgetenv\b|\bfrom os import .*environ",
+        {"shared/settings.py"},
+    ),
+    "the settings": (
+        r"\bSettings \( \)",
+        # the doctor reads them anew, to say what is wrong with them
+        {"shared/settings.py", "deploy/local/doctor.py"},
+    ),
+    "the clock": (
+        r"\bdatetime \. (now|utcnow|today)|\bdate \. today|\btime \. time(_ns)? \(",
+        {"shared/clock.py"},
+    ),
+    "the Celery app": (r"\bCelery \(", {"shared/queue/app.py"}),
+    "the maker of tasks": (r"\. task \(|\bshared_task\b", {"shared/queue/handles.py"}),
+    "the publisher": (r"\. (send_task|apply_async) \(", {"shared/queue/publish.py"}),
+    "the store of the throttle": (
+        r"\bRedis \. from_url \(|\bRedis \(",
+        # the two in deploy only ask whether a server answers
+        {
+            "shared/throttle/store.py",
+            "deploy/local/valkey.py",
+            "deploy/local/checks/servers.py",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ONE_OF_EACH)
+def test_there_is_one_of_each_and_it_is_where_its_name_says(what: str) -> None:
+    pattern, allowed = ONE_OF_EACH[what]
+
+    found = {sources.name(path) for path in sources.modules() if re.search(pattern, spaced(path))}
+
+    assert found == allowed
+
+
+def test_nothing_is_left_to_celerys_own_timing() -> None:
+    """Measured: an ETA, a countdown or a rate_limit breaks the rate, the memory or the promise."""
+    timing = r"\b(eta|countdown|rate_limit|autoretry_for|retry_backoff) ="
+
+    found = [sources.name(p) for p in sources.modules() if re.search(timing, spaced(p))]
+
+    assert found == []
+
+
+def test_what_runs_asks_nowhere_whether_it_is_being_tested() -> None:
+    asking = r"\b(TESTING|PYTEST_CURRENT_TEST|is_test|testing)\b"
+
+    found = [sources.name(p) for p in sources.modules() if re.search(asking, p.read_text())]
+
+    assert found == []
+
+
+def spaced(path: Path) -> str:
+    """The file's code with one space between any two words or signs, so that patterns are plain."""
+    words = re.findall(r"\w+|[^\w\s]", sources.code(path))
+    return " ".join(words)
