@@ -1,5 +1,6 @@
 """Let a command speak with the stack that runs here, as if it were one of the stack's programs."""
 
+import logging
 from urllib.parse import urlsplit
 
 from deploy.local.layout import Layout
@@ -7,6 +8,7 @@ from deploy.local.places import places
 from deploy.local.roles import environment
 from deploy.local.running import Stack, current
 from shared.errors import Refused
+from shared.logging import configure_logging
 from shared.settings import Settings, settings
 
 _PREFIX = "VOLLEY_"
@@ -31,6 +33,12 @@ def attach() -> None:
     adopted = Settings.model_validate(chosen.model_dump(exclude_unset=True) | given)
     for name in given:
         setattr(chosen, name, getattr(adopted, name))
+
+
+def log_quietly() -> None:
+    """A command prints its answer; of the log only what went wrong, on stderr."""
+    configure_logging("cli")
+    logging.getLogger().setLevel(logging.WARNING)
 
 
 def _told_to_programs(stack: Stack, chosen: Settings) -> dict[str, str]:

@@ -116,9 +116,10 @@ def _attached(command: Callable[..., object]) -> Callable[..., object]:
 
     @wraps(command)
     def run_attached(**arguments: Any) -> object:
-        from deploy.attach import attach
+        from deploy import attach
 
-        attach()
+        attach.attach()
+        attach.log_quietly()
         return command(**arguments)
 
     return run_attached

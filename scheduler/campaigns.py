@@ -97,6 +97,8 @@ def _import(campaign_id: int, *, inline: bool) -> None:
         return
     try:
         load(campaign_id)
+    except uploads.LeaseLost:
+        return  # it was cancelled meanwhile, or a sweep took it over: the campaign stands
     except Refused:
         with transaction() as connection:
             campaigns.forget(connection, campaign_id)

@@ -75,9 +75,10 @@ async def _carefully(due: Sequence[Check]) -> None:
 
 
 async def _one_account(due: Sequence[Check]) -> None:
-    if due[0].trouble is not None:
-        raise Refused("cannot_ask", due[0].trouble)
-    adapter = adapter_for(due[0].provider, credentials_for(due[0].own))
+    asks = next((check for check in due if check.trouble is None), due[0])
+    if asks.trouble is not None:
+        raise Refused("cannot_ask", asks.trouble)
+    adapter = adapter_for(asks.provider, credentials_for(asks.own))
     if not isinstance(adapter, Lists):
         return
     doubts = [check for check in due if check.status == AttemptStatus.SENDING]

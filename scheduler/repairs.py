@@ -71,6 +71,8 @@ def resume_imports() -> int:
             resumed += load(campaign_id)
         except (Refused, LeaseLost) as error:
             log.warning("import.stopped", campaign_id=campaign_id, reason=str(error))
+        except Exception as error:  # one file that cannot be imported does not hold up the others
+            log.exception("import.failed", campaign_id=campaign_id, error=type(error).__name__)
     return resumed
 
 

@@ -15,6 +15,7 @@ from scheduler import keys as key_store
 from scheduler.api import (
     agents,
     campaigns,
+    docs,
     errors,
     health,
     keys,
@@ -37,7 +38,7 @@ log = get_logger(__name__)
 
 WEBHOOKS: Final = "/webhooks"
 
-#: Those before others win: `/campaigns/{id}/retry-failed` before `/campaigns/{id}/{action}`.
+#: The upload reads its body by itself; these take JSON.
 _KEYED: Final = (agents, campaigns, progress, messages, suppressions, sending, keys)
 
 
@@ -50,16 +51,19 @@ def create_app() -> FastAPI:
         with suppress(Refused):  # without a database every answer says so
             engine()  # before there are threads: two that ask for it at once would make one each
         await webhooks.start()
-        settling = asyncio.create_task(_settle_in())
+        stopping = asyncio.Event()
+        settling = asyncio.create_task(_settle_in(stopping))
         yield
-        settling.cancel()
-        await asyncio.gather(settling, return_exceptions=True)
+        stopping.set()  # a thread that works cannot be cancelled, only waited for
+        await settling
         await webhooks.stop()
 
     app = FastAPI(
         title="Volley",
         description="A campaign engine for AI SMS agents.",
         lifespan=lifespan,
+        docs_url=None,  # /docs is ours: it needs no other server
+        redoc_url=None,
         telemetry={"auto_configure": False},
     )
     errors.install(app)
@@ -68,6 +72,7 @@ def create_app() -> FastAPI:
         dependencies = [*SHOWN_IN_OPENAPI, Depends(refuse_odd_text)]
         app.include_router(module.router, dependencies=dependencies)
     app.include_router(health.router)
+    app.include_router(docs.router)
     # The last one added is the first to see a request.
     app.add_middleware(Idempotency)
     app.add_middleware(Authentication)
@@ -90,9 +95,9 @@ class CallbacksFirst:
             await self._app(scope, receive, send)
 
 
-async def _settle_in() -> None:
+async def _settle_in(stopping: asyncio.Event) -> None:
     """What every start does once, as soon as the database answers."""
-    while True:
+    while not stopping.is_set():
         try:
             await run_in_threadpool(key_store.keep_first_key)
             with suppress(Refused):  # no account yet: agents are told when they are made
@@ -100,4 +105,5 @@ async def _settle_in() -> None:
             return
         except (DBAPIError, Refused) as error:
             log.info("api.waits_for_database", error=type(error).__name__)
-            await asyncio.sleep(1)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), timeout=1)

@@ -1,10 +1,11 @@
 """/api/campaigns: launch what was uploaded, and everything an operator does to it afterwards."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 
-from scheduler import campaigns, standing
+from scheduler import campaigns, standing, unknown
 from scheduler.api.auth import Operator, Viewer
 from scheduler.api.requests import AfterNumber, CampaignId, Limit, paged
 from scheduler.campaign_settings import CampaignPatch
@@ -48,20 +49,49 @@ def retry_failed(campaign_id: CampaignId, caller: Operator) -> dict[str, Any]:
     return standing.campaign(campaign_id) | {"retried": retried}
 
 
-_ACTIONS: Final = {
-    "launch": campaigns.launch,
-    "pause": campaigns.pause,
-    "resume": campaigns.resume,
-    "cancel": campaigns.cancel,
-}
-
-
-@router.post("/{campaign_id}/{action}")
-def move_campaign(
-    campaign_id: CampaignId,
-    action: Literal["launch", "pause", "resume", "cancel"],
-    caller: Operator,
-) -> dict[str, Any]:
-    """Launch, pause, resume or cancel. Repeating one is harmless; 409 says why it cannot be."""
-    _ACTIONS[action](campaign_id, actor=caller.actor)
+@router.post("/{campaign_id}/launch")
+def launch_campaign(campaign_id: CampaignId, caller: Operator) -> dict[str, Any]:
+    """Start sending, or wait for `scheduled_at`. Repeating it is harmless."""
+    campaigns.launch(campaign_id, actor=caller.actor)
     return standing.campaign(campaign_id)
+
+
+@router.post("/{campaign_id}/pause")
+def pause_campaign(campaign_id: CampaignId, caller: Operator) -> dict[str, Any]:
+    """Stop sending: after the answer nothing is sent that was not already claimed."""
+    campaigns.pause(campaign_id, actor=caller.actor)
+    return standing.campaign(campaign_id)
+
+
+@router.post("/{campaign_id}/resume")
+def resume_campaign(campaign_id: CampaignId, caller: Operator) -> dict[str, Any]:
+    """Go on sending a paused campaign."""
+    campaigns.resume(campaign_id, actor=caller.actor)
+    return standing.campaign(campaign_id)
+
+
+@router.post("/{campaign_id}/cancel")
+def cancel_campaign(campaign_id: CampaignId, caller: Operator) -> dict[str, Any]:
+    """Call back everything unsent, for good. What the provider has accepted still arrives."""
+    campaigns.cancel(campaign_id, actor=caller.actor)
+    return standing.campaign(campaign_id)
+
+
+class Resolution(BaseModel):
+    """What a person decides about messages nobody can prove anything about."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    resolved: Literal["resend", "failed"] = Field(alias="as")
+    reason: str = Field(min_length=1, max_length=500)
+
+
+@router.post("/{campaign_id}/resolve-unknown")
+def resolve_unknown(
+    campaign_id: CampaignId, decision: Resolution, caller: Operator
+) -> dict[str, Any]:
+    """Send the campaign's unknown messages again, which may text somebody twice, or fail them."""
+    count = unknown.resolve_unknown(
+        campaign_id, decision.resolved, reason=decision.reason, actor=caller.actor
+    )
+    return standing.campaign(campaign_id) | {"resolved": count}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler.cli import output
+from scheduler.cli import output, telling
 from scheduler.cli.output import JsonOutput
 
 app = typer.Typer(help="Upload, launch and watch campaigns.", no_args_is_help=True)
@@ -70,7 +70,7 @@ def create(  # noqa: PLR0913  (a command's options are its arguments)
     if watch:
         _watched(campaign_id, quiet=json_output)
     if json_output:
-        _print(campaign_id)
+        telling.print_campaign(campaign_id)
 
 
 @app.command("list")
@@ -93,7 +93,13 @@ def list_campaigns(
     output.print_table(
         ("ID", "STATUS", "LEFT", "NAME", "MESSAGES"),
         [
-            (c["id"], c["status"], output.duration(c["eta_seconds"]), c["name"], _counted(c))
+            (
+                c["id"],
+                c["status"],
+                output.duration(c["eta_seconds"]),
+                c["name"],
+                output.counted(c["counts"]),
+            )
             for c in found
         ],
         none="No campaign yet: volley campaign create FILE --agent ID --message TEXT",
@@ -107,9 +113,9 @@ def show(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
     Example: volley campaign show 7
     """
     if json_output:
-        _print(campaign_id)
+        telling.print_campaign(campaign_id)
     else:
-        _tell(campaign_id)
+        telling.tell(campaign_id)
 
 
 @app.command()
@@ -127,7 +133,7 @@ def launch(
     if watch:
         _watched(campaign_id, quiet=json_output)
     if json_output:
-        _print(campaign_id)
+        telling.print_campaign(campaign_id)
 
 
 @app.command()
@@ -220,7 +226,7 @@ def timeline(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> Non
         return
     output.print_table(
         ("AT", "WHO", "DID", "DETAILS"),
-        [(e["at"], e["actor"], e["action"], _details(e["details"])) for e in entries],
+        [(e["at"], e["actor"], e["action"], telling.details(e["details"])) for e in entries],
         none=f"Nothing is noted about campaign {campaign_id}.",
     )
 
@@ -242,7 +248,7 @@ def _uploaded(file: Path, given: dict[str, Any], *, quiet: bool) -> int:
     if not quiet:
         if not created.fresh:
             output.say("This file with these options was uploaded before:")
-        _tell(created.campaign_id)
+        telling.tell(created.campaign_id)
     return created.campaign_id
 
 
@@ -275,7 +281,7 @@ def _watched(campaign_id: int, *, quiet: bool) -> None:
         output.note(f"It goes on without you: volley campaign show {campaign_id}")
         raise typer.Exit(130) from None
     if not quiet:
-        _tell(campaign_id)
+        telling.tell(campaign_id)
 
 
 def _moved(move: Callable[..., str], campaign_id: int, *, quiet: bool, show: bool = True) -> None:
@@ -283,41 +289,4 @@ def _moved(move: Callable[..., str], campaign_id: int, *, quiet: bool, show: boo
     if not quiet:
         output.say(f"Campaign {campaign_id} is {status}.")
     elif show:
-        _print(campaign_id)
-
-
-def _print(campaign_id: int) -> None:
-    from scheduler import standing
-
-    output.print_json(standing.campaign(campaign_id))
-
-
-def _tell(campaign_id: int) -> None:
-    from scheduler import standing
-
-    campaign = standing.campaign(campaign_id)
-    reason = f": {campaign['reason']}" if campaign["reason"] else ""
-    output.say(f"Campaign {campaign_id} “{campaign['name']}” is {campaign['status']}{reason}.")
-    report = campaign["report"]
-    if report is not None:
-        output.say(
-            f"  {report['accepted']:,} of {report['rows']:,} rows accepted, "
-            f"{campaign['segments']:,} segments"
-        )
-        if report["rejected"]:
-            output.say(
-                f"  {report['rejected']:,} rejected: "
-                f"volley campaign export {campaign_id} --rejects --out mend.csv"
-            )
-    output.say(f"  {_counted(campaign)}")
-    if campaign["eta_seconds"]:
-        left = output.duration(campaign["eta_seconds"])
-        output.say(f"  {left} left at {campaign['rate']:g} a second")
-
-
-def _counted(campaign: dict[str, Any]) -> str:
-    return output.counted(campaign["counts"])
-
-
-def _details(details: dict[str, Any]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in details.items())
+        telling.print_campaign(campaign_id)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from shared.domain.message import RANK, WORST_FIRST, AttemptStatus, MessageStatus
+from shared.domain.message import RANK, WORST_FIRST, AttemptStatus, MessageStatus, may_become
 
 #: From these a further part may still be sent.
 _GOES_ON = frozenset({MessageStatus.READY, MessageStatus.SENDING, MessageStatus.UNKNOWN})
@@ -21,25 +21,31 @@ def settle(status: str, *, part: int, parts: int, latest: Mapping[int, str]) -> 
     """Where a message of `parts` parts stands, given the status of each part's latest attempt.
 
     Parts go in order, each after the one before was accepted. An ended part that did not arrive
-    stops the rest. Once all have gone, the message shows the least advanced of the open parts, and
-    in the end the worst of all ends.
+    stops the rest; a call that is under way is waited for. Once all have gone, the message shows
+    the least advanced of the open parts, and in the end the worst of all ends. It never goes back.
     """
     now = MessageStatus(status)
     while part < parts and latest.get(part) in _WENT:
         part += 1
+    shown = _shown(now, part=part, parts=parts, latest=latest)
+    return Settled(shown if shown == now or may_become(now, shown) else now, part)
+
+
+def _shown(
+    now: MessageStatus, *, part: int, parts: int, latest: Mapping[int, str]
+) -> MessageStatus:
     known = [AttemptStatus(latest[i]) for i in range(parts) if i in latest]
     ended_badly = [s for s in known if RANK[s] == 3 and s not in _WENT]
     if part < parts:
-        if ended_badly:
-            return Settled(_worst([MessageStatus(s.value) for s in ended_badly]), part)
-        if now not in _GOES_ON:
-            return Settled(now, part)
+        under_way = now is MessageStatus.SENDING and latest.get(part) == AttemptStatus.SENDING
+        if ended_badly and not under_way:
+            return _worst([MessageStatus(s.value) for s in ended_badly])
         went_on = RANK[latest.get(part - 1, AttemptStatus.SENDING)] > 0 and part not in latest
-        return Settled(MessageStatus.READY if went_on else now, part)
+        return MessageStatus.READY if went_on and now in _GOES_ON else now
     for waiting in (AttemptStatus.ACCEPTED, AttemptStatus.SENT):
         if waiting in known:
-            return Settled(MessageStatus(waiting.value), part)
-    return Settled(_worst([MessageStatus(s.value) for s in known]), part)
+            return MessageStatus(waiting.value)
+    return _worst([MessageStatus(s.value) for s in known])
 
 
 def _worst(ends: list[MessageStatus]) -> MessageStatus:

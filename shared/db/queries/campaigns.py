@@ -133,23 +133,21 @@ _FOLD = text("""
     SELECT campaign_id, status, sum(messages), sum(segments) FROM gone
     GROUP BY campaign_id, status HAVING sum(messages) <> 0 OR sum(segments) <> 0
 """)
-# The counts say who might be done; a real count decides.
+# The counts say who might be done; a real count decides, in a statement of its own: with the
+# campaign held, nobody can give it something to send again between the count and the commit.
+_QUIET = text("""
+    SELECT c.id FROM campaign c
+    WHERE c.status IN ('running', 'paused') AND NOT EXISTS (
+        SELECT 1 FROM campaign_count n WHERE n.campaign_id = c.id
+          AND n.status IN ('draft', 'planned', 'ready', 'sending')
+        GROUP BY n.status HAVING sum(n.messages) > 0)
+    ORDER BY c.id FOR UPDATE OF c SKIP LOCKED
+""")
 _FINISH = text("""
-    WITH quiet AS (
-        SELECT c.id FROM campaign c
-        WHERE c.status IN ('running', 'paused') AND NOT EXISTS (
-            SELECT 1 FROM campaign_count n WHERE n.campaign_id = c.id
-              AND n.status IN ('draft', 'planned', 'ready', 'sending')
-            GROUP BY n.status HAVING sum(n.messages) > 0)
-    ), done AS (
-        SELECT q.id FROM quiet q WHERE NOT EXISTS (
-            SELECT 1 FROM message m WHERE m.campaign_id = q.id
-              AND m.status IN ('draft', 'planned', 'ready', 'sending'))
-    ), held AS MATERIALIZED (
-        SELECT c.id FROM campaign c JOIN done USING (id) ORDER BY c.id FOR UPDATE OF c SKIP LOCKED
-    )
     UPDATE campaign c SET status = 'finished', finished_at = now(), reason = NULL
-    FROM held WHERE c.id = held.id AND c.status IN ('running', 'paused')
+    WHERE c.id = ANY (CAST(:ids AS int[])) AND NOT EXISTS (
+        SELECT 1 FROM message m WHERE m.campaign_id = c.id
+          AND m.status IN ('draft', 'planned', 'ready', 'sending'))
     RETURNING c.id
 """)
 
@@ -167,7 +165,8 @@ def fold_counts(connection: Connection) -> int:
 
 def finish_done(connection: Connection) -> list[int]:
     """Finish campaigns that have nothing left to send; returns their ids."""
-    return [row.id for row in connection.execute(_FINISH)]
+    quiet = list(connection.execute(_QUIET).scalars())
+    return list(connection.execute(_FINISH, {"ids": quiet}).scalars()) if quiet else []
 
 
 _FORGET = text("DELETE FROM campaign WHERE id = :id RETURNING upload_id")

@@ -36,7 +36,8 @@ _ENTER = text("SELECT pg_advisory_xact_lock_shared(:gate)")
 
 _CLAIM = text("""
     WITH hint AS (
-        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:dues AS bigint[]),
+        -- A release that came twice is one hint: two would break the claims of all the others.
+        SELECT DISTINCT ON (id, due) * FROM unnest(CAST(:ids AS bigint[]), CAST(:dues AS bigint[]),
             CAST(:tokens AS uuid[])) AS h(id, due, token)
     ), locked AS MATERIALIZED (
         SELECT m.id, m.campaign_id, m.agent_key, m.recipient_id, m.part, m.n, m.sender, hint.token
@@ -107,7 +108,8 @@ _CLAIM = text("""
     -- An earlier try of this very claim committed, and its answer was lost with the connection.
     SELECT 'sending', m.id, m.campaign_id, m.agent_key, m.part, m.token, r.phone, m.sender,
            m.body, m.cuts
-    FROM hint JOIN message m ON m.id = hint.id AND m.token = hint.token
+    FROM (SELECT DISTINCT id, token FROM hint) AS asked
+    JOIN message m ON m.id = asked.id AND m.token = asked.token
     JOIN recipient r ON r.id = m.recipient_id WHERE m.status = 'sending'
     ORDER BY 2
 """)

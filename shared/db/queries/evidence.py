@@ -1,8 +1,9 @@
 """Evidence of what a provider did with a call: a 201, a callback, a listing, a poll.
 
 One way in for all four, so that the rules hold for all: evidence speaks about the attempt whose
-token it carries; it only ever raises what is known; it moves the message only when that attempt is
-the message's latest; a superseded attempt keeps its SID, and the duplicate is an incident.
+token it carries; it only ever raises what is known; it moves the message only by the table, and
+only when no later call for the same part may have gone; a superseded attempt keeps its SID, and the
+duplicate is an incident.
 """
 
 import uuid
@@ -14,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from shared.db.queries import parts
-from shared.domain.message import RANK
+from shared.domain.message import NEXT, RANK
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ class Applied:
     duplicates: list[int]
 
 
+_ALLOWED = ", ".join(
+    f"('{old}', '{new}')" for old, allowed in NEXT.items() for new in sorted(allowed)
+)
 _RANK = "CASE {0} " + " ".join(f"WHEN '{s}' THEN {r}" for s, r in RANK.items()) + " END"
 
 _APPLY = text(f"""
@@ -54,17 +58,18 @@ _APPLY = text(f"""
             CAST(:sentences AS text[]), CAST(:sources AS text[]))
             WITH ORDINALITY AS g(id, token, sid, status, rank, code, sentence, source, ord)
         ORDER BY id, token, rank DESC, ord
-    ), held AS MATERIALIZED (
-        SELECT m.id, m.token, m.part, cardinality(m.cuts) AS more
-        FROM message m WHERE m.id IN (SELECT id FROM given) ORDER BY m.id FOR UPDATE
     ), known AS MATERIALIZED (
         SELECT a.message_id, a.part, a.n, a.token, g.sid, g.status, g.rank, g.code, g.sentence,
-               g.source, held.token = a.token AS current, held.more,
-               {_RANK.format("a.status")} AS old_rank,
+               g.source, cardinality(m.cuts) AS more, {_RANK.format("a.status")} AS old_rank,
                EXISTS (SELECT 1 FROM attempt b WHERE b.message_id = a.message_id
-                       AND b.part = a.part AND b.n > a.n) AS superseded
+                       AND b.part = a.part AND b.n > a.n AND (b.status <> 'returned'
+                           OR EXISTS (SELECT 1 FROM given x WHERE x.token = b.token)))
+               OR a.status = 'returned' AND EXISTS (
+                   SELECT 1 FROM attempt b WHERE b.message_id = a.message_id AND b.part = a.part
+                       AND b.n <> a.n AND b.status NOT IN ('sending', 'returned', 'unknown'))
+               AS superseded
         FROM given g
-        JOIN held ON held.id = g.id
+        JOIN message m ON m.id = g.id
         JOIN attempt a ON a.message_id = g.id AND a.token = g.token
         WHERE (a.sid IS NULL OR g.sid IS NULL OR a.sid = g.sid)
           AND NOT EXISTS (SELECT 1 FROM attempt b WHERE b.sid = g.sid
@@ -93,7 +98,8 @@ _APPLY = text(f"""
             sent_at = CASE WHEN k.rank >= 1 THEN coalesce(m.sent_at, now()) END,
             delivered_at = CASE WHEN k.status = 'delivered' THEN now() END
         FROM known k
-        WHERE m.id = k.message_id AND k.current AND k.more = 0 AND k.rank > k.old_rank
+        WHERE m.id = k.message_id AND NOT k.superseded AND k.more = 0 AND k.rank > k.old_rank
+          AND (m.status, k.status) IN ({_ALLOWED})
     ), incidents AS (
         INSERT INTO event (message_id, kind, details)
         SELECT message_id, 'duplicate', jsonb_build_object(
@@ -115,6 +121,7 @@ def apply(
     """
     if not evidence:
         return Applied(0, [], [])
+    parts.lock(connection, [e.message_id for e in evidence])
     found = connection.execute(_APPLY, _columns(evidence) | {"poll_after": poll_after}).fetchall()
     long_ones = sorted({row.message_id for row in found if row.more and row.raised})
     return Applied(

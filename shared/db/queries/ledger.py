@@ -32,7 +32,8 @@ _PAGE = text(
 _ONE = text(_MESSAGES + " WHERE m.id = :id")
 _PARTS = text("""
     SELECT DISTINCT ON (message_id, part) message_id, part, sid, status FROM attempt
-    WHERE message_id = ANY (CAST(:ids AS bigint[])) ORDER BY message_id, part, n DESC
+    WHERE message_id = ANY (CAST(:ids AS bigint[]))
+    ORDER BY message_id, part, status = 'returned', n DESC
 """)
 
 

@@ -1,16 +1,21 @@
 """Messages of several parts: move on to the next, or show where all of them stand."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, text
 
-from shared.domain.message import MessageStatus
+from shared.domain.message import UNSENT, MessageStatus
 from shared.domain.parts import settle as where_it_stands
 
+_LOCK = text("""
+    SELECT id FROM message WHERE id = ANY (CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE
+""")
+# What provably did not go says nothing, if another call for the same part may have gone.
 _LATEST = text("""
     SELECT DISTINCT ON (message_id, part) message_id, part, status FROM attempt
-    WHERE message_id = ANY (CAST(:ids AS bigint[])) ORDER BY message_id, part, n DESC
+    WHERE message_id = ANY (CAST(:ids AS bigint[]))
+    ORDER BY message_id, part, status = 'returned', n DESC
 """)
 _MESSAGES = text("""
     SELECT id, status, part, cardinality(cuts) + 1 AS parts, campaign_id FROM message
@@ -31,10 +36,33 @@ _MOVE = text("""
     WHERE m.id = g.id
     RETURNING m.id, m.status, (extract(epoch FROM m.due_at) * 1000000)::bigint AS due
 """)
+_HOLD_CAMPAIGNS = text("""
+    SELECT id FROM campaign WHERE id = ANY (CAST(:ids AS int[])) ORDER BY id FOR UPDATE
+""")
 _RUN_AGAIN = text("""
     UPDATE campaign SET status = 'running', finished_at = NULL
     WHERE id = ANY (CAST(:ids AS int[])) AND status = 'finished'
 """)
+
+
+def lock(connection: Connection, ids: Sequence[int]) -> None:
+    """Take these messages, in id order. Whoever changes a message's attempts holds the message.
+
+    A statement of its own: one that waits for a lock still sees the attempts as they were before.
+    """
+    connection.execute(_LOCK, {"ids": list(ids)})
+
+
+def run_again(connection: Connection, campaign_ids: Collection[int]) -> None:
+    """These campaigns have something to send again, though they may have finished meanwhile.
+
+    To be called after the messages were written: with the campaigns held, either `finish_done` sees
+    the messages, or we see that it has finished them.
+    """
+    if campaign_ids:
+        parameters = {"ids": sorted(campaign_ids)}
+        connection.execute(_HOLD_CAMPAIGNS, parameters)
+        connection.execute(_RUN_AGAIN, parameters)
 
 
 def settle(connection: Connection, ids: Sequence[int]) -> list[tuple[int, int]]:
@@ -54,12 +82,15 @@ def settle(connection: Connection, ids: Sequence[int]) -> list[tuple[int, int]]:
         status, part = where_it_stands(m.status, part=m.part, parts=m.parts, latest=latest[m.id])
         if (status, part) != (m.status, m.part):
             moves.append((m.id, status, part))
-            campaigns.add(m.campaign_id)
-    return _move(connection, moves, campaigns)
+            if status in UNSENT and m.status not in UNSENT:
+                campaigns.add(m.campaign_id)
+    continued = _move(connection, moves)
+    run_again(connection, campaigns)
+    return continued
 
 
 def _move(
-    connection: Connection, moves: list[tuple[int, MessageStatus, int]], campaigns: set[int]
+    connection: Connection, moves: list[tuple[int, MessageStatus, int]]
 ) -> list[tuple[int, int]]:
     if not moves:
         return []
@@ -69,7 +100,4 @@ def _move(
         "parts": [m[2] for m in moves],
     }
     written = connection.execute(_MOVE, parameters).fetchall()
-    continued = sorted((row.id, row.due) for row in written if row.status == "ready")
-    if continued:
-        connection.execute(_RUN_AGAIN, {"ids": sorted(campaigns)})
-    return continued
+    return sorted((row.id, row.due) for row in written if row.status == "ready")

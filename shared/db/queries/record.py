@@ -7,9 +7,15 @@ accepted is evidence (see evidence.py); here are the other three outcomes.
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
+from shared.db.queries import parts
+
+#: Outcomes of calls that may have gone: these count, the others are free.
+PROVED_NOT_GONE = "proved not gone"
+RESENT = "resent without proof (ON_UNKNOWN=resend)"
 #: After this many calls that may have gone and were proved not to have, nobody tries any more.
 MOST_ATTEMPTS = 3
 
@@ -56,10 +62,9 @@ class Doubt:
 
 _LOCK = """
     held AS MATERIALIZED (
-        SELECT m.id, m.campaign_id, m.recipient_id, m.attempts, g.*
+        SELECT m.id, m.campaign_id, m.recipient_id, m.status AS former, g.*
         FROM given g JOIN message m ON m.id = g.message_id
         WHERE m.token = g.token AND m.status IN ('sending', 'unknown')
-        ORDER BY m.id FOR UPDATE OF m
     ), open AS MATERIALIZED (
         SELECT held.*, a.part, a.n FROM held
         JOIN attempt a ON a.message_id = held.id AND a.token = held.token
@@ -83,7 +88,11 @@ _RETURN = text(f"""
             WHEN EXISTS (SELECT 1 FROM suppression s JOIN recipient r ON r.phone = s.phone
                          WHERE r.id = o.recipient_id AND s.scope = 'all') THEN 'suppressed'
             WHEN c.send_before <= now() THEN 'expired'
-            WHEN o.counts AND o.attempts >= :most THEN 'failed'
+            WHEN o.counts AND :most <= 1 + (
+                SELECT count(*) FROM attempt b WHERE b.message_id = o.id AND b.part = o.part
+                AND b.n < o.n AND b.status = 'returned'
+                AND b.outcome = ANY (CAST(:counted AS text[]))
+            ) THEN 'failed'
             ELSE 'ready' END AS verdict
         FROM open o JOIN campaign c ON c.id = o.campaign_id
     )
@@ -92,8 +101,14 @@ _RETURN = text(f"""
         attempts = m.attempts - (NOT j.counts)::int,
         error_code = j.code, error_message = j.sentence
     FROM judged j WHERE m.id = j.id
-    RETURNING m.id, m.status
+    RETURNING m.id, m.status, m.campaign_id, j.former = 'unknown' AS parked,
+        EXISTS (SELECT 1 FROM attempt b WHERE b.message_id = m.id
+                AND b.status NOT IN ('sending', 'returned', 'unknown')) AS went_before
 """)
+
+_STATUSES = text(
+    "SELECT id, status FROM message WHERE id = ANY (CAST(:ids AS bigint[])) ORDER BY id"
+)
 
 _REFUSE = text(f"""
     WITH given AS (
@@ -109,7 +124,7 @@ _REFUSE = text(f"""
     ), opted_out AS (
         INSERT INTO suppression (phone, scope, reason, source)
         SELECT DISTINCT r.phone, 'all', o.sentence, 'provider'
-        FROM open o JOIN recipient r ON r.id = o.recipient_id WHERE o.suppress
+        FROM open o JOIN recipient r ON r.id = o.recipient_id WHERE o.suppress ORDER BY r.phone
         ON CONFLICT DO NOTHING
     )
     UPDATE message m SET status = 'failed', error_code = o.code, error_message = o.sentence
@@ -131,7 +146,7 @@ _UNKNOWN = text("""
         token)
     ), held AS MATERIALIZED (
         SELECT m.id, m.token FROM given g JOIN message m ON m.id = g.message_id
-        WHERE m.token = g.token AND m.status = 'sending' ORDER BY m.id FOR UPDATE OF m
+        WHERE m.token = g.token AND m.status = 'sending'
     ), parked AS (
         UPDATE attempt a SET status = 'unknown', check_at = NULL
         FROM held WHERE a.message_id = held.id AND a.token = held.token AND a.status = 'sending'
@@ -144,9 +159,14 @@ _UNKNOWN = text("""
 
 
 def give_back(connection: Connection, returns: Sequence[Return]) -> list[tuple[int, str]]:
-    """Take messages out of `sending` that provably did not go; returns (id, what it became)."""
+    """Take messages out of `sending` that provably did not go; returns (id, what it became).
+
+    One of which an earlier call turned out to have gone after all takes that evidence instead of
+    being sent again.
+    """
     if not returns:
         return []
+    parts.lock(connection, [r.message_id for r in returns])
     found = connection.execute(
         _RETURN,
         {
@@ -158,9 +178,18 @@ def give_back(connection: Connection, returns: Sequence[Return]) -> list[tuple[i
             "sentences": [r.sentence for r in returns],
             "counts": [r.counts for r in returns],
             "most": MOST_ATTEMPTS,
+            "counted": [PROVED_NOT_GONE, RESENT],
         },
-    )
-    return [(row.id, row.status) for row in found]
+    ).fetchall()
+    parts.run_again(connection, {r.campaign_id for r in found if r.parked and r.status == "ready"})
+    settled = [row.id for row in found if row.went_before]
+    parts.settle(connection, settled)
+    return [(row.id, row.status) for row in found] if not settled else _read(connection, found)
+
+
+def _read(connection: Connection, rows: Sequence[Row[Any]]) -> list[tuple[int, str]]:
+    ids = {"ids": [row.id for row in rows]}
+    return [(row.id, row.status) for row in connection.execute(_STATUSES, ids)]
 
 
 def refuse(connection: Connection, refusals: Sequence[Refusal]) -> list[int]:
@@ -169,6 +198,7 @@ def refuse(connection: Connection, refusals: Sequence[Refusal]) -> list[int]:
     """
     if not refusals:
         return []
+    parts.lock(connection, [r.message_id for r in refusals])
     parameters = _facts(refusals) | {"suppress": [r.suppress for r in refusals]}
     return [row.id for row in connection.execute(_REFUSE, parameters)]
 
@@ -176,6 +206,7 @@ def refuse(connection: Connection, refusals: Sequence[Refusal]) -> list[int]:
 def doubt(connection: Connection, doubts: Sequence[Doubt]) -> None:
     """Note what was seen of calls without an outcome; the messages stay `sending`."""
     if doubts:
+        parts.lock(connection, [d.message_id for d in doubts])
         connection.execute(_DOUBT, _facts(doubts))
 
 
@@ -183,6 +214,7 @@ def park(connection: Connection, calls: Sequence[tuple[int, uuid.UUID]]) -> list
     """Give up on proof: these (message id, token) become `unknown`, parked and visible."""
     if not calls:
         return []
+    parts.lock(connection, [c[0] for c in calls])
     parameters = {"ids": [c[0] for c in calls], "tokens": [c[1] for c in calls]}
     return [row.id for row in connection.execute(_UNKNOWN, parameters)]
 

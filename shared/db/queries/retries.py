@@ -15,7 +15,8 @@ class Failed:
     message_id: int
     body: str
     cuts: list[int]
-    #: index → status of the part's latest attempt; parts that never went are missing
+    #: index → status of the part's attempt that went, else of its latest; those never called for
+    #: are missing
     parts: dict[int, str]
 
 
@@ -27,7 +28,8 @@ _FAILED = text("""
     SELECT m.id, m.body, m.cuts,
         (SELECT coalesce(json_object_agg(a.part, a.status), '{}') FROM (
             SELECT DISTINCT ON (part) part, status FROM attempt
-            WHERE message_id = m.id ORDER BY part, n DESC) a) AS parts
+            WHERE message_id = m.id
+            ORDER BY part, status IN ('accepted', 'sent', 'delivered') DESC, n DESC) a) AS parts
     FROM message m
     WHERE m.campaign_id = :id AND m.latest AND m.status IN ('failed', 'undelivered')
       AND (m.error_code IS NULL OR m.error_code = ANY (CAST(:codes AS int[])))

@@ -45,7 +45,10 @@ class ImportJob:
 _NEW = text("INSERT INTO upload (filename, sha256, size) VALUES (:name, '', 0) RETURNING id")
 _PUT = text("INSERT INTO upload_chunk (upload_id, n, bytes) VALUES (:id, :n, :piece)")
 _SEAL = text("UPDATE upload SET sha256 = :sha256, size = :size WHERE id = :id")
-_DROP = text("DELETE FROM upload WHERE id = :id")
+_DROP = text("""
+    DELETE FROM upload u WHERE id = :id
+      AND NOT EXISTS (SELECT 1 FROM campaign c WHERE c.upload_id = u.id)
+""")
 _DROP_CHUNKS = text("DELETE FROM upload_chunk WHERE upload_id = :id")
 _CHUNK = text("SELECT bytes FROM upload_chunk WHERE upload_id = :id AND n = :n")
 _LEASE = text("""
@@ -115,7 +118,7 @@ def seal(connection: Connection, upload_id: int, *, sha256: str, size: int) -> N
 
 
 def drop(upload_id: int) -> None:
-    """Forget an upload nobody needs."""
+    """Forget an upload, unless a campaign was made of it."""
     with transaction() as connection:
         connection.execute(_DROP, {"id": upload_id})
 

@@ -1,0 +1,41 @@
+"""A campaign, as the command line tells it."""
+
+from typing import Any
+
+from scheduler.cli import output
+
+
+def print_campaign(campaign_id: int) -> None:
+    """One campaign as JSON, as the API shows it."""
+    from scheduler import standing
+
+    output.print_json(standing.campaign(campaign_id))
+
+
+def tell(campaign_id: int) -> None:
+    """One campaign for a person: what it is, what was rejected, how far it got."""
+    from scheduler import standing
+
+    campaign = standing.campaign(campaign_id)
+    reason = f": {campaign['reason']}" if campaign["reason"] else ""
+    output.say(f"Campaign {campaign_id} “{campaign['name']}” is {campaign['status']}{reason}.")
+    report = campaign["report"]
+    if report is not None:
+        output.say(
+            f"  {report['accepted']:,} of {report['rows']:,} rows accepted, "
+            f"{campaign['segments']:,} segments"
+        )
+        if report["rejected"]:
+            output.say(
+                f"  {report['rejected']:,} rejected: "
+                f"volley campaign export {campaign_id} --rejects --out mend.csv"
+            )
+    output.say(f"  {output.counted(campaign['counts'])}")
+    if campaign["eta_seconds"]:
+        left = output.duration(campaign["eta_seconds"])
+        output.say(f"  {left} left at {campaign['rate']:g} a second")
+
+
+def details(noted: dict[str, Any]) -> str:
+    """An audit entry's details in one line."""
+    return ", ".join(f"{name}: {value}" for name, value in noted.items())
