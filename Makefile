@@ -27,6 +27,9 @@ check: $(V)/.dev ## lint, types, import contracts, migrations, tests
 	$(V)/bin/lint-imports
 	$(PY) -m pytest
 
+chaos: $(V)/.dev ## the fault matrix, long form
+	$(PY) -m tests.chaos
+
 migrate: $(V)/.run ## bring the database to the newest schema
 	$(V)/bin/volley migrate
 

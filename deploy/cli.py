@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "campaign": Entry("scheduler.cli.campaign", "app", "Upload, launch and watch.", True),
     "message": Entry("scheduler.cli.message", "message", "One message's whole story.", True),
     "agent": Entry("scheduler.cli.agent", "app", "Make, change and list agents.", True),
+    "sending": Entry("scheduler.cli.sending", "app", "Stop all sending, and start it.", True),
     "suppress": Entry("scheduler.cli.suppress", "app", "Numbers nobody may text.", True),
     "key": Entry("scheduler.cli.key", "app", "Make, list and revoke API keys.", True),
     "migrate": Entry("deploy.commands", "migrate", "Bring the database to the newest schema."),

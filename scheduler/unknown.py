@@ -29,6 +29,14 @@ _RESOLVE = text("""
 """)
 
 
+def decision(word: str) -> Literal["resend", "failed"]:
+    """The word a person gave. Raises Refused."""
+    match word:
+        case "resend" | "failed":
+            return word
+    raise Refused("bad_decision", f"{word!r} is no end: decide for 'resend' or 'failed'.")
+
+
 def resolve_unknown(
     campaign_id: int, resolved: Literal["resend", "failed"], *, reason: str, actor: str
 ) -> int:

@@ -1,6 +1,10 @@
-"""What Prometheus sees. Labels are closed sets: never a number, a campaign's name or a text."""
+"""What Prometheus sees. Labels are closed sets: never a number, a campaign's name or a text.
 
-from prometheus_client import Counter, Gauge, Histogram
+Every process counts for itself. On one machine they share PROMETHEUS_MULTIPROC_DIR, and the API's
+/metrics shows the sums, beside the gauges that it reads from Postgres.
+"""
+
+from prometheus_client import Counter, Histogram
 
 publish_failures = Counter("volley_publish_failures_total", "Jobs that could not be published")
 dispatch_tick = Histogram(
@@ -15,5 +19,3 @@ late = Counter("volley_late_total", "Messages that missed their slot and reserve
 callbacks = Counter("volley_callbacks_total", "Callbacks, by answer", ["answer"])
 receipts = Counter("volley_receipts_applied_total", "Callbacks applied from the inbox")
 loop_failures = Counter("volley_loop_failures_total", "Failures of a loop that went on", ["loop"])
-messages = Gauge("volley_messages", "Messages by status, over all campaigns", ["status"])
-queue_age = Gauge("volley_oldest_due_seconds", "How long the oldest due message has waited")

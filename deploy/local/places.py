@@ -47,6 +47,11 @@ class Places:
     def logs(self) -> Path:
         return self.data_dir / "logs"
 
+    @property
+    def metrics(self) -> Path:
+        """Where the stack's processes count together."""
+        return self.run / "metrics"
+
     def secret(self, name: str) -> str:
         """A random secret that is made on first use, in a file of ours alone."""
         return kept_secret(self.data_dir / name)

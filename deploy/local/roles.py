@@ -27,6 +27,8 @@ def environment(
         "VOLLEY_PUBLIC_URL": settings.public_url or address(layout.http_port),
         "VOLLEY_HTTP_PORT": str(layout.http_port),
         "PYTHONUNBUFFERED": "1",
+        # prometheus_client's own name: where processes count together
+        "PROMETHEUS_MULTIPROC_DIR": str(places.metrics),
     }
     for server in servers:
         env[server.setting] = server.url

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import shutil
 import subprocess
 import sys
 import time
@@ -117,6 +118,8 @@ def _start(plan: Plan, supervisor: Supervisor) -> None:
     supervisor.start(server.child() for server in plan.servers)
     upgrade(plan.database_url)
     supervisor.check()
+    shutil.rmtree(plan.places.metrics, ignore_errors=True)  # counters begin with the stack
+    plan.places.metrics.mkdir(mode=0o700)
     supervisor.start(programs(plan.places, plan.layout, env=plan.environment()))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from scheduler import campaigns, standing, unknown
+from scheduler import campaigns, retry, standing, unknown
 from scheduler.api.auth import Operator, Viewer
 from scheduler.api.requests import AfterNumber, CampaignId, Limit, paged
 from scheduler.campaign_settings import CampaignPatch
@@ -45,7 +45,7 @@ def change_campaign(
 @router.post("/{campaign_id}/retry-failed")
 def retry_failed(campaign_id: CampaignId, caller: Operator) -> dict[str, Any]:
     """One more message for each recipient whose latest failed in a way that may pass."""
-    retried = campaigns.retry_failed(campaign_id, actor=caller.actor)
+    retried = retry.retry_failed(campaign_id, actor=caller.actor)
     return standing.campaign(campaign_id) | {"retried": retried}
 
 

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shared import metrics as metrics_of_all
 from shared.db.queries.gauges import Readings, readings
 from shared.db.session import transaction
 from shared.domain.campaign import CampaignStatus
@@ -42,11 +42,13 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 def readyz() -> JSONResponse:
-    """The database and the broker answer too: 200, or 503 with which of them does not."""
+    """The database answers too: 200, else 503. Without the broker it is `degraded`, and stays 200:
+    nothing is sent, but uploads and callbacks are still taken, and taking them must go on."""
     found = {"database": _database(), "broker": _broker()}
-    ready = all(state == "ok" for state in found.values())
-    status = {"status": "ready" if ready else "not ready"}
-    return JSONResponse(status | found, status_code=200 if ready else 503)
+    if found["database"] != "ok":
+        return JSONResponse({"status": "not ready"} | found, status_code=503)
+    status = "ready" if found["broker"] == "ok" else "degraded"
+    return JSONResponse({"status": status} | found)
 
 
 @router.get("/metrics")
@@ -138,8 +140,11 @@ def _by_status(name: str, numbers: dict[Any, int]) -> GaugeMetricFamily:
 
 @cache
 def _registry() -> CollectorRegistry:
-    """This process's metrics, and the ledger's in the place of those that are read from it."""
-    for gauge in (metrics_of_all.messages, metrics_of_all.queue_age):
-        REGISTRY.unregister(gauge)
-    REGISTRY.register(_Ledger())
-    return REGISTRY
+    """The counters of this machine's processes (alone: this one's), and the ledger's gauges."""
+    registry = CollectorRegistry()
+    try:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    except ValueError:  # no PROMETHEUS_MULTIPROC_DIR
+        registry = REGISTRY
+    registry.register(_Ledger())
+    return registry

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from scheduler import campaigns, standing
+from scheduler import standing, switch
 from scheduler.api.auth import Operator, Viewer
 
 router = APIRouter(prefix="/api/sending", tags=["sending"])
@@ -19,12 +19,12 @@ def show_sending(caller: Viewer) -> dict[str, Any]:
 @router.post("/stop")
 def stop_sending(caller: Operator) -> dict[str, Any]:
     """Stop all sending at once. Calls already claimed end within half a second."""
-    campaigns.stop_sending(actor=caller.actor)
+    switch.stop_sending(actor=caller.actor)
     return show_sending(caller)
 
 
 @router.post("/start")
 def start_sending(caller: Operator) -> dict[str, Any]:
     """Let running campaigns go on."""
-    campaigns.start_sending(actor=caller.actor)
+    switch.start_sending(actor=caller.actor)
     return show_sending(caller)

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from scheduler import campaigns, standing
+from scheduler import creation, standing
 from scheduler.api.auth import Operator
 from scheduler.api.errors import unreadable
 from scheduler.api.requests import strict_json
@@ -67,7 +67,7 @@ async def create_campaign(request: Request, response: Response, caller: Operator
         file = _file(form)
         chosen = _settings(await _settings_text(form))
         created = await run_in_threadpool(
-            campaigns.create,
+            creation.create,
             filename=_named(file),
             chunks=_pieces(file.file),
             chosen=chosen,

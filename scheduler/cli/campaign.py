@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler.cli import output, telling
+from scheduler.cli import afterwards, output, telling
+from scheduler.cli.afterwards import CampaignId
 from scheduler.cli.output import JsonOutput
 
 app = typer.Typer(help="Upload, launch and watch campaigns.", no_args_is_help=True)
-
-CampaignId = Annotated[int, typer.Argument(help="The campaign's number.", show_default=False)]
 
 
 @app.command()
@@ -169,77 +168,21 @@ def cancel(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
     _moved(campaigns.cancel, campaign_id, quiet=json_output)
 
 
-@app.command("retry-failed")
-def retry_failed(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
-    """One more message for each recipient whose latest failed in a way that may pass.
-
-    Example: volley campaign retry-failed 7
-    """
-    from scheduler import campaigns, standing
-
-    retried = campaigns.retry_failed(campaign_id, actor=output.actor())
-    if json_output:
-        output.print_json(standing.campaign(campaign_id) | {"retried": retried})
-    else:
-        output.say(f"Campaign {campaign_id}: {retried:,} messages are tried again.")
-
-
-@app.command()
-def export(
-    campaign_id: CampaignId,
-    *,
-    rejects: Annotated[
-        bool, typer.Option("--rejects", help="The rejected rows, to mend and upload.")
-    ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="The file to write; default: stdout.", metavar="FILE")
-    ] = None,
-) -> None:
-    """Write the campaign's messages, or its rejected rows, as CSV.
-
-    Example: volley campaign export 7 --rejects --out mend.csv
-    """
-    from scheduler import exports
-
-    pieces = exports.rejects_csv(campaign_id) if rejects else exports.messages_csv(campaign_id)
-    if out is None:
-        for piece in pieces:
-            typer.echo(piece, nl=False)
-        return
-    with out.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(pieces)
-    output.note(f"Written: {out}")
-
-
-@app.command()
-def timeline(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
-    """What was done to a campaign, by whom and when.
-
-    Example: volley campaign timeline 7
-    """
-    from scheduler import audit, standing
-
-    standing.campaign(campaign_id)
-    entries = audit.page(subject=f"campaign:{campaign_id}", limit=1000)[::-1]
-    if json_output:
-        output.print_json(entries)
-        return
-    output.print_table(
-        ("AT", "WHO", "DID", "DETAILS"),
-        [(e["at"], e["actor"], e["action"], telling.details(e["details"])) for e in entries],
-        none=f"Nothing is noted about campaign {campaign_id}.",
-    )
+app.command("retry-failed")(afterwards.retry_failed)
+app.command("resolve-unknown")(afterwards.resolve_unknown)
+app.command("export")(afterwards.export)
+app.command("timeline")(afterwards.timeline)
 
 
 def _uploaded(file: Path, given: dict[str, Any], *, quiet: bool) -> int:
-    from scheduler import campaigns
+    from scheduler import creation
     from scheduler.campaign_settings import CampaignSettings
 
     chosen = CampaignSettings.model_validate(
         {name: value for name, value in given.items() if value is not None}
     )
     with file.open("rb") as source:
-        created = campaigns.create(
+        created = creation.create(
             filename=file.name,
             chunks=iter(lambda: source.read(1 << 20), b""),
             chosen=chosen,

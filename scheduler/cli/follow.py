@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
@@ -34,7 +35,9 @@ def follow(
     console = Console(highlight=False)
     deadline = time.monotonic() + seconds if seconds is not None else float("inf")
     with _progress(console) as progress:
-        tasks = {c["id"]: progress.add_task(c["name"], total=None, states={}) for c in read()}
+        tasks = {
+            c["id"]: progress.add_task(escape(c["name"]), total=None, states={}) for c in read()
+        }
         printed = 0.0
         while True:
             shown = read()
@@ -69,7 +72,7 @@ def _update(progress: Progress, task: Any, campaign: Shown) -> None:
         total=total or None,
         completed=gone,
         states=counts,
-        description=f"{campaign['name']} [dim]{campaign['status']}[/]",
+        description=f"{escape(campaign['name'])} [dim]{campaign['status']}[/]",
     )
 
 

@@ -4,6 +4,7 @@ Nobody holds a transaction open across the network to a provider: claim, call, r
 commits.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,14 +22,20 @@ from shared.settings import settings
 
 T = TypeVar("T")
 log = get_logger(__name__)
+_one_at_a_time = threading.Lock()
 
 #: Another transaction won a race we are allowed to run again.
 _RACES = (pg.DeadlockDetected, pg.SerializationFailure)
 
 
-@cache
 def engine() -> Engine:
     """The process's engine. Raises Refused when no database is configured."""
+    with _one_at_a_time:  # two threads that ask first must not make two
+        return _engine()
+
+
+@cache
+def _engine() -> Engine:
     url = settings().database_url
     if url is None:
         raise Refused(

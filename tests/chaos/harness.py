@@ -183,10 +183,14 @@ class Bench:
                 raise AssertionError(f"still waiting for {what} after {seconds:g} s")
             time.sleep(0.1)
 
-    def until_went(self, share: float) -> None:
+    def until_went(self, share: float, *, seconds: float = PATIENCE) -> None:
         """Wait until that share of all messages has been accepted."""
         total = sum(len(campaign.phones) for campaign in self.campaigns)
-        self.wait(lambda: self.went() >= share * total, f"{share:.0%} of {total} messages to go")
+        self.wait(
+            lambda: self.went() >= share * total,
+            f"{share:.0%} of {total} messages to go",
+            seconds=seconds,
+        )
 
     def converge(self, *, seconds: float = PATIENCE) -> float:
         """Wait until everybody has an end and every campaign is over; returns the seconds."""

@@ -12,6 +12,20 @@ from redis import Redis
 
 from tests.chaos.harness import Bench
 
+_FULL = """
+    CREATE OR REPLACE FUNCTION chaos_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
+    END $$
+"""
+#: A disk that is full fails whatever writes; these three are what every path writes to.
+_TABLES = ("message", "attempt", "callback")
+_CUT = """
+    SELECT pg_terminate_backend(pid) FROM (
+        SELECT pid FROM pg_stat_activity
+        WHERE application_name = 'volley' AND pid <> pg_backend_pid() ORDER BY random() LIMIT 2
+    ) AS unlucky
+"""
+
 
 @dataclass
 class Tally:
@@ -93,6 +107,40 @@ def wipe_broker(bench: Bench) -> Callable[[], bool]:
         return True
 
     return fault
+
+
+@contextlib.contextmanager
+def full_broker(bench: Bench) -> Iterator[None]:
+    """Valkey refuses every write that needs memory, as with `noeviction` at its limit."""
+    with Redis.from_url(bench.stack.redis_url) as redis:
+        redis.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            redis.config_set("maxmemory", 0)
+
+
+def cut_connections(bench: Bench) -> Callable[[], bool]:
+    """Postgres ends two of the programs' connections."""
+    return lambda: bool(bench.rows(_CUT))
+
+
+@contextlib.contextmanager
+def full_disk(bench: Bench) -> Iterator[None]:
+    """Every write to the ledger fails as on a full disk (SQLSTATE 53100)."""
+    with bench.engine.begin() as connection:
+        connection.exec_driver_sql(_FULL)
+        for table in _TABLES:
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER chaos_full BEFORE INSERT OR UPDATE ON {table}"
+                " FOR EACH ROW EXECUTE FUNCTION chaos_full()"
+            )
+    try:
+        yield
+    finally:
+        with bench.engine.begin() as connection:
+            for table in _TABLES:
+                connection.exec_driver_sql(f"DROP TRIGGER chaos_full ON {table}")
 
 
 def _hit(pids: list[int], number: signal.Signals) -> bool:

@@ -5,31 +5,15 @@ import pytest
 from shared import clock
 from tests.chaos.harness import Bench
 from tests.chaos.invariants import broken, unknown_without_reason, unsettled
+from tests.chaos.matrix import BAD_ANSWERS, BAD_CALLBACKS
 from tests.chaos.nemesis import frozen
 
 pytestmark = [pytest.mark.chaos, pytest.mark.stack]
 
-#: Two in a hundred each.
-FAULTY_ANSWERS = dict.fromkeys(
-    (
-        *("429", "500_before", "500_after", "reset_before", "reset_after"),
-        *("hang_before", "hang_after", "truncated", "slow_loris"),
-    ),
-    0.02,
-)
-#: One in ten each.
-FAULTY_CALLBACKS = dict.fromkeys(
-    (
-        *("drop", "twice", "thrice", "reverse", "early"),
-        *("sent_only", "replay", "forged", "wrong_account"),
-    ),
-    0.1,
-)
-
 
 def test_every_kind_of_answer_and_callback_comes_to_a_true_end(stack: Bench) -> None:
     refused_before = stack.called_back()["403"]
-    stack.carrier(fault_rates=FAULTY_ANSWERS, callbacks=FAULTY_CALLBACKS)
+    stack.carrier(fault_rates=BAD_ANSWERS, callbacks=BAD_CALLBACKS)
     campaign = stack.upload(600, stack.add_agents(16))
     stack.launch(campaign)
     stack.until_went(0.8)

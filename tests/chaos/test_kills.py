@@ -3,7 +3,8 @@
 import pytest
 
 from tests.chaos.harness import bench
-from tests.chaos.invariants import broken
+from tests.chaos.invariants import broken, grows
+from tests.chaos.memory import watched
 from tests.chaos.nemesis import every, kill_a_sender, wipe_broker
 
 pytestmark = [pytest.mark.chaos, pytest.mark.stack]
@@ -15,7 +16,8 @@ def test_killed_senders_and_a_wiped_broker_lose_nobody_and_text_nobody_twice() -
     with bench(workers=3) as stack:
         stack.upload(ROWS, stack.add_agents(16, rate=5))
         stack.launch(*stack.campaigns)
-        with every(2, kill_a_sender(stack)) as kills:
+        quiet = watched(stack, "scheduler", "api", "worker-tending")
+        with quiet as memory, every(2, kill_a_sender(stack)) as kills:
             stack.until_went(0.4)
             wipe_broker(stack)()
             stack.until_went(0.75)
@@ -26,3 +28,6 @@ def test_killed_senders_and_a_wiped_broker_lose_nobody_and_text_nobody_twice() -
     assert not broken(truth)
     # Those killed in mid-call were looked for; three quarters on, later messages bear witness.
     assert truth.statuses == {"delivered": ROWS}
+    # The queue is shallow: all rows at once would be a kilobyte each.
+    assert max(memory.broker) - memory.broker[0] < 300 * ROWS
+    assert not grows(memory.resident, most=1.5, allowance=20_000_000)

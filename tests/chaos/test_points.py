@@ -18,7 +18,7 @@ def test_wherever_a_worker_dies_nobody_is_lost_and_nobody_texted_twice() -> None
         stack.upload(ROWS, stack.add_agents(16))
         stack.launch(*stack.campaigns)
         with dying(stack.stack, POINTS, after=12) as deaths:
-            stack.until_went(0.5)
+            stack.until_went(0.3)
             stack.wait(lambda: all(deaths[point] for point in POINTS), "a death at each point")
         with sending(stack.stack, 2):
             stack.converge()

@@ -1,8 +1,6 @@
 """Postgres and Valkey that die, freeze, forget, fill up or cut connections (rows 5 to 9, 23)."""
 
-import contextlib
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,23 +8,17 @@ from redis import Redis
 
 from tests.chaos.harness import CANARY, Bench
 from tests.chaos.invariants import broken, leaks
-from tests.chaos.nemesis import every, frozen, kill, wipe_broker
+from tests.chaos.nemesis import (
+    cut_connections,
+    every,
+    frozen,
+    full_broker,
+    full_disk,
+    kill,
+    wipe_broker,
+)
 
 pytestmark = [pytest.mark.chaos, pytest.mark.stack]
-
-_FULL = """
-    CREATE OR REPLACE FUNCTION chaos_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
-    END $$
-"""
-#: A disk that is full fails whatever writes; these three are what every path writes to.
-_TABLES = ("message", "attempt", "callback")
-_CUT = """
-    SELECT pg_terminate_backend(pid) FROM (
-        SELECT pid FROM pg_stat_activity
-        WHERE application_name = 'volley' AND pid <> pg_backend_pid() ORDER BY random() LIMIT 2
-    ) AS unlucky
-"""
 
 
 def test_a_broker_that_is_wiped_killed_and_full_loses_nobody(stack: Bench) -> None:
@@ -37,7 +29,7 @@ def test_a_broker_that_is_wiped_killed_and_full_loses_nobody(stack: Bench) -> No
     stack.until_went(0.3)
     killed = kill(stack, "valkey")()
     stack.until_went(0.5)
-    with _full_broker(stack):
+    with full_broker(stack):
         threading.Event().wait(2)
     stack.until_went(0.7)
     wipe_broker(stack)()
@@ -88,7 +80,7 @@ def test_a_database_that_dies_and_cuts_connections_loses_nobody(stack: Bench) ->
     stack.until_went(0.2)
     killed = kill(stack, "postgres")()
     stack.until_went(0.4)
-    with every(0.4, lambda: bool(stack.rows(_CUT))) as cuts:
+    with every(0.4, cut_connections(stack)) as cuts:
         stack.until_went(0.75)
     stack.converge()
     truth = stack.truth()
@@ -103,7 +95,7 @@ def test_a_full_disk_stops_sending_until_there_is_room(stack: Bench) -> None:
     campaign = stack.upload(300, stack.add_agents(16))
     stack.launch(campaign)
     stack.until_went(0.3)
-    with _full_disk(stack):
+    with full_disk(stack):
         threading.Event().wait(1)  # what was claimed before has gone by then
         before = len(stack.api.carrier_log())
         threading.Event().wait(2)
@@ -114,35 +106,6 @@ def test_a_full_disk_stops_sending_until_there_is_room(stack: Bench) -> None:
     assert meanwhile == 0
     assert not broken(truth)
     assert truth.statuses == {"delivered": 300}
-
-
-@contextlib.contextmanager
-def _full_disk(stack: Bench) -> Iterator[None]:
-    """Every write to the ledger fails as on a full disk (SQLSTATE 53100)."""
-    with stack.engine.begin() as connection:
-        connection.exec_driver_sql(_FULL)
-        for table in _TABLES:
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER chaos_full BEFORE INSERT OR UPDATE ON {table}"
-                " FOR EACH ROW EXECUTE FUNCTION chaos_full()"
-            )
-    try:
-        yield
-    finally:
-        with stack.engine.begin() as connection:
-            for table in _TABLES:
-                connection.exec_driver_sql(f"DROP TRIGGER chaos_full ON {table}")
-
-
-@contextlib.contextmanager
-def _full_broker(stack: Bench) -> Iterator[None]:
-    """Valkey refuses every write that needs memory, as with `noeviction` at its limit."""
-    with Redis.from_url(stack.stack.redis_url) as redis:
-        redis.config_set("maxmemory", 1)
-        try:
-            yield
-        finally:
-            redis.config_set("maxmemory", 0)
 
 
 def _kept_by_valkey(stack: Bench) -> list[Path]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler import campaigns, repairs
+from scheduler import campaigns, creation, repairs, retry, standing, switch
 from scheduler.campaign_settings import CampaignPatch, CampaignSettings
 from shared import clock
 from shared.db.queries import campaigns as queries
@@ -26,7 +26,7 @@ def agent(database):
 
 def create(content=FILE, **chosen):
     given = {"name": "spring", "agent_id": "ann", "message": "Hi {name}"} | chosen
-    return campaigns.create(
+    return creation.create(
         filename="guests.csv", chunks=[content[:9], content[9:]],
         chosen=CampaignSettings(**given), actor="ann",
     )  # fmt: skip
@@ -46,7 +46,7 @@ def audit():
 
 MOVES = {
     "launch": campaigns.launch, "pause": campaigns.pause, "resume": campaigns.resume,
-    "cancel": campaigns.cancel, "retry": campaigns.retry_failed,
+    "cancel": campaigns.cancel, "retry": retry.retry_failed,
 }  # fmt: skip
 
 
@@ -123,15 +123,15 @@ def test_a_campaign_that_is_cancelled_while_its_file_is_imported_stands(agent, m
         campaigns.cancel(campaign_id, actor="bob")
         raise uploads.LeaseLost
 
-    monkeypatch.setattr(campaigns, "load", cancelled)
+    monkeypatch.setattr(creation, "load", cancelled)
 
     assert row(create().campaign_id).status == "cancelled"
 
 
 def test_a_large_file_is_imported_in_the_background(agent, monkeypatch):
     published = []
-    monkeypatch.setattr(campaigns, "INLINE_LINES", 2)
-    monkeypatch.setattr(campaigns, "publish", published.extend)
+    monkeypatch.setattr(creation, "INLINE_LINES", 2)
+    monkeypatch.setattr(creation, "publish", published.extend)
 
     made = create()
 
@@ -286,15 +286,15 @@ def test_stopping_all_sending_lets_nothing_be_claimed_until_it_is_started_again(
     scene.message()
     hints = scene.hint()
 
-    campaigns.stop_sending(actor="ann")
-    campaigns.stop_sending(actor="bob")
+    switch.stop_sending(actor="ann")
+    switch.stop_sending(actor="bob")
 
     control = factories.one("SELECT * FROM control")
-    assert campaigns.sending_stopped()
+    assert standing.sending()["stopped"]
     assert control.stopped_by == "ann"
     assert [verdict for _, verdict in ledger.claim(hints)[1]] == ["waits"]
-    campaigns.start_sending(actor="ann")
-    assert not campaigns.sending_stopped()
+    switch.start_sending(actor="ann")
+    assert not standing.sending()["stopped"]
     assert len(ledger.claim(scene.hint())[0]) == 1
 
 
@@ -330,8 +330,8 @@ def test_those_that_failed_with_a_retryable_code_get_one_new_message(database):
     fail(scene, code=21211, status="failed")
     scene.message(status="delivered")
 
-    assert campaigns.retry_failed(scene.campaign, actor="ann") == 1
-    assert campaigns.retry_failed(scene.campaign, actor="ann") == 0
+    assert retry.retry_failed(scene.campaign, actor="ann") == 1
+    assert retry.retry_failed(scene.campaign, actor="ann") == 0
 
     assert sorted((m.status, m.round) for m in latest(scene)) == [
         ("delivered", 0), ("failed", 0), ("ready", 1),
@@ -344,11 +344,11 @@ def test_a_retry_that_fails_may_be_retried_in_a_further_round(database):
     fail(scene)
 
     for _ in range(2):
-        campaigns.retry_failed(scene.campaign, actor="ann")
+        retry.retry_failed(scene.campaign, actor="ann")
         ((again,), _) = ledger.claim(scene.hint())
         ledger.apply(ledger.said(again.message_id, again.token, "failed", error_code=30008))
 
-    assert campaigns.retry_failed(scene.campaign, actor="ann") == 1
+    assert retry.retry_failed(scene.campaign, actor="ann") == 1
     assert [m.round for m in latest(scene)] == [3]
 
 
@@ -358,7 +358,7 @@ def test_a_retry_carries_only_the_parts_that_did_not_arrive(database):
     ledger.apply(ledger.said(first.message_id, first.token, "delivered"))
     ledger.refuse(scene.claim(first.message_id), 30008)
 
-    campaigns.retry_failed(scene.campaign, actor="ann")
+    retry.retry_failed(scene.campaign, actor="ann")
 
     (again,) = latest(scene)
     assert (again.body, again.cuts, again.part, again.segments) == ("two three", [], 0, 1)
@@ -371,7 +371,7 @@ def test_a_part_that_may_have_gone_is_not_sent_again(database):
     ledger.park(scene.claim(first.message_id))
     ledger.apply(ledger.said(first.message_id, first.token, "undelivered", error_code=30003))
 
-    campaigns.retry_failed(scene.campaign, actor="ann")
+    retry.retry_failed(scene.campaign, actor="ann")
 
     assert [m.body for m in latest(scene)] == ["one "]
 
@@ -384,7 +384,7 @@ def test_a_message_of_which_a_former_call_went_is_not_sent_again(database):
     ledger.apply(ledger.said(first.message_id, first.token, "delivered"))
     ledger.refuse(second, 30008)
 
-    assert campaigns.retry_failed(scene.campaign, actor="ann") == 0
+    assert retry.retry_failed(scene.campaign, actor="ann") == 0
     assert [m.round for m in latest(scene)] == [0]
 
 
@@ -394,7 +394,7 @@ def test_what_a_person_called_failed_is_sent_again_when_that_person_asks_for_it(
     ledger.park(one)
     factories.change("UPDATE message SET status = 'failed'")
 
-    assert campaigns.retry_failed(scene.campaign, actor="ann") == 1
+    assert retry.retry_failed(scene.campaign, actor="ann") == 1
 
 
 def test_a_retry_makes_a_finished_campaign_run_again(database):
@@ -402,7 +402,7 @@ def test_a_retry_makes_a_finished_campaign_run_again(database):
     fail(scene)
     repairs.finish()
 
-    campaigns.retry_failed(scene.campaign, actor="ann")
+    retry.retry_failed(scene.campaign, actor="ann")
 
     assert (row(scene.campaign).status, row(scene.campaign).finished_at) == ("running", None)
     assert repairs.finish() == 0
@@ -413,8 +413,8 @@ def test_a_retry_that_dies_half_way_leaves_no_message_in_a_finished_campaign(dat
     for _ in range(3):
         fail(scene)
     repairs.finish()
-    monkeypatch.setattr(campaigns, "_RETRY_BATCH", 1)
-    some = campaigns._retry_some
+    monkeypatch.setattr(retry, "_RETRY_BATCH", 1)
+    some = retry._retry_some
     calls = []
 
     def dies(connection, **given):
@@ -423,24 +423,24 @@ def test_a_retry_that_dies_half_way_leaves_no_message_in_a_finished_campaign(dat
             raise KeyboardInterrupt
         return some(connection, **given)
 
-    monkeypatch.setattr(campaigns, "_retry_some", dies)
+    monkeypatch.setattr(retry, "_retry_some", dies)
     with pytest.raises(KeyboardInterrupt):
-        campaigns.retry_failed(scene.campaign, actor="ann")
+        retry.retry_failed(scene.campaign, actor="ann")
 
     assert [m.status for m in latest(scene)].count("ready") == 2
     assert row(scene.campaign).status == "running"
 
 
 def test_retries_at_once_give_everybody_one_message(database, monkeypatch):
-    monkeypatch.setattr(campaigns, "_RETRY_BATCH", 3)
+    monkeypatch.setattr(retry, "_RETRY_BATCH", 3)
     scene = ledger.Scene()
     for _ in range(10):
         fail(scene)
 
-    def retry():
-        return campaigns.retry_failed(scene.campaign, actor="ann")
+    def again():
+        return retry.retry_failed(scene.campaign, actor="ann")
 
-    assert sum(thread.join() for thread in [Waits(retry) for _ in range(4)]) == 10
+    assert sum(thread.join() for thread in [Waits(again) for _ in range(4)]) == 10
     assert {m.round for m in latest(scene)} == {1}
 
 
@@ -449,5 +449,5 @@ def test_without_anything_to_retry_a_finished_campaign_stays_finished(database):
     scene.message(status="delivered")
     repairs.finish()
 
-    assert campaigns.retry_failed(scene.campaign, actor="ann") == 0
+    assert retry.retry_failed(scene.campaign, actor="ann") == 0
     assert (row(scene.campaign).status, audit()) == ("finished", [])

@@ -15,7 +15,7 @@ from redis.retry import Retry
 from sqlalchemy import event
 
 from deploy.local import ports
-from scheduler import campaigns, dispatch
+from scheduler import campaigns, dispatch, switch
 from scheduler.dispatch import AHEAD, LEAD, REFRESH, TICK, Dispatcher
 from shared import metrics
 from shared.db.queries import lanes
@@ -219,10 +219,10 @@ def test_nothing_is_hinted_while_all_sending_is_stopped(pace: Pace) -> None:
     agent = add_agent()
     add_messages(add_campaign(agent), agent, 5)
 
-    campaigns.stop_sending(actor="test")
+    switch.stop_sending(actor="test")
     pace.run(1)
     stopped = list(pace.released)
-    campaigns.start_sending(actor="test")
+    switch.start_sending(actor="test")
     pace.run(1)
 
     assert stopped == []

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler import campaigns, loops, repairs
+from scheduler import campaigns, loops, repairs, standing
 from scheduler.timetable import TIMETABLE, Timer
 from shared import clock
 from shared.db.queries import agents, uploads
@@ -247,4 +247,4 @@ def test_the_whole_sweep_by_hand_needs_no_broker(scene):
 
     assert ran == [timer.name for timer in TIMETABLE]
     assert factories.rows("SELECT * FROM callback WHERE NOT applied") == []
-    assert campaigns.sending_stopped() is False
+    assert standing.sending()["stopped"] is False

@@ -27,9 +27,9 @@ def environment(**values: object) -> Iterator[None]:
 
 
 def _forget() -> None:
-    if session.engine.cache_info().currsize:
+    if session._engine.cache_info().currsize:
         session.engine().dispose()
     if store.redis.cache_info().currsize:
         store.redis().close()
-    for kept in (settings, session.engine, store.redis, secrets._fernet):
+    for kept in (settings, session._engine, store.redis, secrets._fernet):
         kept.cache_clear()

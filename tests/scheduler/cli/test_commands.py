@@ -28,12 +28,14 @@ _LEAVES = {
         "resume",
         "cancel",
         "retry-failed",
+        "resolve-unknown",
         "export",
         "timeline",
     ],
     "agent": ["add", "set", "list"],
     "suppress": ["add", "remove", "import", "list"],
     "key": ["create", "list", "revoke"],
+    "sending": ["stop", "start", "show"],
 }
 _COMMANDS = [[name, leaf] for name in COMMANDS for leaf in _LEAVES.get(name, [""])]
 
@@ -294,3 +296,11 @@ def test_a_key_made_here_opens_the_api(volley: Call) -> None:
     assert caller.name == "booking"
     assert keys.caller_of(other["key"]) is None
     assert [k["name"] for k in volley("key", "list")] == ["booking", "other"]
+
+
+def test_the_big_switch_is_a_command(volley: Call) -> None:
+    stopped = volley("sending", "stop")
+    shown = volley("sending", "show")
+    started = volley("sending", "start")
+
+    assert (stopped["stopped"], shown["stopped"], started["stopped"]) == (True, True, False)

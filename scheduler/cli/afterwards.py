@@ -1,0 +1,92 @@
+"""`volley campaign`, once it has run: retry, decide, export, look back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scheduler.cli import output, telling
+from scheduler.cli.output import JsonOutput
+
+CampaignId = Annotated[int, typer.Argument(help="The campaign's number.", show_default=False)]
+
+
+def retry_failed(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
+    """One more message for each recipient whose latest failed in a way that may pass.
+
+    Example: volley campaign retry-failed 7
+    """
+    from scheduler import retry, standing
+
+    retried = retry.retry_failed(campaign_id, actor=output.actor())
+    if json_output:
+        output.print_json(standing.campaign(campaign_id) | {"retried": retried})
+    else:
+        output.say(f"Campaign {campaign_id}: {retried:,} messages are tried again.")
+
+
+def resolve_unknown(
+    campaign_id: CampaignId,
+    *,
+    resolved: Annotated[str, typer.Option("--as", help="resend or failed.", metavar="END")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the audit.")],
+    json_output: JsonOutput = False,
+) -> None:
+    """Decide about messages that nobody can prove anything about. To resend may text twice.
+
+    Example: volley campaign resolve-unknown 7 --as failed --reason "asked three of them"
+    """
+    from scheduler import standing, unknown
+
+    count = unknown.resolve_unknown(
+        campaign_id, unknown.decision(resolved), reason=reason, actor=output.actor()
+    )
+    if json_output:
+        output.print_json(standing.campaign(campaign_id) | {"resolved": count})
+    else:
+        output.say(f"Campaign {campaign_id}: {count:,} unknown messages are now {resolved}.")
+
+
+def export(
+    campaign_id: CampaignId,
+    *,
+    rejects: Annotated[
+        bool, typer.Option("--rejects", help="The rejected rows, to mend and upload.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; default: stdout.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Write the campaign's messages, or its rejected rows, as CSV.
+
+    Example: volley campaign export 7 --rejects --out mend.csv
+    """
+    from scheduler import exports
+
+    pieces = exports.rejects_csv(campaign_id) if rejects else exports.messages_csv(campaign_id)
+    if out is None:
+        for piece in pieces:
+            typer.echo(piece, nl=False)
+        return
+    with out.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(pieces)
+    output.note(f"Written: {out}")
+
+
+def timeline(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:
+    """What was done to a campaign, by whom and when.
+
+    Example: volley campaign timeline 7
+    """
+    from scheduler import audit, standing
+
+    standing.campaign(campaign_id)
+    entries = audit.page(subject=f"campaign:{campaign_id}", limit=1000)[::-1]
+    if json_output:
+        output.print_json(entries)
+        return
+    output.print_table(
+        ("AT", "WHO", "DID", "DETAILS"),
+        [(e["at"], e["actor"], e["action"], telling.details(e["details"])) for e in entries],
+        none=f"Nothing is noted about campaign {campaign_id}.",
+    )

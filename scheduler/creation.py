@@ -1,0 +1,152 @@
+"""From an upload to a campaign: the bytes are kept first, then the campaign, then its rows."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, Row, text
+
+from scheduler.campaign_settings import CampaignSettings
+from scheduler.campaigns import subject
+from scheduler.ingest.load import load
+from shared.db.queries import campaigns, uploads
+from shared.db.queries.audit import note
+from shared.db.session import retried, transaction
+from shared.errors import Refused
+from shared.queue.jobs import ImportUpload
+from shared.queue.publish import publish
+
+#: A file of up to so many lines is imported before the answer; a larger one while it waits.
+INLINE_LINES = 20_000
+
+
+class Created(NamedTuple):
+    """The campaign of an upload; `fresh` is False when the same upload had made it before."""
+
+    campaign_id: int
+    fresh: bool
+
+
+def create(
+    *, filename: str, chunks: Iterable[bytes], chosen: CampaignSettings, actor: str
+) -> Created:
+    """Store an upload and make its campaign; the same bytes and settings are the same campaign.
+
+    A small file is imported before this returns; a larger one in the background, and the campaign
+    is `draft` until then. Raises Refused: unknown agents, an option that is not available, a
+    template whose placeholder is no column, a file that cannot be read.
+    """
+    chosen.refuse_what_is_not_built()
+    with transaction() as connection:
+        agents = _agents(connection, chosen.agents)
+    template = _template(chosen, [agent.opener for agent in agents])
+    stored = chosen.stored(template=template)
+    upload_id = uploads.new(filename)
+    file = _Counted(chunks)
+    uploads.put(upload_id, file)
+    facts: dict[str, Any] = {
+        "name": chosen.name,
+        "mode": chosen.mode,
+        "priority": int(chosen.rank),
+        "settings": stored,
+        "fingerprint": _fingerprint(file, stored),
+        "upload_id": upload_id,
+        "send_before": chosen.send_before,
+        "scheduled_at": chosen.scheduled_at,
+    }
+
+    def insert(connection: Connection) -> int | None:
+        uploads.seal(connection, upload_id, sha256=file.sha256.hexdigest(), size=file.size)
+        made = campaigns.create(connection, facts, [agent.key for agent in agents])
+        if made is not None:
+            details = {"name": chosen.name, "file": file.sha256.hexdigest(), "bytes": file.size}
+            note(connection, actor=actor, action="create", subject=subject(made), details=details)
+        return made
+
+    made = retried(insert)
+    if made is None:
+        uploads.drop(upload_id)
+        with transaction() as connection:
+            return Created(campaigns.by_fingerprint(connection, facts["fingerprint"]), fresh=False)
+    _import(made, inline=file.lines <= INLINE_LINES)
+    return Created(made, fresh=True)
+
+
+def _fingerprint(file: "_Counted", stored: dict[str, Any]) -> str:
+    settings = orjson.dumps(stored, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(file.sha256.digest() + settings).hexdigest()
+
+
+def _import(campaign_id: int, *, inline: bool) -> None:
+    if not inline:
+        publish([ImportUpload(campaign_id=campaign_id)])
+        return
+    try:
+        load(campaign_id)
+    except uploads.LeaseLost:
+        return  # it was cancelled meanwhile, or a sweep took it over: the campaign stands
+    except Refused:
+        with transaction() as connection:
+            campaigns.forget(connection, campaign_id)
+        raise
+
+
+class _Counted:
+    """Passes bytes on while it hashes and counts them."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+        self.lines = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.sha256.update(chunk)
+            self.size += len(chunk)
+            self.lines += chunk.count(b"\n") or chunk.count(b"\r")
+            yield chunk
+
+
+_FIND_AGENTS = text("""
+    SELECT key, id, opener FROM agent
+    WHERE id = ANY (CAST(:ids AS text[])) AND deleted_at IS NULL ORDER BY key
+""")
+
+
+def _agents(connection: Connection, ids: list[str]) -> list[Row[Any]]:
+    found = list(connection.execute(_FIND_AGENTS, {"ids": ids}))
+    missing = sorted(set(ids) - {agent.id for agent in found})
+    if missing:
+        raise Refused(
+            "agent_not_found",
+            f"There is no agent {', '.join(map(repr, missing))}: 'volley agent list' shows those "
+            "there are.",
+        )
+    return found
+
+
+def _template(chosen: CampaignSettings, openers: list[dict[str, Any] | None]) -> str:
+    """The words of the campaign: its message, or in agent mode the agents' opener template."""
+    if chosen.mode == "direct":
+        if not (chosen.message or "").strip():
+            raise Refused(
+                "message_missing", "A direct campaign needs a 'message': the text to send."
+            )
+        return chosen.message or ""
+    templates = {opener.get("template") for opener in openers if opener} - {None}
+    if len(templates) > 1:
+        raise Refused(
+            "openers_differ",
+            "The campaign's agents have different opener templates: give them the same one, or "
+            "make one campaign for each.",
+        )
+    template = next(iter(templates), None) or chosen.message
+    if not (template or "").strip():
+        raise Refused(
+            "opener_missing",
+            "Nothing to open with: an initial prompt is never itself sent. Give the agent an "
+            "opener.template, or the campaign a 'message'.",
+        )
+    return template or ""
