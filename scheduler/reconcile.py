@@ -10,8 +10,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from shared import clock
@@ -21,10 +23,11 @@ from shared.db.queries.evidence import Evidence
 from shared.db.queries.record import PROVED_NOT_GONE, RESENT, Return
 from shared.db.session import retried, transaction
 from shared.domain.message import AttemptStatus
-from shared.errors import Refused, SendError, VolleyError
+from shared.errors import Refused, SendError, Unknown, Unreachable, VolleyError
 from shared.logging import get_logger
 from shared.providers.accounts import credentials_for
 from shared.providers.base import Listed, Lists
+from shared.providers.reactions import react
 from shared.providers.registry import adapter_for, close_adapters
 from shared.settings import settings
 
@@ -44,7 +47,7 @@ NEWEST: Final = 50
 
 def reconcile() -> int:
     """Look after all attempts whose time has come; returns how many."""
-    inbox.drain(timedelta(seconds=settings().poll_after))
+    inbox.drain(timedelta(seconds=settings().poll_after), react=react)
     total = 0
     lease = timedelta(seconds=sum(settings().http_timeout) * 3)
     while True:
@@ -82,26 +85,42 @@ async def _one_account(due: Sequence[Check]) -> None:
     if not isinstance(adapter, Lists):
         return
     doubts = [check for check in due if check.status == AttemptStatus.SENDING]
-    polls = [check for check in due if check.status != AttemptStatus.SENDING]
-    at_once = asyncio.Semaphore(AT_ONCE)
+    rounds = Round(adapter, await _witness(adapter) if doubts else Witness([]))
+    # Doubts about one number in claim order, so that what is bound to the first is not found again
+    # for the next; different numbers at once.
+    by_phone: dict[str, list[Check]] = defaultdict(list)
+    for check in sorted(doubts, key=lambda c: c.claimed_at):
+        by_phone[check.phone].append(check)
+    polls = [[check] for check in due if check.status != AttemptStatus.SENDING]
+    await asyncio.gather(*(rounds.look_after(checks) for checks in [*by_phone.values(), *polls]))
 
-    async def carefully(check: Check, witness: "Witness | None") -> None:
-        async with at_once:
-            try:
-                if witness is None:
-                    await _poll(adapter, check)
-                else:
-                    await _decide(adapter, check, witness)
-            except SendError as error:
-                # It cannot be asked now. Nothing is concluded from that; the next look is due soon.
-                log.warning("reconcile.cannot_ask", message_id=check.message_id, code=error.code)
 
-    if doubts:
-        # In claim order, so that what is bound to the first is not found again for the next.
-        witness = await _witness(adapter)
-        for check in sorted(doubts, key=lambda c: c.claimed_at):
-            await carefully(check, witness)
-    await asyncio.gather(*(carefully(check, None) for check in polls))
+class Round:
+    """One account's look-ups of one run; it ends early when the provider cannot be asked."""
+
+    def __init__(self, adapter: Lists, witness: "Witness") -> None:
+        self._adapter = adapter
+        self._witness = witness
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._away = False
+
+    async def look_after(self, checks: Sequence[Check]) -> None:
+        """Decide or poll these, in order."""
+        async with self._at_once:
+            for check in checks:
+                if self._away:
+                    return
+                try:
+                    if check.status == AttemptStatus.SENDING:
+                        await _decide(self._adapter, check, self._witness)
+                    else:
+                        await _poll(self._adapter, check)
+                except SendError as error:
+                    # Nothing is concluded from that; the next look is due soon.
+                    self._away = isinstance(error, Unreachable | Unknown)
+                    log.warning(
+                        "reconcile.cannot_ask", message_id=check.message_id, code=error.code
+                    )
 
 
 class Witness:
@@ -181,11 +200,15 @@ def _bind(check: Check, found: Listed, *, source: str) -> None:
     )
     poll_after = timedelta(seconds=settings().poll_after)
     try:
-        retried(lambda connection: evidence.apply(connection, [proof], poll_after=poll_after))
+        retried(partial(_apply, proof=proof, poll_after=poll_after))
     except IntegrityError:
         # A callback bound this SID elsewhere in the same instant: the next look sees that.
         return
     log.info("message.bound", message_id=check.message_id, source=source, status=status)
+
+
+def _apply(connection: Connection, proof: Evidence, poll_after: timedelta) -> None:
+    react(connection, evidence.apply(connection, [proof], poll_after=poll_after).failures)
 
 
 def _look_again(check: Check, at: datetime) -> None:

@@ -12,6 +12,7 @@ from shared.db.queries.uploads import LeaseLost, abandoned
 from shared.db.session import retried, transaction
 from shared.errors import Refused
 from shared.logging import get_logger
+from shared.providers.reactions import react
 from shared.settings import settings
 from shared.throttle import Throttle
 from shared.throttle.store import redis
@@ -23,7 +24,7 @@ _BATCH = 5000
 
 def apply_receipts() -> int:
     """Callbacks stored and not applied: their task was lost, or the broker is away."""
-    return inbox.drain(timedelta(seconds=settings().poll_after))
+    return inbox.drain(timedelta(seconds=settings().poll_after), react=react)
 
 
 def launch_scheduled() -> int:

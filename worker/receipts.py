@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 from shared.db.queries import inbox
+from shared.providers.reactions import react
 from shared.queue.jobs import ApplyReceipts
 from shared.settings import settings
 
 
 def apply(_job: ApplyReceipts) -> None:
     """Drain the inbox. Safe to run twice at once: each callback is taken by one of them."""
-    inbox.drain(timedelta(seconds=settings().poll_after))
+    inbox.drain(timedelta(seconds=settings().poll_after), react=react)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from shared import metrics
-from shared.db.queries import agents, evidence, record
+from shared.db.queries import agents, evidence, parts, record
 from shared.db.queries.agents import NewHold
 from shared.db.queries.claim import Claimed, claim
 from shared.db.queries.evidence import Evidence
@@ -128,6 +128,7 @@ class Recorder(threading.Thread):
         tokens: dict[int, uuid.UUID],
     ) -> list[Claimed]:
         """`tokens` are those of the next parts, kept over tries: see `claim`."""
+        parts.lock(connection, [outcome.message_id for outcome in outcomes])
         applied = evidence.apply(
             connection,
             [o for o in outcomes if isinstance(o, Evidence)],

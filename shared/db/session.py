@@ -55,6 +55,7 @@ def connect(url: str) -> Engine:
         pool_size=8,
         max_overflow=8,
         pool_pre_ping=False,
+        hide_parameters=True,  # numbers and texts: not for a traceback
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={"connect_timeout": 5, "application_name": "volley"},

@@ -31,6 +31,7 @@ from shared.db.queries.inbox import Kept
 from shared.db.queries.record import PROVED_NOT_GONE, Doubt, Refusal, Return
 from shared.db.session import engine, transaction
 from shared.domain.message import RANK, may_become
+from shared.providers.reactions import react
 from tests.chaos.harness import HISTORY
 from tests.chaos.mutants import without_guard
 from tests.support import factories
@@ -157,13 +158,13 @@ class Ledger(RuleBasedStateMachine):
     @rule(size=st.integers(1, 3))
     def drain(self, size: int) -> None:
         with transaction() as connection:
-            inbox.apply_waiting(connection, size, HOUR)
+            inbox.apply_waiting(connection, size, HOUR, react)
 
     @rule(call=calls, witness=st.booleans(), listed=st.booleans())
     def reconcile(self, call: Call, witness: bool, listed: bool) -> None:
         """The list shows it; or it does not, and then only a witness makes that a proof."""
         call.over = True
-        inbox.drain(HOUR)
+        inbox.drain(HOUR, react=react)
         if call.accepted and listed:
             self._apply(_said(call, "sent", "listing"))
         elif not call.accepted and witness:
@@ -250,7 +251,7 @@ class Ledger(RuleBasedStateMachine):
         """In the end, when all evidence is in, the ledger says what the carrier knows."""
         if not hasattr(self, "ids"):
             return
-        inbox.drain(HOUR)
+        inbox.drain(HOUR, react=react)
         for call in self.made:
             if call.accepted:
                 self._apply(_said(call, "delivered", "poll"))

@@ -14,6 +14,7 @@ from shared.db.queries import inbox, record
 from shared.db.queries.claim import claim
 from shared.db.queries.record import PROVED_NOT_GONE, Return
 from shared.db.session import transaction
+from shared.providers.reactions import react
 from tests.chaos.lab import Lab, freezing, laboratory, wait
 from tests.chaos.mutants import MUTANTS, without_guard
 from tests.support.lanes import rows
@@ -98,7 +99,7 @@ def a_forged_callback(lab: Lab) -> list[Any]:
         "MessageStatus": "failed", "ErrorCode": "30008",
     }  # fmt: skip
     asyncio.run(_post(query, urlencode(form).encode()))
-    inbox.drain(timedelta(seconds=1))
+    inbox.drain(timedelta(seconds=1), react=react)
     return list(rows("SELECT status FROM message WHERE status <> 'sending'"))
 
 

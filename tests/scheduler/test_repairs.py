@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler import campaigns, loops, repairs, standing
+from scheduler import loops, repairs, standing
 from scheduler.timetable import TIMETABLE, Timer
 from shared import clock
 from shared.db.queries import agents, uploads

@@ -34,6 +34,18 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that was accepted and then failed with a code: what the code may be about."""
+
+    message_id: int
+    agent_key: int
+    provider: str
+    sender: str | None
+    phone: str
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What the evidence changed."""
 
@@ -43,6 +55,8 @@ class Applied:
     continued: list[tuple[int, int]]
     #: messages that went out under more than one token
     duplicates: list[int]
+    #: calls that this evidence, and none before, says have failed
+    failures: list[Failure]
 
 
 _ALLOWED = ", ".join(
@@ -60,7 +74,8 @@ _APPLY = text(f"""
         ORDER BY id, token, rank DESC, ord
     ), known AS MATERIALIZED (
         SELECT a.message_id, a.part, a.n, a.token, g.sid, g.status, g.rank, g.code, g.sentence,
-               g.source, cardinality(m.cuts) AS more, {_RANK.format("a.status")} AS old_rank,
+               g.source, a.sender AS called_from, cardinality(m.cuts) AS more,
+               {_RANK.format("a.status")} AS old_rank,
                EXISTS (SELECT 1 FROM attempt b WHERE b.message_id = a.message_id
                        AND b.part = a.part AND b.n > a.n AND (b.status <> 'returned'
                            OR EXISTS (SELECT 1 FROM given x WHERE x.token = b.token)))
@@ -107,8 +122,14 @@ _APPLY = text(f"""
             'text', 'a superseded attempt went out after all')
         FROM known WHERE superseded AND old_rank = 0
     )
-    SELECT message_id, more, superseded AND old_rank = 0 AS duplicate, rank > old_rank AS raised
-    FROM known ORDER BY message_id
+    SELECT k.message_id, k.more, k.superseded AND k.old_rank = 0 AS duplicate,
+           k.rank > k.old_rank AS raised, k.code, k.called_from, m.agent_key,
+           agent.provider, r.phone
+    FROM known k
+    JOIN message m ON m.id = k.message_id
+    JOIN recipient r ON r.id = m.recipient_id
+    JOIN agent ON agent.key = m.agent_key
+    ORDER BY k.message_id
 """)
 
 
@@ -120,7 +141,7 @@ def apply(
     Raises IntegrityError when a SID was bound elsewhere in the same instant: apply one by one then.
     """
     if not evidence:
-        return Applied(0, [], [])
+        return Applied(0, [], [], [])
     parts.lock(connection, [e.message_id for e in evidence])
     found = connection.execute(_APPLY, _columns(evidence) | {"poll_after": poll_after}).fetchall()
     long_ones = sorted({row.message_id for row in found if row.more and row.raised})
@@ -128,6 +149,13 @@ def apply(
         raised=sum(row.raised for row in found),
         continued=parts.settle(connection, long_ones),
         duplicates=[row.message_id for row in found if row.duplicate],
+        failures=[
+            Failure(
+                row.message_id, row.agent_key, row.provider, row.called_from, row.phone, row.code
+            )
+            for row in found
+            if row.raised and row.code is not None
+        ],
     )
 
 

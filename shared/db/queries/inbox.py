@@ -1,16 +1,17 @@
 """The inbox of callbacks: kept raw before the answer, applied in batches afterwards."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from shared import metrics
 from shared.db.queries import evidence
-from shared.db.queries.evidence import Evidence
+from shared.db.queries.evidence import Evidence, Failure
 from shared.db.session import retried
 
 
@@ -67,29 +68,33 @@ def keep(connection: Connection, callbacks: Sequence[Kept]) -> None:
 BATCH = 1000
 
 
-def drain(poll_after: timedelta) -> int:
+#: What else follows from failures that callbacks told of, in the same transaction.
+React = Callable[[Connection, Sequence[Failure]], None]
+
+
+def drain(poll_after: timedelta, *, react: React) -> int:
     """Apply all waiting callbacks; returns how many. Rows taken by another drain are left to it."""
     total = 0
     while True:
-        taken = _drain_some(BATCH, poll_after)
+        taken = _drain_some(BATCH, poll_after, react)
         total += taken
         if taken < BATCH:
             return total
 
 
-def _drain_some(size: int, poll_after: timedelta) -> int:
+def _drain_some(size: int, poll_after: timedelta, react: React) -> int:
     try:
-        taken = retried(lambda connection: apply_waiting(connection, size, poll_after))
+        taken = retried(partial(apply_waiting, size=size, poll_after=poll_after, react=react))
     except IntegrityError:
         # A SID was bound elsewhere in the same instant: one at a time, the next look sees it.
         if size == 1:
             raise
-        return sum(_drain_some(1, poll_after) for _ in range(size))
+        return sum(_drain_some(1, poll_after, react) for _ in range(size))
     metrics.receipts.inc(taken)
     return taken
 
 
-def apply_waiting(connection: Connection, size: int, poll_after: timedelta) -> int:
+def apply_waiting(connection: Connection, size: int, poll_after: timedelta, react: React) -> int:
     """Apply up to `size` waiting callbacks in the order they came; returns how many were taken."""
     taken = sorted(connection.execute(_TAKE, {"size": size}).fetchall())
     speaking = [
@@ -103,5 +108,6 @@ def apply_waiting(connection: Connection, size: int, poll_after: timedelta) -> i
         for row in taken
         if row.rank > 0 and row.message_id is not None and row.token is not None
     ]
-    evidence.apply(connection, speaking, poll_after=poll_after)
+    applied = evidence.apply(connection, speaking, poll_after=poll_after)
+    react(connection, applied.failures)
     return len(taken)

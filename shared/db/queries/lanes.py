@@ -36,6 +36,8 @@ _WITH_WORK = text("""
     JOIN agent a ON a.key = l.agent_key
     CROSS JOIN control
     WHERE c.status = 'running' AND a.status = 'active' AND control.stopped_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.agent_key = a.key AND lifted_at IS NULL
+                      AND scope IN ('agent', 'account') AND (until IS NULL OR until > now()))
       AND EXISTS (SELECT 1 FROM message m WHERE m.campaign_id = l.campaign_id
                   AND m.agent_key = l.agent_key AND m.due_at <= now())
     ORDER BY l.campaign_id, l.agent_key

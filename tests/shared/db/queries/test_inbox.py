@@ -8,12 +8,13 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.db.queries import inbox
 from shared.db.session import engine, transaction
+from shared.providers.reactions import react
 from tests.support import factories, ledger
 from tests.support.ledger import Waits, attempts, called_back, said, state
 
 
 def drain():
-    return inbox.drain(ledger.POLL)
+    return inbox.drain(ledger.POLL, react=react)
 
 
 def waiting():
@@ -72,7 +73,7 @@ def test_a_drain_leaves_to_another_what_that_one_has_taken(scene):
     sending = scene.claimed()
     called_back(sending.message_id, sending.token, "sent")
     with engine().connect() as other, other.begin():
-        taken = inbox.apply_waiting(other, 10, ledger.POLL)
+        taken = inbox.apply_waiting(other, 10, ledger.POLL, react)
         assert (taken, drain()) == (1, 0)
         other.rollback()
 
@@ -115,7 +116,7 @@ def test_without_one_by_one_that_batch_would_never_pass(scene):
         called_back(one.message_id, one.token, "accepted", sid="SM1")
 
     with pytest.raises(IntegrityError), transaction() as connection:
-        inbox.apply_waiting(connection, 10, ledger.POLL)
+        inbox.apply_waiting(connection, 10, ledger.POLL, react)
 
     assert waiting() == 2
 
