@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.db.queries import inbox, lanes
+from shared.db.queries.evidence import Failure
 from shared.db.queries.inbox import Kept
 from shared.db.session import transaction
 from shared.providers.reactions import react
@@ -50,7 +51,11 @@ def test_a_code_about_the_sender_takes_that_sender_out_of_the_pool(database: str
 def test_the_same_code_again_is_the_same_hold(database: str) -> None:
     scene = ledger.Scene()
     undelivered(scene, 30034)
-    undelivered(scene, 30034)
+    ((_, sender, _),) = holds()
+    again = Failure(1, scene.agent, "twilio", sender, "+12025550101", 30034)
+
+    with transaction() as connection:
+        react(connection, [again, again])
 
     assert len(holds()) == 1
 
