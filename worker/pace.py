@@ -80,8 +80,9 @@ class Pace:
             await self._quietly(self._throttle.delay, excess)
 
     async def hold(self, scope: str, seconds: float) -> None:
-        """No start in that scope for so long."""
+        """No start in that scope for so long, and fewer for a while."""
         await self._quietly(self._throttle.hold, scope, self.clock.now() + seconds)
+        await self._quietly(self._throttle.slow, scope)
 
     async def keep_clock(self) -> None:
         """Measure Redis's clock at the start and every minute, until cancelled."""

@@ -13,9 +13,14 @@ from typing import Any
 #: Share of a period that is given away so that jitter never squeezes rate + 1 starts into a second.
 MARGIN = 0.025
 
+#: After a 429 a scope keeps to this share of its rate, never less than the least; the share grows by
+#: `RECOVER` a second; 429s within `TOGETHER` seconds are one.
+SLOWER, LEAST, RECOVER, TOGETHER = 0.7, 0.1, 0.02, 1.0
+
 _TAT = "volley:throttle:slot"
 _HOLD = "volley:throttle:hold"
 _STORE = "volley:throttle:store"
+_PACE = "volley:throttle:pace"
 _HERE = Path(__file__).parent
 #: Redis is single-threaded: one call for 10,000 agents would block it for 8 to 10 ms.
 _CHUNK = 2000
@@ -59,6 +64,7 @@ class Throttle:
     def __init__(self, redis: Any) -> None:
         self._redis = redis
         self._reserve = redis.register_script((_HERE / "reserve.lua").read_text())
+        self._slow = redis.register_script((_HERE / "slow.lua").read_text())
         self._later = redis.register_script((_HERE / "later.lua").read_text())
 
     def reserve(self, agent_id: str, rate: float, now: float | None = None) -> float:
@@ -90,6 +96,7 @@ class Throttle:
         for start in range(0, len(wants), _CHUNK):
             chunk = wants[start : start + _CHUNK]
             arguments: list[Any] = ["" if now is None else repr(now), lead, ahead, int(spread)]
+            arguments.append(RECOVER)
             for want in chunk:
                 arguments += [
                     want.agent,
@@ -98,10 +105,12 @@ class Throttle:
                     want.slots,
                     repr(want.extra),
                 ]
-            answer = self._reserve(keys=[_TAT, _HOLD, _STORE], args=arguments)
+            answer = self._reserve(keys=[_TAT, _HOLD, _STORE, _PACE], args=arguments)
             granted += [
-                Granted(want.agent, float(answer[2 * i]), period(want.rate), int(answer[2 * i + 1]))
-                for i, want in enumerate(chunk)
+                Granted(want.agent, float(first), float(between), int(count))
+                for want, first, count, between in zip(
+                    chunk, answer[::3], answer[1::3], answer[2::3], strict=True
+                )
             ]
         return granted
 
@@ -116,6 +125,12 @@ class Throttle:
         seconds.
         """
         self._later(keys=[_HOLD], args=["until", scope, repr(until)])
+
+    def slow(self, scope: str) -> None:
+        """A 429 of `scope` ("agent:ID" or "account:ID"): its agents' rates go down at once, and come
+        back slowly. Many at the same time are one.
+        """
+        self._slow(keys=[_PACE], args=[scope, SLOWER, LEAST, RECOVER, TOGETHER])
 
     def now(self) -> float:
         """Redis's clock in Unix seconds: the time all slots are in."""
