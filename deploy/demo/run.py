@@ -117,7 +117,7 @@ class Api:
 
 def _launch(api: Api, rows: int) -> tuple[list[int], list[sample.Sample]]:
     _forget_opt_outs(api)
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    stamp = time.strftime("%m%d-%H%M%S")
     share = rows * sum(RATES[0]) // sum(map(sum, RATES))
     samples = [sample.direct(share), sample.agent(rows - share)]
     settings_of = [

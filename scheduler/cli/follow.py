@@ -79,7 +79,7 @@ def _update(progress: Progress, task: Any, campaign: Shown) -> None:
 def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=20),
         TextColumn("{task.completed:.0f}/{task.total}"),
         _Pace(),
         TimeElapsedColumn(),
@@ -94,7 +94,7 @@ class _Pace(ProgressColumn):
     """Recipients per second, lately."""
 
     def render(self, task: Task) -> Text:
-        speed = task.speed or task.finished_speed
+        speed = None if task.finished else task.speed
         return Text(f"{speed:.1f}/s" if speed else "", style="bold")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 #: Share of a period that is given away so that jitter never squeezes rate + 1 starts into a second.
 MARGIN = 0.025
 
-#: After a 429 a scope keeps to this share of its rate, never less than the least; the share grows by
+#: After a 429 a scope keeps to this share of its rate, never less than the least; it grows by
 #: `RECOVER` a second; 429s within `TOGETHER` seconds are one.
 SLOWER, LEAST, RECOVER, TOGETHER = 0.7, 0.1, 0.02, 1.0
 
@@ -127,8 +127,8 @@ class Throttle:
         self._later(keys=[_HOLD], args=["until", scope, repr(until)])
 
     def slow(self, scope: str) -> None:
-        """A 429 of `scope` ("agent:ID" or "account:ID"): its agents' rates go down at once, and come
-        back slowly. Many at the same time are one.
+        """A 429 of `scope` ("agent:ID" or "account:ID"): its agents' rates go down at once, and
+        come back slowly. Many at the same time are one.
         """
         self._slow(keys=[_PACE], args=[scope, SLOWER, LEAST, RECOVER, TOGETHER])
 
