@@ -6,7 +6,7 @@ PIP := $(V)/bin/pip --disable-pip-version-check
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up check chaos migrate lock clean
+.PHONY: help demo test up check bench chaos migrate lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ check: $(V)/.dev ## lint, types, import contracts, migrations, tests
 	$(V)/bin/mypy
 	$(V)/bin/lint-imports
 	$(PY) -m pytest
+
+bench: $(V)/.dev ## measure everything, as ratios in one run
+	$(PY) -m tests.benchmarks
 
 chaos: $(V)/.dev ## the fault matrix, long form
 	$(PY) -m tests.chaos

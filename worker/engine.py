@@ -95,7 +95,12 @@ class Engine:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._live())
+        try:
+            self._loop.run_until_complete(self._live())
+        except BaseException as error:
+            # A process that takes releases and sends nothing is worse than none: let it be restarted.
+            log.exception("engine.died", error=type(error).__name__)
+            os._exit(1)
 
     async def _live(self) -> None:
         clock = asyncio.create_task(self._pace.keep_clock())

@@ -43,9 +43,7 @@ def cheaper(
     return _row(name, pairs, [b / o for o, b in pairs], unit=unit, least=target, note=note)
 
 
-def within(
-    name: str, pairs: Sequence[Pair], *, unit: str, most: float, note: str = ""
-) -> Row:
+def within(name: str, pairs: Sequence[Pair], *, unit: str, most: float, note: str = "") -> Row:
     """Costs against a limit: ours over the limit, at most `most`."""
     ratios = [o / b for o, b in pairs]
     ratio = statistics.median(ratios)

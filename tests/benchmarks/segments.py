@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import smsutil
 
@@ -56,14 +57,12 @@ def _mixed(count: int) -> list[str]:
     chance = random.Random(2)
     texts = []
     for text in _plain(count):
-        for _ in range(chance.randrange(1, 6) if chance.random() < 0.95 else 0):
-            text = _put(text, chance.choice(EXTENSION), chance)
-        if chance.random() < 0.10:
-            text = _put(text, chance.choice(EMOJI), chance)
-        texts.append(text)
+        extra = [EXTENSION] * (chance.randrange(1, 6) if chance.random() < 0.95 else 0)
+        extra += [EMOJI] * (chance.random() < 0.10)
+        texts.append(reduce(lambda so_far, chars: _put(so_far, chars, chance), extra, text))
     return texts
 
 
-def _put(text: str, char: str, chance: random.Random) -> str:
+def _put(text: str, chars: str, chance: random.Random) -> str:
     at = chance.randrange(len(text))
-    return text[:at] + char + text[at:]
+    return text[:at] + chance.choice(chars) + text[at:]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import requests
+from redis import Redis
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -95,6 +96,8 @@ class Bench:
             with contextlib.suppress(Refused):
                 self.act(campaign, "cancel")
         self.campaigns.clear()
+        with Redis.from_url(self.stack.redis_url) as redis:
+            redis.flushall()  # holds, and the slower pace after a 429
         self.carrier(
             latency_ms=50, jitter_ms=10, callback_delay_ms=0, fault_rates={}, callbacks={},
             list_lag_seconds=0, list_down=False, concurrency_limit=1000, storm_429_until=0,
@@ -183,13 +186,13 @@ class Bench:
                 raise AssertionError(f"still waiting for {what} after {seconds:g} s")
             time.sleep(0.1)
 
-    def until_went(self, share: float, *, seconds: float = PATIENCE) -> None:
+    def until_went(self, share: float) -> None:
         """Wait until that share of all messages has been accepted."""
         total = sum(len(campaign.phones) for campaign in self.campaigns)
         self.wait(
             lambda: self.went() >= share * total,
             f"{share:.0%} of {total} messages to go",
-            seconds=seconds,
+            seconds=PATIENCE + total / 10,
         )
 
     def converge(self, *, seconds: float = PATIENCE) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared import clock
-from tests.chaos.harness import Bench
+from tests.chaos.harness import PATIENCE, Bench
 from tests.chaos.invariants import Truth, broken, lost, too_fast, twice
 from tests.chaos.nemesis import (
     cut_connections,
@@ -68,11 +68,10 @@ def run(stack: Bench, fault: Fault, *, load: int) -> Outcome:
     campaign = stack.upload(load, stack.add_agents(AGENTS))
     began = clock.unix()
     stack.launch(campaign)
-    patience = 240 + load / 20
     with fault.trouble(stack):
-        stack.until_went(SHARE, seconds=patience)
+        stack.until_went(SHARE)
     stack.carrier(fault_rates={}, storm_429_until=0)
-    stack.converge(seconds=patience)
+    stack.converge(seconds=PATIENCE + load / 10)
     return _outcome(fault, load, stack.truth(), seconds=clock.unix() - began)
 
 
