@@ -98,7 +98,7 @@ class Engine:
         try:
             self._loop.run_until_complete(self._live())
         except BaseException as error:
-            # A process that takes releases and sends nothing is worse than none: let it be restarted.
+            # A process that takes releases and sends nothing is worse than none: restart it.
             log.exception("engine.died", error=type(error).__name__)
             os._exit(1)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from shared import clock
 from tests.chaos.harness import PATIENCE, Bench
-from tests.chaos.invariants import Truth, broken, lost, too_fast, twice
+from tests.chaos.invariants import Truth, broken, lost, too_fast, twice, unknown_without_reason
 from tests.chaos.nemesis import (
     cut_connections,
     every,
@@ -36,8 +36,8 @@ class Fault:
     name: str
     load: int
     trouble: Trouble
-    #: what nothing can decide may be parked
-    may_park: bool = False
+    #: no callback and no fresh list: nothing can decide, so all that is in doubt may be parked
+    deaf: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ class Outcome:
     @property
     def good(self) -> bool:
         """Whether the promise held."""
-        parked = self.unknown and not self.fault.may_park
-        return not (self.lost or self.twice or self.too_fast or parked or self.others)
+        return not (self.lost or self.twice or self.too_fast or self.others)
 
 
 def run(stack: Bench, fault: Fault, *, load: int) -> Outcome:
@@ -77,6 +76,8 @@ def run(stack: Bench, fault: Fault, *, load: int) -> Outcome:
 
 def _outcome(fault: Fault, load: int, truth: Truth, *, seconds: float) -> Outcome:
     wrong = broken(truth, but=(lost, twice, too_fast))
+    if parked := unknown_without_reason(truth, doubt=4, verdict=12, deaf=fault.deaf):
+        wrong["unknown_without_reason"] = parked
     return Outcome(
         fault=fault,
         load=load,
@@ -216,7 +217,7 @@ MATRIX: Final = (
         "a list that lags 20 s, no callbacks, 6 % in doubt",
         2_000,
         _dials(callbacks={"drop": 1}, fault_rates=_DOUBTS, list_lag_seconds=20),
-        may_park=True,
+        deaf=True,
     ),
     Fault("an API that is frozen", 2_000, _deaf_api),
     Fault("kill -9 the scheduler every 4 s", 5_000, _every(4, lambda s: kill(s, "scheduler"))),
