@@ -121,13 +121,11 @@ def unsettled(truth: Truth) -> list[str]:
     return [f"message {m['id']} is still {m['status']}" for m in opened]
 
 
-def unknown_without_reason(
-    truth: Truth, *, doubt: float, verdict: float, deaf: bool = False
-) -> list[str]:
+def unknown_without_reason(truth: Truth, *, doubt: float, verdict: float) -> list[str]:
     """I7: a message may only end `unknown` when there was neither callback, listing nor witness.
 
     `doubt` is FENCE + the read time-out, `verdict` the last of RECONCILE_CHECKS, in seconds after
-    the claim. `deaf` says that the carrier called nothing back and listed nothing.
+    the claim. Not for a carrier that neither calls back nor lists in time: there all may be parked.
     """
     claimed = {int(a["message_id"]): a["claimed_at"] for a in _by_claim(truth.attempts)}
     went = {entry.message_id for entry in truth.log if entry.accepted}
@@ -140,7 +138,7 @@ def unknown_without_reason(
         at = claimed[key].timestamp()
         # An arrival needs a moment to be recorded and listed before it can bear witness.
         witnessed = any(at + doubt + 1 < one < at + verdict - 1 for one in arrivals)
-        if (key in went and not deaf) or (key not in went and witnessed):
+        if key in went or witnessed:
             found.append(f"message {key} is unknown, and it could have been known")
     return found
 

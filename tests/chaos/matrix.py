@@ -76,7 +76,8 @@ def run(stack: Bench, fault: Fault, *, load: int) -> Outcome:
 
 def _outcome(fault: Fault, load: int, truth: Truth, *, seconds: float) -> Outcome:
     wrong = broken(truth, but=(lost, twice, too_fast))
-    if parked := unknown_without_reason(truth, doubt=4, verdict=12, deaf=fault.deaf):
+    parked = unknown_without_reason(truth, doubt=4, verdict=12)
+    if parked and not fault.deaf:
         wrong["unknown_without_reason"] = parked
     return Outcome(
         fault=fault,
