@@ -67,6 +67,9 @@ class Later(SendError):
     `seconds` is how long `scope` must wait; None means until a person mends it (a hold).
     """
 
+    #: the provider named the time itself, in a Retry-After
+    told = False
+
     def __init__(
         self,
         sentence: str,

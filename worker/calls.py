@@ -74,6 +74,7 @@ class Calls:
             await self._failed(loaded, route, error)
         else:
             metrics.sends.labels("accepted").inc()
+            self._pace.went(_scopes(route))
             self._recorder.put(outcomes.accepted(claimed, answer), claimed.campaign_id)
         return True
 
@@ -119,10 +120,16 @@ class Calls:
         """What the code speaks about waits: for moments in Redis, for longer in Postgres."""
         provider = route.agent.provider
         if error.scope in {Scope.AGENT, Scope.ACCOUNT} and not outcomes.for_people(error, provider):
-            name = route.agent.account if error.scope is Scope.ACCOUNT else str(route.agent.key)
-            await self._pace.hold(f"{error.scope}:{name}", error.seconds or 0.0)
+            agent, account = _scopes(route)
+            scope = account if error.scope is Scope.ACCOUNT else agent
+            await self._pace.back_off(scope, error.seconds if error.told else None)
         elif error.scope not in {Scope.MESSAGE, Scope.NUMBER}:
             self._recorder.hold(outcomes.held(claimed, provider=provider, error=error))
+
+
+def _scopes(route: Route) -> tuple[str, str]:
+    """The agent and the account, as the throttle names what waits."""
+    return f"{Scope.AGENT}:{route.agent.key}", f"{Scope.ACCOUNT}:{route.agent.account}"
 
 
 def _words(claimed: Claimed, route: Route) -> OutboundText:

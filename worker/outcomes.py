@@ -38,7 +38,7 @@ def not_sent(claimed: Claimed, outcome: str, *, after: float = 0.0) -> Return:
 def failed(claimed: Claimed, error: SendError, *, provider: str) -> Outcome:
     """Any other end of a call, by what it means for the message."""
     if isinstance(error, Later):
-        wait = error.seconds if error.seconds is not None else _HELD_AFTER
+        wait = _HELD_AFTER if error.seconds is None else error.seconds
         return Return(
             claimed.message_id,
             claimed.token,

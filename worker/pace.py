@@ -6,7 +6,7 @@ Everything that asks Redis runs in one thread; the loop never waits for it.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -26,6 +26,8 @@ T = TypeVar("T")
 LATE = 0.012
 #: Nothing is written that was claimed longer ago: a pause or a STOP holds from half a second on.
 HOLD = 0.5
+#: Seconds a scope waits after a first 429 without a Retry-After, and at the most.
+_BACK_OFF, _BACK_OFF_MOST = 0.1, 8.0
 #: A new slot is at least this far ahead.
 _LEAD = 0.02
 #: How often Redis's clock is measured; sooner while it is in doubt.
@@ -40,6 +42,8 @@ class Pace:
         self._throttle = throttle
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="throttle")
         self._excess: list[tuple[str, float]] = []
+        #: scope → (429s in a row, monotonic end of the last wait)
+        self._backing_off: dict[str, tuple[int, float]] = {}
 
     def lateness(self, slot: float) -> float:
         """Seconds since that slot, on Redis's clock."""
@@ -79,10 +83,28 @@ class Pace:
         if excess:
             await self._quietly(self._throttle.delay, excess)
 
-    async def hold(self, scope: str, seconds: float) -> None:
-        """No start in that scope for so long, and fewer for a while."""
+    async def back_off(self, scope: str, told: float | None) -> None:
+        """A 429: no start in that scope as long as the provider told us; if it did not, for a
+        moment that doubles while 429s come in a row. From the second in a row the rate goes down.
+
+        429s of calls that were under way together are one.
+        """
+        now = time.monotonic()
+        streak, until = self._backing_off.get(scope, (0, 0.0))
+        if now < until:
+            return
+        streak += 1
+        seconds = told if told is not None else min(_BACK_OFF * 2 ** (streak - 1), _BACK_OFF_MOST)
+        self._backing_off[scope] = (streak, now + seconds)
         await self._quietly(self._throttle.hold, scope, self.clock.now() + seconds)
-        await self._quietly(self._throttle.slow, scope)
+        if streak > 1:
+            await self._quietly(self._throttle.slow, scope)
+
+    def went(self, scopes: Iterable[str]) -> None:
+        """A call was accepted: the row of 429s of these scopes has ended."""
+        if self._backing_off:
+            for scope in scopes:
+                self._backing_off.pop(scope, None)
 
     async def keep_clock(self) -> None:
         """Measure Redis's clock at the start and every minute, until cancelled."""

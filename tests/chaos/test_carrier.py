@@ -43,10 +43,6 @@ def test_a_storm_of_429_burns_no_attempt(stack: Bench, retry_after: int | None) 
     assert {message["attempts"] for message in truth.messages} == {1}
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="each 429 stops the whole account for a second and takes three tenths of its pace away",
-)
 def test_a_few_429_do_not_bring_an_account_to_a_stop(stack: Bench) -> None:
     agents = stack.add_agents(40)
     plain = stack.upload(600, agents)

@@ -135,7 +135,9 @@ def outcome(response: Response, *, at: datetime) -> SendError:
         seconds = row.seconds(at=at)
         if not isinstance(row.wait, Until):
             seconds = _retry_after(response, at=at, default=row.wait)
-        return Later(row.sentence, scope=row.scope, seconds=seconds, code=code, http_status=status)
+        later = Later(row.sentence, scope=row.scope, seconds=seconds, code=code, http_status=status)
+        later.told = "retry-after" in response.headers
+        return later
     if status == 429:  # whatever the code: a 429 was never processed
         return _busy(response, sentence, code=code, at=at)
     said = row.sentence if row.known or not sentence else sentence
@@ -158,13 +160,15 @@ def _without_code(response: Response, *, at: datetime) -> SendError:
 
 
 def _busy(response: Response, sentence: str, *, code: int | None, at: datetime) -> Later:
-    return Later(
+    later = Later(
         sentence or "Too many calls at once on this account.",
         scope=Scope.ACCOUNT,
         seconds=_retry_after(response, at=at, default=1.0),
         code=code,
         http_status=429,
     )
+    later.told = "retry-after" in response.headers
+    return later
 
 
 def _retry_after(response: Response, *, at: datetime, default: float) -> float:
