@@ -40,7 +40,7 @@ lock: ## remake the hash-pinned lock files (developers; needs uv)
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --group build pyproject.toml -o requirements-run.lock
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --group build --group dev pyproject.toml -o requirements.lock
 
-clean: ## remove the environment and caches (never .volley, which holds your data)
+clean: ## remove the environment and caches (never .volley, which leads to your data)
 	rm -rf $(V) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(V)/.python:

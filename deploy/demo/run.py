@@ -31,7 +31,7 @@ ROWS = 5000
 #: Beyond what the rates need: recovery, late callbacks, a slow machine.
 PATIENCE = 150.0
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def run(*, rows: int | None = None, keep: bool = False) -> int:
@@ -52,8 +52,8 @@ def run(*, rows: int | None = None, keep: bool = False) -> int:
             seconds=rows / sum(map(sum, RATES)) + PATIENCE,
         )
         code = _conclude(api, campaigns, samples, finished=finished)
-        console.print(f"\nConsole: {stack.api_url}/docs   API key: {stack.api_key_path}")
         if keep:
+            console.print(f"\nAPI: {stack.api_url}/docs   key: {stack.api_key_path}")
             console.print("The stack stays up: Ctrl-C stops it.")
             _wait_for_interrupt(stack)
     return code
@@ -233,7 +233,7 @@ def _conclude(
         "none twice: no part was accepted more than once": len(proof.twice(log)),
         "no rate violation of any agent, in any 0.97 s": len(proof.rate_violations(log, senders)),
         "none left unknown": counts["unknown"],
-        "everybody has an end": 0 if finished else 1,
+        "everybody has an end, but the numbers that never answer": 0 if finished else 1,
     }
     console.print(f"\nProof, from the {len(log)} calls in the carrier's own log:")
     for sentence, wrong in verdicts.items():

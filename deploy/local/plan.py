@@ -71,6 +71,8 @@ class Plan:
             password = stack.data_dir / flower.PASSWORD_FILE
             lines.append(f"  Flower   {stack.flower_url}  user {flower.USER}, password {password}")
         lines.append(f"  logs     {self.places.logs}")
+        if self.servers:
+            lines.append(f"  data     {self.places.servers.resolve()}")
         carrier = stack.carrier_url or self.settings.carrier_url
         if self.settings.simulated and carrier:
             lines.append(f"  SIMULATED: no message leaves this machine; carrier {carrier}")
