@@ -11,8 +11,14 @@ JsonOutput = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 def up(
     *,
     port: Annotated[
-        int, typer.Option(help="Of the API; the next free one if it is busy.", min=0, max=65535)
-    ] = 8080,
+        int | None,
+        typer.Option(
+            help="Of the API; default: 8080, or the next free one.",
+            min=0,
+            max=65535,
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Sending processes; default: one a core.", min=1)
     ] = None,
@@ -38,14 +44,17 @@ def ps(*, json_output: JsonOutput = False) -> None:
     from deploy.local import table
     from shared.settings import settings
 
-    rows = table.ps(settings().data_dir.absolute())
+    data_dir = settings().data_dir.absolute()
+    rows = table.ps(data_dir)
     if json_output:
         print(json.dumps(rows))
         return
     if not rows:
         print("no stack is running here: start it with 'volley up'")
+    named = table.names(data_dir)
     for row in rows:
-        print(f"{row['role']:<12} {row['pid']:>8} {row['up_seconds']:>10.1f} s")
+        name = named.get(row["pid"], f"a child of the {row['role']}")
+        print(f"{row['role']:<12} {row['pid']:>8} {row['up_seconds']:>10.1f} s  {name}")
 
 
 def doctor(*, json_output: JsonOutput = False) -> None:

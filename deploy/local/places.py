@@ -70,6 +70,11 @@ def places(data_dir: Path) -> Places:
             "data_dir_unusable",
             f"{error.filename} is not ours to write: run as its owner, or set VOLLEY_DATA_DIR.",
         ) from error
+    except (FileExistsError, NotADirectoryError) as error:
+        raise Refused(
+            "data_dir_unusable",
+            f"VOLLEY_DATA_DIR ({data_dir}) is no directory: set it to one that is ours to write.",
+        ) from error
 
 
 def server_user() -> User | None:

@@ -25,11 +25,13 @@ from shared.settings import Settings, settings
 __all__ = ["Stack", "current", "running_stack", "up"]
 
 STOP_SECONDS = 120.0
+#: Of the API, unless told otherwise.
+DEFAULT_PORT = 8080
 
 
 def up(
     *,
-    port: int = 8080,
+    port: int | None = None,
     workers: int | None = None,
     carrier: bool = True,
     flower: bool = True,
@@ -37,7 +39,7 @@ def up(
 ) -> None:
     """Run the stack until a signal ends it; when this returns, everything has stopped cleanly.
 
-    Port 0 takes any free one. `ready` is called once the API answers; nothing is tended while it
+    Without a port it is 8080 or the next free one; port 0 takes any free one. `ready` is called once the API answers; nothing is tended while it
     runs, so it returns quickly. Raises Refused if the stack already runs or cannot start.
     """
     chosen = settings()
@@ -48,9 +50,12 @@ def up(
         for server in servers:
             afterwards.callback(server.release)
         supervisor = afterwards.enter_context(Supervisor(here, say=_say))
-        layout = lay_out(port, workers=workers, carrier=carrier and chosen.simulated, flower=flower)
-        if port not in {0, layout.http_port}:
-            _say(f"Port {port} is busy: using {layout.http_port}.")
+        wanted = DEFAULT_PORT if port is None else port
+        layout = lay_out(
+            wanted, workers=workers, carrier=carrier and chosen.simulated, flower=flower
+        )
+        if wanted not in {0, layout.http_port}:
+            _say(_busy(wanted, layout.http_port, asked_for=port is not None))
         plan = Plan(chosen, here, layout, servers)
         _start(plan, supervisor)
         if supervisor.tend(until=api_ready(plan, say=_say)):
@@ -91,7 +96,7 @@ def running_stack(
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m deploy.local.stack`: what `running_stack` runs."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local.stack")
-    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--port", type=int)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--no-carrier", action="store_true")
     parser.add_argument("--no-flower", action="store_true")
@@ -143,6 +148,17 @@ def _answering(process: subprocess.Popen[bytes], here: Places, *, seconds: float
             words = last_words(logs.path(here, "supervisor"))
             raise Refused("stack_not_started", f"The stack did not start: {words}")
         time.sleep(0.02)
+
+
+def _busy(wanted: int, found: int, *, asked_for: bool) -> str:
+    """What is said of a busy port. Raises Refused when somebody asked for that very one."""
+    if asked_for:
+        raise Refused(
+            "port_busy",
+            f"Port {wanted} is busy: end what listens there, or choose another with --port. "
+            f"Port {found} is free.",
+        )
+    return f"Port {wanted} is busy: using {found}."
 
 
 def _require_secret_key(chosen: Settings) -> None:

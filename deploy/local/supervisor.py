@@ -21,9 +21,10 @@ from shared.errors import Refused, VolleyError
 
 TICK_SECONDS = 0.05
 #: The wait before a start after a death: doubled from the first to the second, and back to the
-#: first once a program has stayed up for a while.
+#: first once a program has stayed up for a while, or when it was not its own fault.
 SOONEST, LATEST = 0.2, 5.0
 SETTLED_SECONDS = 10.0
+ENDED_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
 HURRIED_SECONDS = 0.5
 LOGS_BOUNDED_EVERY = 10.0
 #: Workers first, so that the calls in flight still find all they need; the ledger last.
@@ -141,7 +142,8 @@ class Supervisor:
     def _bury(self, kept: Kept, process: subprocess.Popen[bytes]) -> None:
         finish_off(process)  # what a killed program leaves behind must not act beside its successor
         kept.process = None
-        if time.monotonic() - kept.started > SETTLED_SECONDS:
+        killed = process.returncode in ENDED_FROM_OUTSIDE
+        if killed or time.monotonic() - kept.started > SETTLED_SECONDS:
             kept.wait = SOONEST
         self._say(
             f"{kept.child.name} (pid {process.pid}) {_end(process.returncode)}; "

@@ -63,5 +63,10 @@ def ps(data_dir: Path) -> list[Row]:
     ]
 
 
+def names(data_dir: Path) -> dict[int, str]:
+    """The programs' names by pid, as their log files are called."""
+    return {entry.pid: entry.name for entry in read(data_dir)}
+
+
 def _path(data_dir: Path) -> Path:
     return data_dir / "run" / "ps.json"

@@ -13,7 +13,10 @@ import psycopg
 import pytest
 
 from deploy.local import processes, table
+from deploy.local.children import Child
+from deploy.local.places import places
 from deploy.local.postgres import EmbeddedPostgres
+from deploy.local.supervisor import Kept, Supervisor
 from tests.support.embedded import temporary_data_dir
 
 pytestmark = pytest.mark.stack
@@ -68,6 +71,26 @@ def test_a_program_that_is_killed_comes_back(lasting: Path, role: str) -> None:
 
     eventually(lambda: roles(lasting) == ROLES and pid_of(lasting, role) != killed[0])
     assert not [pid for pid in killed if processes.look(pid)]
+
+
+@pytest.mark.parametrize(("ends", "waits"), [("kill", [0.2, 0.2, 0.2]), ("exit", [0.2, 0.4, 0.8])])
+def test_only_a_program_that_ends_by_itself_is_kept_waiting(
+    data_dir: Path, ends: str, waits: list[float]
+) -> None:
+    supervisor = Supervisor(places(data_dir), say=lambda _: None)
+    kept = Kept(Child(role="worker", name="worker", argv=(), env={}))
+    found = []
+    for _ in waits:
+        program = {"kill": "import time; time.sleep(60)", "exit": "raise SystemExit(1)"}[ends]
+        process = subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
+        if ends == "kill":
+            process.kill()
+        process.wait()
+        kept.started = time.monotonic()
+        supervisor._bury(kept, process)
+        found.append(round(kept.due - time.monotonic(), 1))
+
+    assert found == waits
 
 
 def test_postgres_comes_back_with_what_was_committed(lasting: Path) -> None:
