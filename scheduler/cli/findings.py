@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from scheduler.ingest import Accepted, Plan, Reject, ReportBuilder, Rows, validate
-from scheduler.ingest.columns import phone_index
+from scheduler.cli.noticed import Noticed
+from scheduler.ingest import Plan, Reject, RejectCode, ReportBuilder, Rows, validate
+from scheduler.ingest.columns import is_phone_name, phone_index
 from scheduler.ingest.rejects import legible
-from shared.domain.segments import Encoding, measure
 from shared.domain.template import Template
 
 _ROWS_SHOWN: Final = 3
@@ -35,15 +35,14 @@ class Findings:
         self._chunks = validate(rows, plan, report=self.report)
         self._samples: dict[tuple[str, str], list[Reject]] = defaultdict(list)
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._smart_segments = 0
-        self._accented: tuple[int, str] | None = None
-        self._first: Accepted | None = None
+        columns = Template(plan.template).columns_of(rows.header) if plan.template else ()
+        self._noticed = Noticed(tuple(rows.header[index] for index in columns))
 
     def rejected(self) -> Iterator[Reject]:
         """Every rejected row, as the file is read."""
         for chunk in self._chunks:
             for row in chunk.accepted:
-                self._notice(row)
+                self._noticed.see(row)
             for reject in chunk.rejected:
                 kind = (reject.code, _kind(reject))
                 self._counts[kind] += 1
@@ -56,22 +55,11 @@ class Findings:
         console = _console()
         self._tell_reading(console)
         self._tell_counts(console)
-        if self._first is not None and self._first.body is not None:
+        if self._noticed.longest is not None:
             self._tell_cost(console)
+            self._tell_texts(console)
         self._tell_rejects(console)
         self._tell_next(console, rejects)
-
-    def _notice(self, row: Accepted) -> None:
-        self._first = self._first or row
-        if self._accented is None:
-            accented = next((v for v in row.fields.values() if not v.isascii()), None)
-            self._accented = (row.row, accented) if accented else None
-        if row.encoding == Encoding.UCS2 and row.body is not None:
-            starts, ends = (0, *row.cuts), (*row.cuts, len(row.body))
-            parts = [row.body[start:end] for start, end in zip(starts, ends, strict=True)]
-            self._smart_segments += sum(measure(p, smart_encoding=True).segments for p in parts)
-        else:
-            self._smart_segments += row.segments
 
     def _tell_reading(self, console: Console) -> None:
         rows = self._rows
@@ -85,10 +73,14 @@ class Findings:
         _say(
             console,
             f"Phone numbers are in “{self._phone}”; those without a country code are read as "
-            f"{self._plan.region.upper()} numbers.",
+            f"{self._plan.region.upper()} numbers (see --region).",
         )
-        if self._accented and rows.encoding == "windows-1252":
-            row, value = self._accented
+        others = [n for n in rows.header if n and n != self._phone and is_phone_name(n)]
+        if others:
+            quoted = " and ".join(f"“{name}”" for name in others)
+            _say(console, f"Not in {quoted}: name another with --phone-column.", style="yellow")
+        if self._noticed.accented and rows.encoding == "windows-1252":
+            row, value = self._noticed.accented
             _say(
                 console,
                 f"Row {row} says “{_short(value)}”: if that looks wrong, export the file as UTF-8.",
@@ -105,7 +97,8 @@ class Findings:
         console.print(line.append("."))
         rate = f"{self._plan.rate:g} a second"
         if report.accepted:
-            _say(console, f"Sending them takes {_duration(report.eta_seconds)} at {rate}.")
+            them = "it" if report.accepted == 1 else "them"
+            _say(console, f"Sending {them} takes {_duration(report.eta_seconds)} at {rate}.")
 
     def _tell_cost(self, console: Console) -> None:
         report = self.report.report()
@@ -115,13 +108,12 @@ class Findings:
             if spread["min"] == spread["max"]
             else f"{spread['min']} to {spread['max']} a text"
         )
-        _say(console, f"They cost {_count(spread['total'], 'segment')}, {each}.")
+        total = _count(spread["total"], "segment")
+        one = f"It costs {total}."
+        _say(console, one if report.accepted == 1 else f"They cost {total}, {each}.")
         if report.ucs2_characters:
             self._tell_ucs2(console, report.ucs2_characters)
         self._tell_braces(console)
-        if self._first is not None and self._first.body is not None:
-            _say(console, f"\nRow {self._first.row} will read:")
-            _indent(console, legible(self._first.body), style="cyan", by=2)
 
     def _tell_ucs2(self, console: Console, characters: list[str]) -> None:
         builder = self.report
@@ -133,7 +125,7 @@ class Findings:
             f"instead of 160, because of {', '.join(often)}{more}.",
             style="yellow",
         )
-        saved = builder.total - self._smart_segments
+        saved = builder.total - self._noticed.smart_segments
         if saved and not self._plan.smart_encoded:
             _say(
                 console,
@@ -142,6 +134,20 @@ class Findings:
                 style="yellow",
             )
 
+    def _tell_texts(self, console: Console) -> None:
+        """How the first text reads, and how the longest begins."""
+        first, longest = self._noticed.first, self._noticed.longest
+        if first is None or longest is None or first.body is None:
+            return
+        same = longest.row == first.row and self.report.accepted > 1
+        _say(console, f"\nRow {first.row}{', the longest text,' if same else ''} will read:")
+        _indent(console, legible(first.body), style="cyan", by=2)
+        if longest.row != first.row and longest.body is not None:
+            characters = _count(len(longest.body), "character")
+            cost = f"{_count(longest.segments, 'segment')}, {characters}"
+            _say(console, f"Row {longest.row} is the longest ({cost}) and begins:")
+            _indent(console, _short(longest.body), style="cyan", by=2)
+
     def _tell_braces(self, console: Console) -> None:
         template = Template(self._plan.template or " .")
         for name in template.braces_around(self._rows.header):
@@ -149,6 +155,15 @@ class Findings:
                 console,
                 f"{{{{{name}}}}} sends “{{{name}}}” as it is written. "
                 f"Write {{{name}}} for the value.",
+                style="yellow",
+            )
+        found = self._noticed
+        if found.braced:
+            have = "row has braces in its" if found.braced == 1 else "rows have braces in their"
+            _say(
+                console,
+                f"{found.braced:,} {have} values, which are sent as they are, e.g. row "
+                f"{found.braced_row}: {_short(found.braced_value)}",
                 style="yellow",
             )
 
@@ -163,8 +178,12 @@ class Findings:
                 _indent(console, _told(sample))
             if count > len(samples):
                 _indent(console, f"… and {count - len(samples):,} more")
-            for fix in dict.fromkeys(sample.fix for sample in samples):
-                _indent(console, f"→ {legible(fix)}", style="green")
+            fixes: dict[str, list[int]] = defaultdict(list)
+            for sample in samples:
+                fixes[sample.fix].append(sample.row)
+            for fix, rows in fixes.items():
+                whose = f"{_rows(rows)}: " if len(fixes) > 1 else ""
+                _indent(console, f"→ {whose}{legible(fix)}", style="green")
 
     def _tell_next(self, console: Console, rejects: Path | None) -> None:
         console.print()
@@ -178,6 +197,11 @@ class Findings:
             if rejects
             else "Add --rejects mend.csv to get the rejected rows as a file to mend and upload."
         )
+        if self.report.codes[RejectCode.DUPLICATE]:
+            mend += (
+                " Keep its volley_ columns: they tell that a duplicate whose number you leave "
+                "unchanged is still one, so nobody is texted twice."
+            )
         _say(console, f"{good} {mend}" if report.accepted else mend, style="bold")
 
 
@@ -205,6 +229,11 @@ def _told(reject: Reject) -> str:
     where = f"row {reject.row}"
     shown = f" {_short(reject.value)!r}:" if reject.value.strip() else ":"
     return f"{where}{shown} {legible(reject.reason)}"
+
+
+def _rows(numbers: list[int]) -> str:
+    listed = " and ".join(filter(None, [", ".join(map(str, numbers[:-1])), str(numbers[-1])]))
+    return f"row {listed}" if len(numbers) == 1 else f"rows {listed}"
 
 
 def _short(value: str) -> str:

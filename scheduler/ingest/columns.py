@@ -13,8 +13,17 @@ from typing import Final
 from shared.domain.template import find, key
 from shared.errors import Refused
 
-#: Added by the reject file (rejects.write_rejects), ignored when it is uploaded again.
-OWN_COLUMNS: Final = ("volley_row", "volley_column", "volley_code", "volley_reason", "volley_fix")
+CODE_COLUMN: Final = "volley_code"
+VALUE_COLUMN: Final = "volley_value"
+#: Added by the reject file (rejects.write_rejects), no columns of the campaign when it comes back.
+OWN_COLUMNS: Final = (
+    "volley_row",
+    "volley_column",
+    VALUE_COLUMN,
+    CODE_COLUMN,
+    "volley_reason",
+    "volley_fix",
+)
 
 
 def phone_index(header: Sequence[str], *, named: str | None, first: Sequence[str] = ()) -> int:

@@ -35,8 +35,16 @@ def split_records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 
 
 def is_blank(cells: list[str]) -> bool:
-    """True for an empty line, and for the rows of bare delimiters spreadsheets leave behind."""
-    return not any(cells) or (len(cells) == 1 and not cells[0].strip(" \t\r\n\x1a\ufeff"))
+    """True for an empty line, and for the rows of bare delimiters spreadsheets leave behind.
+
+    Blanks between the delimiters count for nothing, nor do marks around the whole line.
+    """
+    if len(cells) == 1:
+        return not cells[0].strip(_NOTHING)
+    return not any(map(str.strip, cells))
+
+
+_NOTHING: Final = f" \t\r\n\xa0\x1a\ufeff{DELIMITERS}"
 
 
 _SEP: Final = re.compile(r'"?sep=([,;\t|])"?\r?\n?', re.I)

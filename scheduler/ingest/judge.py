@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from scheduler.ingest.columns import named_index, phone_index
 from scheduler.ingest.delimited import Damaged
-from scheduler.ingest.rejects import Reject, RejectCode
+from scheduler.ingest.rejects import Reject, RejectCode, Returned
 from scheduler.ingest.rows import Rows
 from scheduler.ingest.seen import Seen
 from shared.domain.numbering import is_region
@@ -117,8 +117,12 @@ class Judge:
     def _accepted(self, row: int, cells: list[str]) -> Accepted:
         if self._suspect:
             _refuse_unreadable(cells)
+        returned = None
         if len(cells) != self._width or type(cells) is not list:
+            returned = cells if isinstance(cells, Returned) else None
             cells = self._fitted(cells)
+        if returned is not None:
+            self._refuse_unchanged(cells[self._phone], returned.value)
         phone = normalise(cells[self._phone], self._region)
         number = int(phone)
         first = self.seen.row_of(number)
@@ -137,6 +141,31 @@ class Judge:
         if self._nameless:
             fields.pop("", None)
         return Accepted(row, phone, fields, body, encoding, segments, cuts)
+
+    def _refuse_unchanged(self, cell: str, value: str) -> None:
+        """A duplicate that comes back without the row it repeated is still one.
+
+        The same number in other writing is no other number. What was a duplicate was readable, so a
+        value that is not has suffered in a spreadsheet, and nobody can tell; to send is forever.
+        """
+        number = "" if cell.strip() == value.strip() else normalise(cell, self._region)
+        try:
+            same = not number or normalise(value, self._region) == number
+        except PhoneError:
+            raise Unfit(
+                self._phone,
+                RejectCode.DUPLICATE,
+                "It was a duplicate in the file it came from, and volley_value no longer tells "
+                "whether its number has changed.",
+                "Leave it out, or correct the number and empty its volley_code.",
+            ) from None
+        if same:
+            raise Unfit(
+                self._phone,
+                RejectCode.DUPLICATE,
+                "It was a duplicate in the file it came from, and its number is unchanged.",
+                "Leave it out, or correct the number.",
+            )
 
     def _fitted(self, cells: list[str]) -> list[str]:
         """Cells as many as columns; blank cells beyond the header are dropped."""
@@ -163,7 +192,7 @@ class Judge:
         if self._fill is None:
             return None, "", 0, ()
         for index in self._needed:
-            if not clean[index] or clean[index] in _SHEET_ERRORS:
+            if not clean[index] or clean[index] in _NO_VALUES:
                 raise self._nothing_in(index, clean[index])
         body = self._fill(clean)
         smart, limit = self._plan.smart_encoded, self._plan.split_at
@@ -179,11 +208,11 @@ class Judge:
 
     def _nothing_in(self, index: int, value: str) -> Unfit:
         name = self._header[index]
-        reason = (
-            f"“{name}” holds a spreadsheet's error, {value}."
-            if value
-            else f"“{name}” is empty, and the message needs it."
-        )
+        reason = f"“{name}” is empty, and the message needs it."
+        if value in _SHEET_ERRORS:
+            reason = f"“{name}” holds a spreadsheet's error, {value}."
+        elif value:
+            reason = f"“{name}” holds {value}, as programs write where there is nothing."
         return Unfit(
             index,
             RejectCode.MISSING_VALUE,
@@ -213,6 +242,11 @@ def _cuts(parts: list[str]) -> tuple[int, ...]:
 _SHEET_ERRORS: Final = frozenset(
     ["#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"]
 )
+# Not Null, Nan and Na, which are names, nor none, NA (Namibia) and other words people mean.
+_NO_VALUES: Final = _SHEET_ERRORS | {
+    *("NULL", "null", "(null)", "None", "NaN", "nan", "<NA>", "N/A", "n/a", "#n/a", "\\N"),
+    "undefined",
+}
 _LOST: Final = re.compile("[\ud800-\udfff\ufffd]")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 

@@ -109,8 +109,8 @@ def _screen(rows: list[Accepted]) -> dict[int, Objection]:
         suppressed = uploads.suppressed(connection, [row.phone for row in rows])
     objection = Objection(
         RejectCode.SUPPRESSED,
-        "this number is on the suppression list",
-        "leave it out; if the person asked to be texted again, remove the suppression first",
+        "This number is on the suppression list.",
+        "Leave it out; if the person asked to be texted again, remove the suppression first.",
     )
     return {row.row: objection for row in rows if row.phone in suppressed}
 

@@ -41,6 +41,15 @@ class Reject(NamedTuple):
     cells: list[str]
 
 
+class Returned(list[str]):
+    """The cells of a row that a reject file brings back as a duplicate.
+
+    `value` is its number as it was then. The row it repeated was accepted and is in another file.
+    """
+
+    value: str = ""
+
+
 def write_rejects(out: TextIO, header: Sequence[str], rejects: Iterable[Reject]) -> None:
     """The rejected rows as CSV: their own columns, then why (`columns.OWN_COLUMNS`).
 
@@ -53,9 +62,10 @@ def write_rejects(out: TextIO, header: Sequence[str], rejects: Iterable[Reject])
     for reject in rejects:
         width = len(header)
         own = reject.cells[:width] + [""] * (width - len(reject.cells))
-        why = [str(reject.row), reject.column, reject.code, reject.reason, reject.fix]
+        where = [str(reject.row), reject.column, reject.value]
+        why = [reject.code, reject.reason, reject.fix]
         beyond = reject.cells[width:] if any(reject.cells[width:]) else []
-        cells = [*own, *why, *beyond]
+        cells = [*own, *where, *why, *beyond]
         writer.writerow([guarded(_SURROGATE.sub("\ufffd", cell)) for cell in cells])
 
 

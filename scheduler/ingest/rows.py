@@ -2,14 +2,21 @@
 
 Row numbers are a spreadsheet's: the header is 1, blank lines count, a record that spans several
 lines is one. Blank rows are left out. The columns a reject file added are taken away, and the
-apostrophe that guarded a cell there is lifted (`rejects.unguarded`).
+apostrophe that guarded a cell there is lifted (`rejects.unguarded`); what it called a duplicate is
+a `Returned`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import BinaryIO
 
-from scheduler.ingest.columns import OWN_COLUMNS, is_phone_name, refuse_twins
+from scheduler.ingest.columns import (
+    CODE_COLUMN,
+    OWN_COLUMNS,
+    VALUE_COLUMN,
+    is_phone_name,
+    refuse_twins,
+)
 from scheduler.ingest.decode import Decoding, survey, text_of
 from scheduler.ingest.delimited import (
     Damaged,
@@ -18,7 +25,7 @@ from scheduler.ingest.delimited import (
     likely_delimiter,
     split_records,
 )
-from scheduler.ingest.rejects import unguarded
+from scheduler.ingest.rejects import RejectCode, Returned, unguarded
 from scheduler.ingest.workbook import is_workbook, sheet_records
 from shared.domain.template import key
 from shared.errors import Refused
@@ -46,6 +53,9 @@ class Rows:
         self._header_row, names = self._find_header()
         self._kept = [i for i, name in enumerate(names) if key(name) not in _OWN_KEYS]
         self._width = len(names)
+        keys = [key(name) for name in names]
+        own = key(CODE_COLUMN), key(VALUE_COLUMN)
+        self._verdict = tuple(map(keys.index, own)) if set(own) <= set(keys) else None
         self.header = tuple(names[index] for index in self._kept)
         refuse_twins(self.header)
         self.first = self._find_first()
@@ -60,12 +70,25 @@ class Rows:
 
     def _restored(self, cells: list[str]) -> list[str]:
         """As before the row went through a reject file; what is beyond the header stays."""
-        width, kept = self._width, self._kept
+        width, kept, restored = self._width, self._kept, cells
         if len(kept) < width:
             beyond = cells[width:]
             restored = [cells[index] for index in kept if index < len(cells)] + beyond
-            cells = Damaged(restored) if isinstance(cells, Damaged) else restored
-        return cells if isinstance(cells, Damaged) else list(map(unguarded, cells))
+        if isinstance(cells, Damaged):
+            return Damaged(restored)
+        restored = list(map(unguarded, restored))
+        return self._returned(cells, restored) if self._verdict else restored
+
+    def _returned(self, cells: list[str], restored: list[str]) -> list[str]:
+        """`restored` as it is, or as a `Returned` where the reject file says duplicate."""
+        code, value = self._verdict or (0, 0)
+        if len(cells) <= max(code, value):
+            return restored
+        if cells[code].strip().lower() != RejectCode.DUPLICATE:
+            return restored
+        returned = Returned(restored)
+        returned.value = unguarded(cells[value])
+        return returned
 
     def _find_header(self) -> tuple[int, list[str]]:
         for number, cells in enumerate(self._records(), 1):

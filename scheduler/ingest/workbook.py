@@ -28,14 +28,15 @@ def sheet_records(file: BinaryIO) -> Callable[[], Iterator[list[str]]]:
     """A function that yields every row of the first visible sheet, from the sheet's row 1.
 
     The sheet is held in memory, packed; a workbook ends at 1,048,576 rows. Raises Refused
-    not_a_csv.
+    not_a_csv, empty_file.
     """
     _refuse_bombs(file)
     file.seek(0)
     try:
         book = CalamineWorkbook.from_filelike(file)
         shown = [s.name for s in book.sheets_metadata if s.visible == SheetVisibleEnum.Visible]
-        sheet = book.get_sheet_by_name((shown or book.sheet_names)[0])
+        name = (shown or book.sheet_names)[0]
+        sheet = book.get_sheet_by_name(name)
     except PasswordError as error:
         raise Refused(
             "not_a_csv", "The workbook is protected by a password. Save it without one."
@@ -44,6 +45,12 @@ def sheet_records(file: BinaryIO) -> Callable[[], Iterator[list[str]]]:
         raise Refused(
             "not_a_csv", "The file is not a workbook that can be read. Save it as XLSX or CSV."
         ) from error
+    if not any(_text(value).strip() for row in sheet.iter_rows() for value in row):
+        raise Refused(
+            "empty_file",
+            f"The workbook's first sheet, “{name}”, is empty. Move the sheet with the rows to the "
+            "front, or save it as CSV.",
+        )
     return lambda: (list(map(_text, row)) for row in sheet.iter_rows())
 
 

@@ -48,7 +48,7 @@ def normalise(raw: str, region: str | None) -> str:
     text = _mended(_cleaned(raw))
     _refuse_several(text)
     _refuse_extension(text)
-    _refuse_letters(text)
+    _refuse_letters(text, region)
     return _e164(text, region.upper() if region else None)
 
 
@@ -166,15 +166,48 @@ def _refuse_extension(text: str) -> None:
 _WRITTEN: Final = re.compile(r"[\d+\-().\s/]+", re.ASCII)
 
 
-def _refuse_letters(text: str) -> None:
+def _refuse_letters(text: str, region: str | None) -> None:
     if _WRITTEN.fullmatch(text) and any(map(str.isdigit, text)):
         return
-    if re.search(r"\d{3}", text) and re.search(r"[a-z]", text, re.I):
-        digits = phonenumbers.convert_alpha_characters_in_number(text)
-        fix = f"Write it in digits, if these are meant: {digits}"
+    letters = "".join(dict.fromkeys(filter(str.isalpha, text)))
+    if not letters or "@" in text or not re.search(r"\d{3}", text):
+        fix = "Write it as + country code and number, such as +12025550123."
+        raise PhoneError(INVALID, "It is not a phone number.", fix)
+    if word := _vanity(text, region):
+        raise PhoneError(INVALID, "It has letters in it.", f"Is {word} meant? Write it in digits.")
+    fix = "Compare it with its source and write it in digits."
+    if sum(map(str.isalpha, text)) >= 3 and not set(letters) <= _LOOKS_LIKE.keys():
         raise PhoneError(INVALID, "It has letters in it.", fix)
-    fix = "Write it as + country code and number, such as +12025550123."
-    raise PhoneError(INVALID, "It is not a phone number.", fix)
+    raise PhoneError(INVALID, _strays(letters), fix)
+
+
+#: Typed or scanned for a digit. No number is offered for them: the wrong one texts a stranger.
+_LOOKS_LIKE: Final = {
+    **dict.fromkeys("Oo\u041e\u043e", "zero"),  # Latin and Cyrillic
+    **dict.fromkeys("lI", "one"),
+    "S": "five",
+    "B": "eight",
+    "Z": "two",
+}
+_VANITY: Final = re.compile(r"[+(\d][a-z\d().\s-]+", re.I | re.ASCII)
+
+
+def _vanity(text: str, region: str | None) -> str | None:
+    """The number a word spells on a keypad (1-800-FLOWERS), if that is one."""
+    words = re.findall(r"[a-z]+", text, re.I | re.ASCII)
+    spelt = all(len(word) >= 3 for word in words) and not set("".join(words)) <= _LOOKS_LIKE.keys()
+    if not spelt or not _VANITY.fullmatch(text):
+        return None
+    digits: str = phonenumbers.convert_alpha_characters_in_number(text)
+    return digits if _parsed(digits, region.upper() if region else None) else None
+
+
+def _strays(letters: str) -> str:
+    one = len(letters) == 1
+    found = f"There {'is a letter' if one else 'are letters'} among the digits: "
+    digits = dict.fromkeys(f"a {_LOOKS_LIKE[x]}" for x in letters if x in _LOOKS_LIKE)
+    perhaps = f" Perhaps {' and '.join(digits)}?" if digits else ""
+    return f"{found}{', '.join(letters)}.{perhaps}".replace("a eight", "an eight")
 
 
 def _e164(text: str, region: str | None) -> str:
@@ -241,6 +274,11 @@ def _why_not(text: str, digits: str, *, region: str | None) -> PhoneError:
     fix = "Compare it with its source."
     if not international and plainly_valid(f"+{digits}"):
         fix = f"If +{digits} is meant, write it with the +; otherwise compare it with its source."
+    elif not international and len(digits) > 10:
+        fix = (
+            "If it is a number of another country, write it with + and the country code, or give "
+            "that country as region, such as GB; otherwise compare it with its source."
+        )
     return PhoneError(INVALID, f"{reason}{place}.", fix)
 
 

@@ -79,7 +79,8 @@ def test_the_reject_file_is_written_and_comes_back(run, ugly, tmp_path):
     out.write_text(out.read_text("utf-8-sig").replace("1.5551E+10", "+15551230003"))
     again = run(out, "--message", "Hi {first_name}", "--json")
 
-    assert [reject["row"] for reject in json.loads(again.stdout)["rejects"]] == [4]
+    rejects = json.loads(again.stdout)["rejects"]
+    assert [(r["row"], r["code"]) for r in rejects] == [(3, "duplicate"), (4, "missing_value")]
 
 
 @pytest.mark.parametrize(
@@ -114,3 +115,76 @@ def test_a_refused_file_leaves_no_reject_file_behind(run, ugly, tmp_path):
     run(ugly, "--phone-column", "fax", "--rejects", tmp_path / "mend.csv")
 
     assert not (tmp_path / "mend.csv").exists()
+
+
+def _told(run, tmp_path, content, *arguments):
+    """What is said of such a file, in one line."""
+    file = tmp_path / "told.csv"
+    file.write_text(content)
+    return " ".join(run(file, *arguments).stdout.split())
+
+
+def test_a_duplicate_in_the_mended_file_is_not_texted_again(run, tmp_path):
+    out = tmp_path / "mend.csv"
+    content = "phone\n+15551230000\n15551230000\n1.5551E+10\n"
+
+    told = _told(run, tmp_path, content, "--rejects", out)
+    out.write_text(out.read_text("utf-8-sig").replace("1.5551E+10,4", "+15551230003,4"))
+    again = run(out, "--json")
+
+    assert "Keep its volley_ columns" in told
+    report = json.loads(again.stdout)
+    assert (report["accepted"], report["duplicates"]) == (1, 1)
+
+
+def test_without_duplicates_nothing_is_said_of_our_columns(run, tmp_path):
+    assert "volley_" not in _told(run, tmp_path, "phone\n+15551230000\n911\n")
+
+
+def test_the_longest_text_is_named_and_its_beginning_shown(run, tmp_path):
+    content = f"phone,name\n+15551230000,Ana\n+15551230001,{'Bo ' * 80}\n"
+
+    told = _told(run, tmp_path, content, "--message", "Hi {name}")
+
+    assert "Row 2 will read: Hi Ana" in told
+    assert "Row 3 is the longest (2 segments, 242 characters) and begins: Hi Bo Bo" in told
+
+
+def test_a_single_text_is_told_in_the_singular(run, tmp_path):
+    told = _told(run, tmp_path, "phone\n+15551230000\n", "--message", "Hi")
+
+    assert "It costs 1 segment." in told
+    assert "Row 2 will read: Hi" in told
+    assert "longest" not in told
+
+
+def test_values_with_braces_are_pointed_out_and_kept(run, tmp_path):
+    content = "phone,name,note\n+15551230000,Ana,{x}\n+15551230001,{first_name},\n"
+
+    told = _told(run, tmp_path, content, "--message", "Hi {name}")
+
+    assert "2 accepted, 0 rejected" in told
+    assert "1 row has braces in its values" in told
+    assert "e.g. row 3: {first_name}" in told
+
+
+def test_several_mends_for_one_code_say_whose_they_are(run, tmp_path):
+    told = _told(run, tmp_path, "phone\n555200001O\n911\n07911 123456\n")
+
+    assert "→ row 2: Compare it with its source" in told
+    assert "→ row 3: Write the whole number" in told
+    assert "→ row 4: If it is a number of another country" in told
+    assert "US numbers (see --region)" in told
+
+
+def test_one_mend_for_all_rows_names_none(run, tmp_path):
+    told = _told(run, tmp_path, "phone\n911\n112\n")
+
+    assert "→ Write the whole number" in told
+
+
+def test_of_two_columns_that_may_hold_the_number_the_other_is_named(run, tmp_path):
+    told = _told(run, tmp_path, "contact,phone\nx,+15551230000\n")
+
+    assert "Phone numbers are in “phone”" in told
+    assert "Not in “contact”: name another with --phone-column." in told

@@ -102,7 +102,9 @@ def test_suppressed_numbers_are_left_out_and_told(database):
     load(draft(guests(3)))
 
     assert [row.phone for row in loaded()] == ["+12025550000", "+12025550002"]
-    assert factories.one("SELECT code FROM reject").code == "suppressed"
+    reject = factories.one("SELECT code, reason, fix FROM reject")
+    assert reject.code == "suppressed"
+    assert all(told[0].isupper() and told.endswith(".") for told in (reject.reason, reject.fix))
     assert campaign().report["rejected"] == 1
 
 

@@ -25,9 +25,10 @@ def test_a_reject_file_has_the_rows_own_columns_and_then_why():
     header, row = csv.reader(io.StringIO(written))
     assert header == [
         "name", "phone",
-        "volley_row", "volley_column", "volley_code", "volley_reason", "volley_fix",
+        "volley_row", "volley_column", "volley_value", "volley_code", "volley_reason",
+        "volley_fix",
     ]  # fmt: skip
-    assert row[:5] == ["Ana", "1.5551E+10", "2", "phone", "ambiguous_phone"]
+    assert row[:6] == ["Ana", "1.5551E+10", "2", "phone", "1.5551E+10", "ambiguous_phone"]
 
 
 def test_uploaded_again_unmended_it_is_rejected_for_the_same_reasons():
@@ -56,6 +57,84 @@ def test_uploaded_again_mended_its_rows_are_accepted():
     assert [row.body for row in chunk.accepted] == ["Hi =Ana", "Hi Bo"]
     assert chunk.accepted[0].fields == {"phone": "+15551230000", "name": "=Ana"}
     assert chunk.rejected == []
+
+
+TWICE = "phone,name\n+15551230000,Ana\n+15551230000,Bo\n1.5551E+10,Cy\n"
+
+
+def _codes(chunks):
+    return [reject.code for chunk in chunks for reject in chunk.rejected]
+
+
+def test_a_duplicate_that_comes_back_unchanged_is_not_texted():
+    _, written = _rejects_of(TWICE)
+    mended = written.replace("1.5551E+10,Cy", "+15551230001,Cy")
+
+    (chunk,), again = _rejects_of(mended)
+    (third,), _ = _rejects_of(again)
+
+    assert [row.phone for row in chunk.accepted] == ["+15551230001"]
+    assert [(r.row, r.column, r.code) for r in chunk.rejected] == [(2, "phone", "duplicate")]
+    assert "file it came from" in chunk.rejected[0].reason
+    assert chunk.rejected[0].fix == "Leave it out, or correct the number."
+    assert _codes([third]) == ["duplicate"]
+
+
+@pytest.mark.parametrize("same", ["15551230000", "+1 (555) 123-0000", " +15551230000 "])
+def test_the_same_number_in_other_writing_is_still_the_duplicate(same):
+    _, written = _rejects_of(TWICE)
+
+    chunks, _ = _rejects_of(written.replace("'+15551230000,Bo", f"{same},Bo"))
+
+    assert _codes(chunks) == ["duplicate", "ambiguous_phone"]
+
+
+def test_a_duplicate_whose_number_was_corrected_is_judged_as_usual():
+    _, written = _rejects_of(TWICE)
+
+    (chunk,), _ = _rejects_of(written.replace("'+15551230000,Bo", "+15551230002,Bo"))
+
+    assert [(row.phone, row.fields["name"]) for row in chunk.accepted] == [("+15551230002", "Bo")]
+    assert _codes([chunk]) == ["ambiguous_phone"]
+
+
+def test_where_a_spreadsheet_spoilt_the_former_number_a_duplicate_is_not_texted():
+    _, written = _rejects_of(TWICE)
+
+    chunks, _ = _rejects_of(written.replace("phone,'+15551230000,dup", "phone,1.55512E+10,dup"))
+
+    assert _codes(chunks) == ["duplicate", "ambiguous_phone"]
+    assert "volley_code" in chunks[0].rejected[0].fix
+
+
+def test_a_duplicate_does_not_stand_in_the_way_of_another_row_of_its_file():
+    _, written = _rejects_of(TWICE)
+
+    (chunk,), _ = _rejects_of(written.replace("1.5551E+10,Cy", "+15551230000,Cy"))
+
+    assert [row.fields["name"] for row in chunk.accepted] == ["Cy"]
+    assert _codes([chunk]) == ["duplicate"]
+
+
+def test_a_duplicate_that_a_spreadsheet_spoilt_as_a_whole_is_unchanged():
+    _, written = _rejects_of(TWICE)
+
+    chunks, _ = _rejects_of(written.replace("'+15551230000", "1.55512E+10"))
+
+    assert _codes(chunks) == ["duplicate", "ambiguous_phone"]
+
+
+def test_a_reject_file_without_the_former_numbers_is_read_as_before():
+    (chunk,), _ = _rejects_of("phone,volley_code\n+15551230000,duplicate\n")
+
+    assert [row.phone for row in chunk.accepted] == ["+15551230000"]
+
+
+def test_the_former_value_is_guarded_against_spreadsheets_too():
+    _, written = _rejects_of("phone\n=1+1\n")
+
+    (row,) = csv.DictReader(io.StringIO(written))
+    assert row["volley_value"] == "'=1+1"
 
 
 @pytest.mark.parametrize(

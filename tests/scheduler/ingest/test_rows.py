@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from scheduler.ingest import open_rows
+from scheduler.ingest.rejects import Returned
 from shared.errors import Refused
 
 
@@ -17,6 +18,13 @@ def test_rows_are_numbered_as_a_spreadsheet_shows_them():
     rows = _rows('phone,note\n+1,a\n\n+2,"b\nc"\n,,\n+3,d\n')
 
     assert list(rows) == [(2, ["+1", "a"]), (4, ["+2", "b\nc"]), (6, ["+3", "d"])]
+
+
+@pytest.mark.parametrize("blank", [";;", "   ;  ; ", '"   ;  ; ;"', "\xa0;\t;", '" ";;""', '"  "'])
+def test_blanks_between_delimiters_make_a_row_no_less_blank(blank):
+    rows = _rows(f"phone;name;city\n+1;a;b\n{blank}\n+2; ;b\n")
+
+    assert list(rows) == [(2, ["+1", "a", "b"]), (4, ["+2", " ", "b"])]
 
 
 def test_a_file_can_be_read_twice():
@@ -91,6 +99,31 @@ def test_dates_and_truths_of_a_workbook_are_written_plainly():
     rows = open_rows(io.BytesIO(workbook(cells)), filename="x")
 
     assert list(rows) == [(2, ["+1", "46000.5", "TRUE"])]
+
+
+def test_a_duplicate_that_comes_back_in_a_workbook_brings_its_former_number():
+    cells = {
+        "A1": "phone", "B1": "volley_value", "C1": "volley_code",
+        "A2": 15551230000, "B2": "'+15551230000", "C2": " Duplicate ",
+        "A3": 15551230001, "B3": "911", "C3": "invalid_phone",
+    }  # fmt: skip
+
+    rows = open_rows(io.BytesIO(workbook(cells)), filename="mend.xlsx")
+
+    (_, first), (_, second) = rows
+    assert (first, second) == (["15551230000"], ["15551230001"])
+    assert isinstance(first, Returned)
+    assert first.value == "+15551230000"
+    assert not isinstance(second, Returned)
+
+
+@pytest.mark.parametrize("cells", [{}, {"A1": " ", "B3": ""}])
+def test_an_empty_first_sheet_is_named(cells):
+    with pytest.raises(Refused) as refused:
+        open_rows(io.BytesIO(workbook(cells)), filename="x.xlsx")
+
+    assert refused.value.code == "empty_file"
+    assert "“Guests”" in refused.value.message
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,28 @@ def test_a_row_rejected_for_another_fault_does_not_block_a_later_good_one():
     assert [(r.row, r.code) for r in rejected] == [(2, "missing_value"), (4, "duplicate")]
 
 
+@pytest.mark.parametrize(
+    "nothing", ["NULL", "null", "None", "nan", "NaN", " NULL ", "#N/A", "n/a", "N/A", "\\N", "<NA>"]
+)
+def test_what_programs_write_for_nothing_is_a_missing_value(nothing):
+    content = f"phone,name\n+15551230000,{nothing}\n"
+
+    accepted, rejected, _ = _validated(content, template="Hi {name}")
+    unused, _, _ = _validated(content, template="Hi you")
+
+    assert accepted == []
+    assert (rejected[0].code, rejected[0].value.strip()) == ("missing_value", nothing.strip())
+    assert nothing.strip() in rejected[0].reason
+    assert [row.body for row in unused] == ["Hi you"]
+
+
+@pytest.mark.parametrize("name", ["Null", "Nan", "none", "NA", "Mr NULL"])
+def test_a_name_or_a_word_that_resembles_nothing_is_kept(name):
+    accepted, _, _ = _validated(f"phone,name\n+15551230000,{name}\n", template="Hi {name}")
+
+    assert [row.body for row in accepted] == [f"Hi {name}"]
+
+
 def test_one_bad_byte_costs_one_row():
     good = "phone,name\n+15551230000,José\n".encode()
 

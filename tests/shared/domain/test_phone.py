@@ -122,6 +122,51 @@ def test_what_cannot_be_texted_is_invalid_and_says_why(raw, region, hint):
     assert refused.value.fix
 
 
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        ("555200001O", "There is a letter among the digits: O. Perhaps a zero?"),
+        ("+1 202 555 o123", "There is a letter among the digits: o. Perhaps a zero?"),
+        ("202555Ol23", "There are letters among the digits: O, l. Perhaps a zero and a one?"),
+        ("202 S55 O12B", "There are letters among the digits: S, O, B. "
+         "Perhaps a five and a zero and an eight?"),
+        ("202555\u041e123", "There is a letter among the digits: \u041e. Perhaps a zero?"),
+        ("202555OOO0", "There is a letter among the digits: O. Perhaps a zero?"),
+        ("202555012A", "There is a letter among the digits: A."),
+    ],
+)  # fmt: skip
+def test_a_letter_typed_for_a_digit_is_named_and_no_number_is_offered(raw, reason):
+    with pytest.raises(PhoneError) as refused:
+        normalise(raw, "US")
+
+    assert (refused.value.code, refused.value.reason) == ("invalid_phone", reason)
+    assert not any(map(str.isdigit, refused.value.fix))
+
+
+def test_the_digits_of_a_vanity_number_are_asked_about():
+    with pytest.raises(PhoneError) as refused:
+        normalise("1-800-FLOWERS", "US")
+
+    assert refused.value.fix.startswith("Is 1-800-3569377 meant?")
+
+
+@pytest.mark.parametrize("raw", ["1-800-FL0WERS", "202 555 0123 Ana", "1-800-FLOWERSHOPS"])
+def test_letters_that_spell_no_number_get_no_number_offered(raw):
+    with pytest.raises(PhoneError) as refused:
+        normalise(raw, "US")
+
+    assert refused.value.code == "invalid_phone"
+    assert not any(map(str.isdigit, refused.value.fix))
+
+
+def test_a_national_number_of_elsewhere_suggests_its_country():
+    with pytest.raises(PhoneError) as refused:
+        normalise("07911 123456", "US")
+
+    assert "another country" in refused.value.fix
+    assert "region" in refused.value.fix
+
+
 def test_a_foreign_number_without_its_plus_is_not_guessed_but_pointed_out():
     with pytest.raises(PhoneError) as refused:
         normalise("447400123456", "US")
