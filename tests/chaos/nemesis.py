@@ -128,19 +128,24 @@ def cut_connections(bench: Bench) -> Callable[[], bool]:
 @contextlib.contextmanager
 def full_disk(bench: Bench) -> Iterator[None]:
     """Every write to the ledger fails as on a full disk (SQLSTATE 53100)."""
-    with bench.engine.begin() as connection:
-        connection.exec_driver_sql(_FULL)
-        for table in _TABLES:
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER chaos_full BEFORE INSERT OR UPDATE ON {table}"
-                " FOR EACH ROW EXECUTE FUNCTION chaos_full()"
-            )
+    # A transaction for each table: one that held several would deadlock with the ledger's own.
+    _run(bench, _FULL)
+    for table in _TABLES:
+        _run(
+            bench,
+            f"CREATE TRIGGER chaos_full BEFORE INSERT OR UPDATE ON {table}"
+            " FOR EACH ROW EXECUTE FUNCTION chaos_full()",
+        )
     try:
         yield
     finally:
-        with bench.engine.begin() as connection:
-            for table in _TABLES:
-                connection.exec_driver_sql(f"DROP TRIGGER chaos_full ON {table}")
+        for table in _TABLES:
+            _run(bench, f"DROP TRIGGER chaos_full ON {table}")
+
+
+def _run(bench: Bench, statement: str) -> None:
+    with bench.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
 
 
 def _hit(pids: list[int], number: signal.Signals) -> bool:
