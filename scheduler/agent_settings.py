@@ -17,6 +17,8 @@ PROVIDERS = Literal["twilio", "vonage", "convocore", "agentphone", "bland", "stu
 AGENT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+#: A messaging service, as Twilio writes its SIDs.
+_SERVICE = re.compile(r"MG[0-9a-fA-F]{32}", re.ASCII)
 _SHORT_CODE = re.compile(r"\d{3,8}", re.ASCII)
 
 
@@ -91,7 +93,7 @@ class AgentChanges(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     senders: Annotated[list[SenderGiven], Field(max_length=1000)] | None = None
-    messaging_service_sid: Annotated[str, Field(pattern=r"^MG[0-9A-Za-z]{1,62}$")] | None = None
+    messaging_service_sid: str | None = None
     #: session starts per second, over the whole cluster
     sessions_per_second: Annotated[float, Field(ge=1, le=5, strict=True)] | None = None
     #: from when `sessions_per_second` counts; now when left out
@@ -107,6 +109,20 @@ class AgentChanges(BaseModel):
         if not isinstance(given, list):
             return given
         return [{"number": item} if isinstance(item, str) else item for item in given]
+
+    @field_validator("sessions_per_second", mode="before")
+    @classmethod
+    def _within_bounds(cls, given: Any) -> Any:
+        if isinstance(given, int | float) and not isinstance(given, bool) and not 1 <= given <= 5:
+            raise ValueError("1 to 5 session starts a second are possible")
+        return given
+
+    @field_validator("messaging_service_sid")
+    @classmethod
+    def _a_service(cls, sid: str | None) -> str | None:
+        if sid is not None and not is_service(sid):
+            raise ValueError("a messaging service's SID is MG and 32 hexadecimal digits")
+        return sid
 
     @field_validator("timezone")
     @classmethod
@@ -145,6 +161,11 @@ class NewAgent(AgentChanges):
         """Raises Refused 422 not_available for a provider of a later stage."""
         if self.provider != "twilio":
             raise not_available(f"Provider '{self.provider}'", "Use 'twilio' for now.")
+
+
+def is_service(sid: Any) -> bool:
+    """Whether this can be the SID of a messaging service."""
+    return isinstance(sid, str) and _SERVICE.fullmatch(sid) is not None
 
 
 def not_available(what: str, mend: str) -> Refused:

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from scheduler.agent_settings import is_service
+from shared import clock
 from shared.domain.campaign import Priority
 from shared.errors import Refused
 from shared.providers.registry import check_options
@@ -64,13 +66,21 @@ class CampaignSettings(BaseModel):
                 mend = ' Use "always" for now.' if name == "window" else " Leave it out for now."
                 raise Refused("not_available", f"'{name}' is not available yet.{mend}")
 
+    def refuse_what_is_over(self) -> None:
+        """Raises Refused 422 when `send_before` has passed: every message would expire at once."""
+        if self.send_before is not None and self.send_before <= clock.now():
+            raise Refused(
+                "send_before_past",
+                "'send_before' has passed, so nothing would be sent: give a later one, or none.",
+            )
+
     def checked_options(self) -> dict[str, Any]:
         """The provider's options, validated. Raises Refused 422."""
         service = self.options.get("messaging_service_sid")
-        if service is not None and not (isinstance(service, str) and service.startswith("MG")):
+        if service is not None and not is_service(service):
             raise Refused(
                 "invalid_option",
-                "Option 'messaging_service_sid' must be a SID that begins with MG.",
+                "Option 'messaging_service_sid' must be a SID: MG and 32 hexadecimal digits.",
             )
         others = {name: v for name, v in self.options.items() if name != "messaging_service_sid"}
         check_options("twilio", others, messaging_service_sid=service)

@@ -26,6 +26,8 @@ class Created(NamedTuple):
 
     campaign_id: int
     fresh: bool
+    #: what is sent, with its placeholders
+    template: str
 
 
 def create(
@@ -38,6 +40,7 @@ def create(
     template whose placeholder is no column, a file that cannot be read.
     """
     chosen.refuse_what_is_not_built()
+    chosen.refuse_what_is_over()
     with transaction() as connection:
         agents = _agents(connection, chosen.agents)
     template = _template(chosen, [agent.opener for agent in agents])
@@ -45,16 +48,8 @@ def create(
     upload_id = uploads.new(filename)
     file = _Counted(chunks)
     uploads.put(upload_id, file)
-    facts: dict[str, Any] = {
-        "name": chosen.name,
-        "mode": chosen.mode,
-        "priority": int(chosen.rank),
-        "settings": stored,
-        "fingerprint": _fingerprint(file, stored),
-        "upload_id": upload_id,
-        "send_before": chosen.send_before,
-        "scheduled_at": chosen.scheduled_at,
-    }
+    given = {"fingerprint": _fingerprint(file, stored), "upload_id": upload_id}
+    facts = _facts(chosen, stored) | given
 
     def insert(connection: Connection) -> int | None:
         uploads.seal(connection, upload_id, sha256=file.sha256.hexdigest(), size=file.size)
@@ -68,9 +63,21 @@ def create(
     if made is None:
         uploads.drop(upload_id)
         with transaction() as connection:
-            return Created(campaigns.by_fingerprint(connection, facts["fingerprint"]), fresh=False)
+            former = campaigns.by_fingerprint(connection, facts["fingerprint"])
+        return Created(former, fresh=False, template=template)
     _import(made, inline=file.lines <= INLINE_LINES)
-    return Created(made, fresh=True)
+    return Created(made, fresh=True, template=template)
+
+
+def _facts(chosen: CampaignSettings, stored: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": chosen.name,
+        "mode": chosen.mode,
+        "priority": int(chosen.rank),
+        "settings": stored,
+        "send_before": chosen.send_before,
+        "scheduled_at": chosen.scheduled_at,
+    }
 
 
 def _fingerprint(file: "_Counted", stored: dict[str, Any]) -> str:
@@ -147,6 +154,7 @@ def _template(chosen: CampaignSettings, openers: list[dict[str, Any] | None]) ->
         raise Refused(
             "opener_missing",
             "Nothing to open with: an initial prompt is never itself sent. Give the agent an "
-            "opener.template, or the campaign a 'message'.",
+            "opener.template (volley agent set ID --opener-template TEXT), or the campaign a "
+            "'message'.",
         )
     return template or ""

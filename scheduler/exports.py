@@ -10,11 +10,14 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from scheduler import standing
 from scheduler.ingest.rejects import Reject, guarded, write_rejects
 from shared.db.queries import ledger
 from shared.db.session import transaction
 from shared.errors import Refused
 
+#: Without it Excel takes UTF-8 for the code page of its machine.
+BOM: Final = "\ufeff"
 _PAGE: Final = 1000
 _COLUMNS: Final = (
     "id",
@@ -39,7 +42,8 @@ _COLUMNS: Final = (
 def messages_csv(campaign_id: int) -> Iterator[str]:
     """Each recipient's latest message, then the columns of the file they came from.
 
-    A file's column that has the name of one of ours is called `file.<name>`. Raises Refused 404.
+    They are as they were read: trimmed, the phone in E.164. A file's column that has the name of
+    one of ours is called `file.<name>`. Raises Refused 404.
     """
     own = _header(campaign_id)
     return _message_pieces(campaign_id, own)
@@ -61,7 +65,7 @@ def _header(campaign_id: int) -> list[str]:
 
 def _message_pieces(campaign_id: int, own: Sequence[str]) -> Iterator[str]:
     named = [f"file.{name}" if name in _COLUMNS else name for name in own]
-    yield _written([[*_COLUMNS, *named]])
+    yield BOM + _written([[*_COLUMNS, *named]])
     after = 0
     while True:
         with transaction() as connection:
@@ -73,7 +77,8 @@ def _message_pieces(campaign_id: int, own: Sequence[str]) -> Iterator[str]:
 
 
 def _cells(entry: ledger.Entry, own: Sequence[str]) -> list[Any]:
-    shown = entry.shown | {"sids": " ".join(part["sid"] or "" for part in entry.shown["parts"])}
+    shown = standing.told(entry)
+    shown |= {"sids": " ".join(part["sid"] or "" for part in shown["parts"])}
     ours = [shown[name] for name in _COLUMNS]
     return [*ours, *(entry.fields.get(name, "") for name in own)]
 
@@ -96,7 +101,7 @@ def _reject_pieces(campaign_id: int, own: Sequence[str]) -> Iterator[str]:
         write_rejects(out, own, rejects)
         text = out.getvalue()
         # Only the first piece keeps the header, which may itself hold line breaks.
-        yield text if first else text.removeprefix(_head(own))
+        yield BOM + text if first else text.removeprefix(_head(own))
         if len(rejects) < _PAGE:
             return
         after, first = rejects[-1].row, False

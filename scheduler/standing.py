@@ -1,21 +1,26 @@
 """What people ask to see of campaigns and messages; the HTTP API and the CLI both ask here."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from shared.db.queries import ledger, reading
+from sqlalchemy import Connection
+
+from shared.db.queries import ledger, reading, waits
 from shared.db.queries.timeline import timeline
 from shared.db.session import transaction
 from shared.errors import Refused
+from shared.providers.registry import what_it_means
+from shared.settings import settings
 
 
 def campaign(campaign_id: int) -> dict[str, Any]:
     """One campaign with its whole report. Raises Refused 404 campaign_not_found."""
     with transaction() as connection:
         found = reading.campaign(connection, campaign_id)
-    if found is None:
-        raise no_campaign(campaign_id)
-    return found
+        if found is None:
+            raise no_campaign(campaign_id)
+        return _explained(connection, [found])[0]
 
 
 def campaigns(
@@ -23,13 +28,23 @@ def campaigns(
 ) -> list[dict[str, Any]]:
     """The newest campaigns, those with an id below `before`; reports without their rejects."""
     with transaction() as connection:
-        return reading.campaigns(connection, status=status, before=before, limit=limit)
+        found = reading.campaigns(connection, status=status, before=before, limit=limit)
+        return _explained(connection, found)
 
 
 def progress(campaign_ids: Sequence[int]) -> list[dict[str, Any]]:
     """Where these campaigns stand now, without reports; those that do not exist are left out."""
     with transaction() as connection:
-        return reading.progress(connection, list(campaign_ids))
+        return _explained(connection, reading.progress(connection, list(campaign_ids)))
+
+
+def _explained(connection: Connection, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """These campaigns with why they wait and, only while something moves, the time left."""
+    certain_after = timedelta(seconds=settings().fence + settings().http_timeout[1])
+    verdict_after = timedelta(seconds=settings().reconcile_checks[-1])
+    return waits.explained(
+        connection, found, certain_after=certain_after, verdict_after=verdict_after
+    )
 
 
 def messages(
@@ -40,7 +55,7 @@ def messages(
         if ledger.header(connection, campaign_id) is None:
             raise no_campaign(campaign_id)
         found = ledger.page(connection, campaign_id, statuses=statuses, after=after, limit=limit)
-    return [entry.shown for entry in found]
+    return [told(entry) for entry in found]
 
 
 def message(message_id: int) -> dict[str, Any]:
@@ -49,14 +64,29 @@ def message(message_id: int) -> dict[str, Any]:
         entry = ledger.one(connection, message_id)
         if entry is None:
             raise Refused("message_not_found", f"There is no message {message_id}.", status=404)
-        story = timeline(connection, message_id)
-    return entry.shown | {"fields": entry.fields, "timeline": story}
+        story = timeline(connection, message_id, meaning=_meaning)
+    return told(entry) | {"fields": entry.fields, "timeline": story}
+
+
+def told(entry: ledger.Entry) -> dict[str, Any]:
+    """A message with the words for its error: a receipt brings a code without them."""
+    code, words = entry.shown["error_code"], entry.shown["error_message"]
+    if code is None or words:
+        return entry.shown
+    return entry.shown | {"error_message": _meaning(entry.provider, code)}
 
 
 def sending() -> dict[str, Any]:
     """Whether all sending is stopped: {stopped, stopped_at, stopped_by}."""
     with transaction() as connection:
         return reading.sending(connection)
+
+
+def _meaning(provider: str, code: int) -> str:
+    try:
+        return what_it_means(provider, code).sentence
+    except Refused:  # a provider whose codes nobody has written down
+        return ""
 
 
 def no_campaign(campaign_id: int) -> Refused:

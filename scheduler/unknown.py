@@ -46,6 +46,9 @@ def resolve_unknown(
     (404, 409 on a cancelled campaign).
     """
 
+    if not reason.strip():
+        raise Refused("reason_missing", "Say why you decide so: the reason stands in the audit.")
+
     def work(connection: Connection) -> int:
         row = campaigns.lock(connection, campaign_id) if 0 < campaign_id < 1 << 31 else None
         if row is None:

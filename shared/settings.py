@@ -57,7 +57,6 @@ class Settings(BaseSettings):
         env_file=os.environ.get("VOLLEY_ENV_FILE", ".env") or None,
         extra="ignore",
         env_ignore_empty=True,
-
     )
 
     database_url: SecretStr | None = None

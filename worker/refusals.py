@@ -11,6 +11,7 @@ from typing import Any, Final
 from redis import RedisError
 from sqlalchemy import Connection, text
 
+from shared.db.queries.audit import note
 from shared.db.queries.campaigns import shut_gate
 from shared.db.session import retried
 from shared.logging import get_logger
@@ -46,14 +47,14 @@ class Refusals:
         if not limit or not by_campaign:
             return
         try:
-            for campaign_id, share in self._shares(by_campaign).items():
-                if share >= limit:
-                    self._pause(campaign_id, share)
+            for campaign_id, (bad, all_) in self._lately(by_campaign).items():
+                if bad / all_ >= limit:
+                    self._pause(campaign_id, refused=bad, calls=all_)
         except RedisError as error:
             log.warning("refusals.not_counted", error=type(error).__name__)
 
-    def _shares(self, by_campaign: dict[int, list[str]]) -> dict[int, float]:
-        """The share of refusals of each campaign whose new calls hold one and that has enough."""
+    def _lately(self, by_campaign: dict[int, list[str]]) -> dict[int, tuple[int, int]]:
+        """(refused, all) last calls of each campaign whose new ones hold a refusal, if enough."""
         pipe = self._redis.pipeline(transaction=False)
         for campaign_id, calls in by_campaign.items():
             pipe.lpush(_key(campaign_id), *calls)
@@ -62,25 +63,32 @@ class Refusals:
             pipe.lrange(_key(campaign_id), 0, -1)
         lists = pipe.execute()[3::4]
         return {
-            campaign_id: calls.count("r") / len(calls)
+            campaign_id: (calls.count("r"), len(calls))
             for (campaign_id, new), calls in zip(by_campaign.items(), lists, strict=True)
             if "r" in new and len(calls) >= LEAST
         }
 
-    def _pause(self, campaign_id: int, share: float) -> None:
+    def _pause(self, campaign_id: int, *, refused: int, calls: int) -> None:
         reason = (
-            f"The provider refused {share:.0%} of the last {WINDOW} calls: look at the messages' "
-            "errors, mend the cause, then resume."
+            f"the provider refused {refused} of the last {calls} calls: look at the messages' "
+            "errors, mend the cause, then resume"
         )
 
         def work(connection: Connection) -> bool:
             paused = connection.execute(_PAUSE, {"id": campaign_id, "reason": reason}).one_or_none()
             if paused is not None:
+                note(
+                    connection,
+                    actor="volley",
+                    action="pause",
+                    subject=f"campaign:{campaign_id}",
+                    details={"reason": reason},
+                )
                 shut_gate(connection)
             return paused is not None
 
         if retried(work):
-            log.warning("campaign.paused", campaign_id=campaign_id, share=round(share, 2))
+            log.warning("campaign.paused", campaign_id=campaign_id, refused=refused, calls=calls)
         self._redis.delete(_key(campaign_id))  # a resume starts a new count
 
 

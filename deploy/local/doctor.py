@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from deploy.local.checks.account import account, public_url
 from deploy.local.checks.finding import Finding, Verdict, fail, ok, warn
+from deploy.local.checks.progress import progress, stack_line
 from deploy.local.checks.servers import database, store
 from deploy.local.running import current
 from shared.settings import Settings
@@ -49,6 +50,10 @@ def _with_settings(chosen: Settings) -> Iterator[Finding]:
     stack = current(chosen.data_dir)
     yield from database(chosen, stack)
     yield from store(chosen, stack)
+    yield stack_line(stack)
+    found = progress(chosen, stack)
+    if found is not None:
+        yield found
     yield from account(chosen)
     yield public_url(chosen)
 
@@ -75,6 +80,8 @@ def _data_dir(chosen: Settings) -> Finding:
         if os.access(parent, os.W_OK):
             return ok("data dir", f"{path}, made at the first start")
         return fail("data dir", f"{path} cannot be made", fix="set VOLLEY_DATA_DIR")
+    if not path.is_dir():
+        return fail("data dir", f"{path} is no directory", fix="set VOLLEY_DATA_DIR to one")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         return fail(
             "data dir",

@@ -39,8 +39,9 @@ def up(
 ) -> None:
     """Run the stack until a signal ends it; when this returns, everything has stopped cleanly.
 
-    Without a port it is 8080 or the next free one; port 0 takes any free one. `ready` is called once the API answers; nothing is tended while it
-    runs, so it returns quickly. Raises Refused if the stack already runs or cannot start.
+    Without a port it is 8080 or the next free one; port 0 takes any free one. `ready` is called
+    once the API answers; nothing is tended while it runs, so it returns quickly. Raises Refused if
+    the stack already runs or cannot start, or the port that was asked for is busy.
     """
     chosen = settings()
     _require_secret_key(chosen)

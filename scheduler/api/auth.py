@@ -71,11 +71,15 @@ def require(caller: Caller, role: Role) -> None:
     if caller.role < role:
         raise Refused(
             "forbidden",
-            f"This key is a {caller.role.name.lower()}'s; it takes an {role.name.lower()}'s. "
+            f"This key is {_one(caller.role)}'s; it takes {_one(role)}'s. "
             "Ask an admin for one: POST /api/keys.",
             status=403,
             details={"role": caller.role.name.lower(), "needed": role.name.lower()},
         )
+
+
+def _one(role: Role) -> str:
+    return f"{'a' if role is Role.VIEWER else 'an'} {role.name.lower()}"
 
 
 SHOWN_IN_OPENAPI = _SHOWN

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from scheduler.wording import sentence
 from shared.errors import Refused
 from shared.logging import get_logger
 
@@ -68,9 +69,9 @@ def install(app: FastAPI) -> None:
 
     async def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        code, sentence = _WORDS.get(error.status_code, _UNREADABLE)
+        code, words = _WORDS.get(error.status_code, _UNREADABLE)
         status = error.status_code if error.status_code in _WORDS else 422
-        made = answer(Refused(code, sentence, status=status))
+        made = answer(Refused(code, words, status=status))
         made.headers.update(error.headers or {})
         return made
 
@@ -111,8 +112,8 @@ def of_database(error: Exception) -> Refused:
 
 
 async def _bug(_: Request, error: Exception) -> JSONResponse:
-    sentence = "Something went wrong on our side. It was logged; trying again may help."
-    return answer(Refused("internal_error", sentence, status=500))
+    words = "Something went wrong on our side. It was logged; trying again may help."
+    return answer(Refused("internal_error", words, status=500))
 
 
 #: Steps of an error's place that are ours, not the caller's.
@@ -124,16 +125,4 @@ def _detail(error: ErrorDetails, where: str) -> dict[str, Any]:
     if error["type"] == "json_invalid":  # its place is a position in a text that has no fields
         steps = []
     field = ".".join(([where] if where else []) + steps)
-    return {"field": field, "message": _sentence(error), "type": error["type"]}
-
-
-def _sentence(error: ErrorDetails) -> str:
-    said = {
-        "missing": "This is missing; give it.",
-        "extra_forbidden": "There is no such field; leave it out.",
-        "json_invalid": "The body is not JSON.",
-        "model_attributes_type": "A JSON object is expected here.",
-        "value_error": error["msg"].removeprefix("Value error, "),
-    }.get(error["type"], error["msg"])
-    sentence = said[:1].upper() + said[1:]
-    return sentence if sentence.endswith((".", "!")) else f"{sentence}."
+    return {"field": field, "message": sentence(error), "type": error["type"]}

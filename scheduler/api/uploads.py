@@ -85,7 +85,7 @@ async def _form(request: Request) -> FormData:
     except HTTPException as error:
         raise Refused(
             "invalid_multipart",
-            f"The form cannot be read: {error.detail}. Let your HTTP client build it.",
+            f"The form cannot be read: {error.detail.rstrip('.')}. Let your HTTP client build it.",
         ) from None
 
 

@@ -1,5 +1,6 @@
 """`volley campaign`, once it has run: retry, decide, export, look back."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,23 @@ def retry_failed(campaign_id: CampaignId, *, json_output: JsonOutput = False) ->
     if json_output:
         output.print_json(standing.campaign(campaign_id) | {"retried": retried})
     else:
-        output.say(f"Campaign {campaign_id}: {retried:,} messages are tried again.")
+        output.say(f"Campaign {campaign_id}: {_tried_again(campaign_id, retried)}")
+
+
+def _tried_again(campaign_id: int, retried: int) -> str:
+    from scheduler import standing
+
+    if retried:
+        are = "is" if retried == 1 else "are"
+        return f"{output.several(retried, 'message')} {are} tried again."
+    counts = standing.campaign(campaign_id)["counts"]
+    failed = sum(counts.get(status, 0) for status in ("failed", "undelivered"))
+    if not failed:
+        return f"nothing to try again: no message of it has failed ({output.counted(counts)})."
+    return (
+        f"nothing is tried again: the {output.several(failed, 'failure')} would fail the same way "
+        f"(why: volley campaign export {campaign_id}, columns error_code and error_message)."
+    )
 
 
 def resolve_unknown(
@@ -44,7 +61,10 @@ def resolve_unknown(
     if json_output:
         output.print_json(standing.campaign(campaign_id) | {"resolved": count})
     else:
-        output.say(f"Campaign {campaign_id}: {count:,} unknown messages are now {resolved}.")
+        became = "sent again" if resolved == "resend" else "failed"
+        are = "is" if count == 1 else "are"
+        messages = output.several(count, "unknown message")
+        output.say(f"Campaign {campaign_id}: {messages} {are} now {became}.")
 
 
 def export(
@@ -65,8 +85,9 @@ def export(
 
     pieces = exports.rejects_csv(campaign_id) if rejects else exports.messages_csv(campaign_id)
     if out is None:
+        seen = sys.stdout.isatty()  # a mark for spreadsheets, and nothing for a person's eye
         for piece in pieces:
-            typer.echo(piece, nl=False)
+            typer.echo(piece.removeprefix(exports.BOM) if seen else piece, nl=False)
         return
     with out.open("w", encoding="utf-8", newline="") as file:
         file.writelines(pieces)

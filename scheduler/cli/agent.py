@@ -28,6 +28,21 @@ AccountSid = Annotated[str | None, typer.Option(help="Of an account of its own (
 AuthToken = Annotated[
     str | None, typer.Option(help="The account's; “-” reads it from stdin, which nobody sees.")
 ]
+#: What the fields of an agent are called on the command line.
+_OPTIONS = {
+    "id": "AGENT_ID",
+    "senders": "--sender",
+    "messaging_service_sid": "--messaging-service",
+    "sessions_per_second": "--rate",
+    "effective_at": "--effective-at",
+    "status": "--status",
+    "name": "--name",
+    "timezone": "--timezone",
+    "opener": "--opener-template",
+    "account_sid": "--account-sid",
+    "auth_token": "--auth-token",
+    "api_url": "--api-url",
+}
 ApiUrl = Annotated[str | None, typer.Option(help="Where the account's API is, if elsewhere.")]
 
 
@@ -62,7 +77,8 @@ def add(  # noqa: PLR0913  (a command's options are its arguments)
         opener=_opener(opener_template),
         provider_settings=_account(account_sid, auth_token, api_url),
     )
-    made = agents.create(NewAgent.model_validate(given | {"id": agent_id}), actor=output.actor())
+    new = output.checked(NewAgent, given | {"id": agent_id}, options=_OPTIONS)
+    made = agents.create(new, actor=output.actor())
     _answer(made, json_output=json_output)
 
 
@@ -107,7 +123,7 @@ def change(  # noqa: PLR0913  (a command's options are its arguments)
     )
     if not given:
         raise typer.BadParameter("nothing to change: give an option, such as --rate 3.")
-    changes = AgentChanges.model_validate(given)
+    changes = output.checked(AgentChanges, given, options=_OPTIONS)
     changed = agents.change(agent_id, changes, actor=output.actor())
     _answer(changed, json_output=json_output)
 
@@ -172,4 +188,11 @@ def _from(agent: dict[str, Any]) -> str:
 
 
 def _held(agent: dict[str, Any]) -> str:
-    return "; ".join(f"{hold['scope']} {hold['code']}: {hold['fix']}" for hold in agent["holds"])
+    return "; ".join(map(_hold, agent["holds"]))
+
+
+def _hold(hold: dict[str, Any]) -> str:
+    subject = hold.get("subject", "")
+    whom = f" +{subject}" if hold["scope"] == "country" else f" {subject}" if subject else ""
+    end = f" until {hold['until']}" if hold["until"] else ""
+    return f"{hold['scope']}{whom}, error {hold['code']}{end}: {hold['fix']}"

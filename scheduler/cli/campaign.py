@@ -13,6 +13,21 @@ from scheduler.cli.output import JsonOutput
 app = typer.Typer(help="Upload, launch and watch campaigns.", no_args_is_help=True)
 
 
+#: What the fields of a campaign are called on the command line.
+_OPTIONS = {
+    "name": "--name",
+    "agent_ids": "--agent",
+    "message": "--message",
+    "initial_prompt": "--prompt",
+    "window": "--window",
+    "region": "--region",
+    "phone_column": "--phone-column",
+    "priority": "--priority",
+    "send_before": "--send-before",
+    "scheduled_at": "--scheduled-at",
+}
+
+
 @app.command()
 def create(  # noqa: PLR0913  (a command's options are its arguments)
     file: Annotated[
@@ -50,6 +65,10 @@ def create(  # noqa: PLR0913  (a command's options are its arguments)
     """
     if message is None and prompt is None:
         raise typer.BadParameter("give --message TEXT or --prompt TEXT: what shall it say?")
+    if message is not None and prompt is not None:
+        raise typer.BadParameter(
+            "give --message or --prompt, not both: with a prompt the agent's opener is sent."
+        )
     given = {
         "name": name or file.stem,
         "agent_ids": agent,
@@ -64,6 +83,8 @@ def create(  # noqa: PLR0913  (a command's options are its arguments)
         "scheduled_at": scheduled_at,
     }
     campaign_id = _uploaded(file, given, quiet=json_output)
+    if not launch and not json_output:
+        telling.next_step(campaign_id)
     if launch:
         _launched(campaign_id, quiet=json_output)
     if watch:
@@ -84,7 +105,10 @@ def list_campaigns(
     Example: volley campaign list --status running
     """
     from scheduler import standing
+    from shared.domain.campaign import CampaignStatus
 
+    if status and status not in set(CampaignStatus):
+        raise typer.BadParameter(f"--status is one of: {', '.join(CampaignStatus)}.")
     found = standing.campaigns(status=status, limit=limit)
     if json_output:
         output.print_json(found)
@@ -101,7 +125,9 @@ def list_campaigns(
             )
             for c in found
         ],
-        none="No campaign yet: volley campaign create FILE --agent ID --message TEXT",
+        none=f"No campaign is {status}: volley campaign list shows them all"
+        if status
+        else "No campaign yet: volley campaign create FILE --agent ID --message TEXT",
     )
 
 
@@ -178,9 +204,8 @@ def _uploaded(file: Path, given: dict[str, Any], *, quiet: bool) -> int:
     from scheduler import creation
     from scheduler.campaign_settings import CampaignSettings
 
-    chosen = CampaignSettings.model_validate(
-        {name: value for name, value in given.items() if value is not None}
-    )
+    said = {name: value for name, value in given.items() if value is not None}
+    chosen = output.checked(CampaignSettings, said, options=_OPTIONS)
     with file.open("rb") as source:
         created = creation.create(
             filename=file.name,
@@ -192,6 +217,8 @@ def _uploaded(file: Path, given: dict[str, Any], *, quiet: bool) -> int:
         if not created.fresh:
             output.say("This file with these options was uploaded before:")
         telling.tell(created.campaign_id)
+        if chosen.mode == "agent":
+            output.say(f"  The opener is the agent's template: {output.plain(created.template)}")
     return created.campaign_id
 
 

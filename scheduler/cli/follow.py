@@ -11,6 +11,8 @@ from rich.text import Text
 
 #: Seconds between two looks.
 EVERY = 0.5
+#: Seconds between two reasons.
+READING = 10.0
 _UNSENT = ("draft", "planned", "ready", "sending")
 _COLOURS = {
     "delivered": "green",
@@ -39,13 +41,15 @@ def follow(
             c["id"]: progress.add_task(escape(c["name"]), total=None, states={}) for c in read()
         }
         printed = 0.0
+        reasons = _Reasons(console)
         while True:
             shown = read()
+            reasons.tell(shown)
             for campaign in shown:
                 _update(progress, tasks[campaign["id"]], campaign)
             if not console.is_terminal and time.monotonic() - printed > 5:
                 printed = time.monotonic()
-                console.print(" | ".join(map(line, shown)), markup=False)
+                console.print(" | ".join(map(line, shown)), markup=False, soft_wrap=True)
             if all(not _open(campaign) for campaign in shown) and done():
                 return True
             if time.monotonic() > deadline:
@@ -88,6 +92,27 @@ def _progress(console: Console) -> Progress:
         disable=not console.is_terminal,
         refresh_per_second=4,
     )
+
+
+class _Reasons:
+    """Says why campaigns wait, each reason once and not more often than a person reads."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said: dict[Any, str] = {}
+        self._last = float("-inf")
+
+    def tell(self, shown: list[Shown]) -> None:
+        """Print what is new, above the bars."""
+        if time.monotonic() - self._last < READING:
+            return
+        for campaign in shown:
+            reason = campaign.get("reason") or ""
+            if reason and reason != self._said.get(campaign["id"]):
+                words = f"{campaign['name']}: {reason}"
+                self._console.print(words, markup=False, soft_wrap=True)
+                self._last = time.monotonic()
+            self._said[campaign["id"]] = reason
 
 
 class _Pace(ProgressColumn):

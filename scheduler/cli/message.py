@@ -23,12 +23,14 @@ def message(
     if json_output:
         output.print_json(found)
         return
-    error = f": {found['error_message']}" if found["error_message"] else ""
+    error = f": {found['error_message'].rstrip('.')}" if found["error_message"] else ""
     output.say(
         f"Message {message_id} to {found['to']}, row {found['row']} of campaign "
         f"{found['campaign_id']}, is {found['status']}{error}."
     )
     output.say(f"  {_size(found)}, by agent {found['agent_id']}")
+    for line in (found["body"] or "").splitlines():
+        output.say(f"  | {output.plain(line)}")
     output.print_table(
         ("AT", "WHAT"),
         [(entry["at"], entry["text"]) for entry in found["timeline"]],
@@ -39,6 +41,5 @@ def message(
 def _size(found: dict[str, Any]) -> str:
     if found["body"] is None:
         return "not composed yet"
-    parts = len(found["parts"])
-    noun = "part" if parts == 1 else "parts"
-    return f"{parts} {noun}, {found['segments']} segments, {found['encoding']}"
+    segments = output.several(found["segments"], "segment")
+    return f"{output.several(len(found['parts']), 'part')}, {segments}, {found['encoding']}"

@@ -3,9 +3,14 @@
 import getpass
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+M = TypeVar("M", bound="BaseModel")
 
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 
@@ -37,7 +42,7 @@ def note(sentence: str) -> None:
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, none: str) -> None:
     """Columns as wide as they need to be, never cut; the sentence `none` if there are no rows."""
-    cells = [[_plain(cell) for cell in row] for row in rows]
+    cells = [[plain(cell) for cell in row] for row in rows]
     if not cells:
         say(none)
         return
@@ -54,6 +59,31 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{counts[s]:,} {s}" for s in MessageStatus if counts.get(s)) or "no messages"
 
 
+def several(count: int, noun: str) -> str:
+    """`1 segment`, `1,200 segments`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def checked(model: type[M], given: Mapping[str, Any], *, options: Mapping[str, str]) -> M:
+    """`given` as a `model`; `options` are the names of the fields on the command line.
+
+    Raises BadParameter with the sentence the API would say. A value may be secret: none is shown.
+    """
+    from pydantic import ValidationError
+
+    from scheduler.wording import sentence
+
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        places = [str(step) for step in first["loc"]]
+        field = next((name for name in reversed(places) if name in options), "".join(places[:1]))
+        called = options.get(field, field)
+        said = f"{called}: {sentence(first)}" if called else sentence(first)
+        raise typer.BadParameter(said) from None
+
+
 def duration(seconds: float | None) -> str:
     """`4 min 10 s`; empty when it is not known."""
     if seconds is None:
@@ -68,7 +98,7 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min"
 
 
-def _plain(cell: object) -> str:
+def plain(cell: object) -> str:
     """A cell on one line, without what would move the cursor."""
     text = "" if cell is None else str(cell)
     return "".join(char if char.isprintable() else " " for char in text)

@@ -4,11 +4,17 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
 from scheduler import standing
+from scheduler.cli import output
 from scheduler.cli.follow import EVERY, follow
 from shared.domain.message import MessageStatus
 
 _ENDED: Final = frozenset({"finished", "cancelled"})
+#: Seconds that a database may be away while somebody watches.
+PATIENCE: Final = 120.0
 #: A message in one of these still waits for its receipt.
 _WAITING: Final = (MessageStatus.ACCEPTED, MessageStatus.SENT)
 
@@ -24,7 +30,7 @@ def watch(
     quietness = _Quietness(settle)
 
     def read() -> list[Any]:
-        found = standing.progress(campaign_ids)
+        found = _patiently(campaign_ids)
         quietness.notice([campaign["counts"] for campaign in found])
         return found
 
@@ -33,7 +39,23 @@ def watch(
             time.sleep(EVERY)
     else:
         follow(read, done=quietness.reached)
-    return standing.progress(campaign_ids)
+    return _patiently(campaign_ids)
+
+
+def _patiently(campaign_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Where they stand. A database that is away is waited for; then its own error is raised."""
+    deadline = time.monotonic() + PATIENCE
+    told = False
+    while True:
+        try:
+            return standing.progress(campaign_ids)
+        except (OperationalError, InterfaceError, PoolTimeout):
+            if time.monotonic() > deadline:
+                raise
+        if not told:
+            output.note("The database does not answer; the campaign is unharmed. Waiting for it …")
+            told = True
+        time.sleep(EVERY)
 
 
 class _Quietness:

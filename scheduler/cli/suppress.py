@@ -26,7 +26,9 @@ def add(
     """
     from scheduler import suppressions
 
-    given = suppressions.NewSuppression(number=number, reason=reason)
+    options = {"number": "NUMBER", "reason": "--reason"}
+    told = {"number": number, "reason": reason}
+    given = output.checked(suppressions.NewSuppression, told, options=options)
     added, fresh = suppressions.add(given, actor=output.actor())
     if json_output:
         output.print_json(added | {"added": fresh})
@@ -71,7 +73,9 @@ def import_file(
     if json_output:
         output.print_json(asdict(done))
     else:
-        output.say(f"{done.added:,} numbers suppressed, {done.already:,} were before.")
+        output.say(
+            f"{output.several(done.added, 'number')} suppressed, {done.already:,} were before."
+        )
         for rejected in done.rejected[:20]:
             output.note(f"row {rejected['row']}: {rejected['reason']} {rejected['fix']}")
         if len(done.rejected) > 20:

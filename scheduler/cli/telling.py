@@ -17,13 +17,12 @@ def tell(campaign_id: int) -> None:
     from scheduler import standing
 
     campaign = standing.campaign(campaign_id)
-    reason = f": {campaign['reason']}" if campaign["reason"] else ""
+    reason = f": {campaign['reason'].rstrip('.')}" if campaign["reason"] else ""
     output.say(f"Campaign {campaign_id} “{campaign['name']}” is {campaign['status']}{reason}.")
     report = campaign["report"]
     if report is not None:
         output.say(
-            f"  {report['accepted']:,} of {report['rows']:,} rows accepted, "
-            f"{campaign['segments']:,} segments"
+            f"  {report['accepted']:,} of {report['rows']:,} rows accepted, {_segments(campaign)}"
         )
         if report["rejected"]:
             output.say(
@@ -31,9 +30,26 @@ def tell(campaign_id: int) -> None:
                 f"volley campaign export {campaign_id} --rejects --out mend.csv"
             )
     output.say(f"  {output.counted(campaign['counts'])}")
+    if campaign["scheduled_at"] and campaign["status"] in ("draft", "ready", "scheduled"):
+        when = "starts" if campaign["status"] == "scheduled" else "once launched, starts"
+        output.say(f"  {when} at {campaign['scheduled_at']}")
     if campaign["eta_seconds"]:
         left = output.duration(campaign["eta_seconds"])
         output.say(f"  {left} left at {campaign['rate']:g} a second")
+
+
+def _segments(campaign: dict[str, Any]) -> str:
+    if campaign["counts"].get("planned") and not campaign["segments"]:
+        return "to be composed"
+    return output.several(campaign["segments"], "segment")
+
+
+def next_step(campaign_id: int) -> None:
+    """What is to be done with a campaign that was uploaded and not launched."""
+    from scheduler import standing
+
+    if standing.campaign(campaign_id)["status"] in ("draft", "ready"):
+        output.say(f"  Launch it: volley campaign launch {campaign_id} --watch")
 
 
 def details(noted: dict[str, Any]) -> str:

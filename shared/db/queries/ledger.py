@@ -16,7 +16,7 @@ _MESSAGES = """
     SELECT m.id, m.campaign_id, r.row, r.phone, r.fields, m.round, m.latest, m.status, m.attempts,
            m.error_code, m.error_message, m.part, cardinality(m.cuts) + 1 AS parts, m.segments,
            m.encoding, m.body, m.created_at, m.sent_at, m.delivered_at, m.due_at, m.sender,
-           a.id AS agent_id
+           a.id AS agent_id, a.provider
     FROM message m
     JOIN recipient r ON r.id = m.recipient_id
     JOIN agent a ON a.key = m.agent_key
@@ -43,6 +43,7 @@ class Entry:
 
     shown: dict[str, Any]
     fields: dict[str, str]
+    provider: str
 
 
 def page(
@@ -77,7 +78,7 @@ def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> list[Entry]:
     latest: dict[int, dict[int, Row[Any]]] = defaultdict(dict)
     for part in connection.execute(_PARTS, {"ids": [row.id for row in rows]}):
         latest[part.message_id][part.part] = part
-    return [Entry(_shown(row, latest[row.id]), row.fields) for row in rows]
+    return [Entry(_shown(row, latest[row.id]), row.fields, row.provider) for row in rows]
 
 
 def _shown(row: Row[Any], latest: dict[int, Row[Any]]) -> dict[str, Any]:

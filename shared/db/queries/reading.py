@@ -24,8 +24,18 @@ _COLUMNS = """
     LEFT JOIN LATERAL (
         SELECT array_agg(a.id ORDER BY a.key) AS agent_ids,
                sum(CASE WHEN a.next_rate_at <= now() THEN a.next_rate ELSE a.rate END)
-                   FILTER (WHERE a.status = 'active') AS rate
-        FROM lane JOIN agent a ON a.key = lane.agent_key WHERE lane.campaign_id = c.id
+                   FILTER (WHERE a.status = 'active' AND NOT held) AS rate
+        FROM lane JOIN agent a ON a.key = lane.agent_key CROSS JOIN LATERAL (
+            SELECT EXISTS (SELECT 1 FROM hold WHERE hold.agent_key = a.key AND lifted_at IS NULL
+                AND scope IN ('agent', 'account') AND (until IS NULL OR until > now()))
+            OR (a.messaging_service_sid IS NULL
+                AND c.settings #>> '{{options,messaging_service_sid}}' IS NULL
+                AND NOT EXISTS (SELECT 1 FROM sender s WHERE s.agent_key = a.key AND NOT EXISTS (
+                    SELECT 1 FROM hold WHERE hold.agent_key = a.key AND scope = 'sender'
+                        AND subject = s.number AND lifted_at IS NULL
+                        AND (until IS NULL OR until > now())))) AS held
+        ) h
+        WHERE lane.campaign_id = c.id
     ) l ON true
 """
 _ONE = text(_COLUMNS.format(report="c.report") + " WHERE c.id = :id")
@@ -80,8 +90,13 @@ def instant(value: datetime | None) -> str | None:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
 
 
+def spoken(value: datetime) -> str:
+    """An instant in a sentence: `2026-11-20 17:10 UTC`."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def _shown(row: Row[Any]) -> dict[str, Any]:
-    """`rate` is what its active agents may start a second together, 0 while nothing is sent.
+    """`rate` is what its agents that may speak start a second together, 0 while nothing is sent.
 
     `eta_seconds` is that rate's time for what is left. Recipients are dealt in proportion to the
     agents' rates, so all agents end together; an agent shared with other campaigns takes longer.
@@ -93,7 +108,7 @@ def _shown(row: Row[Any]) -> dict[str, Any]:
         "id": row.id,
         "name": row.name,
         "status": row.status,
-        "reason": row.reason or (_why_nothing_goes(row) if running else None),
+        "reason": row.reason,
         "report": row.report,
         "counts": row.counts,
         "segments": row.segments,
@@ -108,11 +123,3 @@ def _shown(row: Row[Any]) -> dict[str, Any]:
         "send_before": instant(row.send_before),
         "scheduled_at": instant(row.scheduled_at),
     }
-
-
-def _why_nothing_goes(row: Row[Any]) -> str | None:
-    if row.stopped:
-        return "all sending is stopped: start it again with POST /api/sending/start"
-    if not row.rate:
-        return "every agent of it is paused: mend what holds them, then set them active"
-    return None

@@ -132,12 +132,21 @@ _REFUSE = text(f"""
     RETURNING m.id
 """)
 
+# What was seen is kept as an event too: a verdict writes over the attempt's own words.
 _DOUBT = text("""
-    UPDATE attempt a SET outcome = 'ambiguous', error_code = g.code, error_message = g.sentence,
-        http_status = g.http, recorded_at = clock_timestamp()
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:sentences AS text[]),
-        CAST(:codes AS int[]), CAST(:https AS int[])) AS g(message_id, token, sentence, code, http)
-    WHERE a.message_id = g.message_id AND a.token = g.token AND a.status = 'sending'
+    WITH seen AS (
+        UPDATE attempt a SET outcome = 'ambiguous', error_code = g.code, error_message = g.sentence,
+            http_status = g.http, recorded_at = clock_timestamp()
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:sentences AS text[]),
+            CAST(:codes AS int[]), CAST(:https AS int[]))
+            AS g(message_id, token, sentence, code, http)
+        WHERE a.message_id = g.message_id AND a.token = g.token AND a.status = 'sending'
+          AND a.outcome IS DISTINCT FROM 'ambiguous'
+        RETURNING a.message_id, a.part, a.n, a.error_message, a.error_code, a.http_status
+    )
+    INSERT INTO event (message_id, kind, details)
+    SELECT message_id, 'ambiguous', jsonb_build_object('part', part, 'attempt', n, 'text',
+        error_message, 'error_code', error_code, 'http_status', http_status) FROM seen
 """)
 
 _UNKNOWN = text("""
@@ -150,7 +159,11 @@ _UNKNOWN = text("""
     ), parked AS (
         UPDATE attempt a SET status = 'unknown', check_at = NULL
         FROM held WHERE a.message_id = held.id AND a.token = held.token AND a.status = 'sending'
-        RETURNING a.message_id
+        RETURNING a.message_id, a.part, a.n
+    ), noted AS (
+        INSERT INTO event (message_id, kind, details)
+        SELECT message_id, 'unknown', jsonb_build_object('part', part, 'attempt', n, 'text',
+            'it may have gone: no callback, not listed, and no proof that it did not') FROM parked
     )
     UPDATE message m SET status = 'unknown',
         error_message = 'it may have gone: no callback, not listed, and no proof that it did not'

@@ -1,12 +1,13 @@
 """One message's story: its calls, what the provider said, what was decided, in order of time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from shared.db.queries.reading import instant
+from shared import clock
+from shared.db.queries.reading import instant, spoken
 
 _ATTEMPTS = text("SELECT * FROM attempt WHERE message_id = :id ORDER BY part, n")
 _CALLBACKS = text("""
@@ -15,29 +16,41 @@ _CALLBACKS = text("""
 """)
 _EVENTS = text("SELECT id, at, kind, details FROM event WHERE message_id = :id ORDER BY id")
 
+#: Events that speak of one call.
+_OF_A_CALL = ("ambiguous", "unknown")
 #: When it happened, and the entry without `at`.
 _Timed = tuple[datetime, dict[str, Any]]
 
 
-def timeline(connection: Connection, message_id: int) -> list[dict[str, Any]]:
+def timeline(
+    connection: Connection, message_id: int, *, meaning: Callable[[str, int], str]
+) -> list[dict[str, Any]]:
     """Entries {at, kind, text, …}: `text` is for an operator, the rest for programs.
 
-    Kinds: claimed, the outcome of a call in a word, callback, and the decisions' own.
+    Kinds: claimed, the outcome of a call in a word, callback, and the decisions' own. `meaning`
+    gives the sentence of a provider's error code.
     """
     found: list[_Timed] = []
     attempts = connection.execute(_ATTEMPTS, {"id": message_id}).fetchall()
+    events = connection.execute(_EVENTS, {"id": message_id}).fetchall()
+    doubted = {_call(event.details) for event in events if event.kind == "ambiguous"}
     for attempt in attempts:
-        found += _attempt(attempt)
+        told = attempt.outcome == "ambiguous" and (attempt.part, attempt.n) in doubted
+        found += _attempt(attempt, told=told)
     numbers = {attempt.token: attempt.n for attempt in attempts}
     for callback in connection.execute(_CALLBACKS, {"id": message_id}):
-        found.append(_callback(callback, numbers.get(callback.token)))
-    for event in connection.execute(_EVENTS, {"id": message_id}):
-        found.append(_event(event))
+        found.append(_callback(callback, numbers.get(callback.token), meaning))
+    found += map(_event, events)
     found.sort(key=lambda timed: timed[0])
     return [{"at": instant(at), **entry} for at, entry in found]
 
 
-def _attempt(row: Row[Any]) -> Iterator[_Timed]:
+def _call(details: dict[str, Any]) -> tuple[Any, Any]:
+    return details.get("part"), details.get("attempt")
+
+
+def _attempt(row: Row[Any], *, told: bool) -> Iterator[_Timed]:
+    """The claim, the look to come, and the outcome unless an event has `told` it."""
     facts = {"part": row.part, "attempt": row.n}
     called = f"Part {row.part + 1}, attempt {row.n}"
     sender = f", from {row.sender}" if row.sender else ""
@@ -52,9 +65,12 @@ def _attempt(row: Row[Any]) -> Iterator[_Timed]:
         },
     )
     if row.check_at is not None and row.status == "sending":
-        text_ = f"{called}: no outcome yet; the provider is asked about it now."
+        looked = f"it will be looked for at {spoken(row.check_at)}"
+        if row.check_at <= clock.now():
+            looked = "it is about to be looked for"
+        text_ = f"{called}: no outcome yet; {looked}."
         yield row.check_at, {"kind": "check", "text": text_, **facts}
-    if row.recorded_at is None:
+    if row.recorded_at is None or told:
         return
     yield (
         row.recorded_at,
@@ -65,22 +81,29 @@ def _attempt(row: Row[Any]) -> Iterator[_Timed]:
             "sid": row.sid,
             "status": row.status,
             "http_status": row.http_status,
-            "error_code": row.error_code,
+            "error_code": None if _accepted(row) else row.error_code,
         },
     )
+
+
+def _accepted(row: Row[Any]) -> bool:
+    """Whether the call was taken: then an error came later, by callback, and is told there."""
+    return "accepted" in (row.outcome or "")
 
 
 def _outcome(row: Row[Any]) -> str:
     words = row.outcome or row.status
     as_sid = f" as {row.sid}" if row.sid else ""
-    return f"{words}{as_sid}{_error(row.error_code, row.error_message)}."
+    error = "" if _accepted(row) else _error(row.error_code, row.error_message)
+    return f"{words}{as_sid}{error}."
 
 
-def _callback(row: Row[Any], attempt: int | None) -> _Timed:
+def _callback(row: Row[Any], attempt: int | None, meaning: Callable[[str, int], str]) -> _Timed:
+    error = _error(row.error_code, meaning(row.provider, row.error_code)) if row.error_code else ""
     late = "" if row.applied else " (not applied yet)"
     return row.received_at, {
         "kind": "callback",
-        "text": f"{row.provider} reports {row.status}{_error(row.error_code, None)}{late}.",
+        "text": f"{row.provider} reports {row.status}{error}{late}.",
         "part": row.part,
         "attempt": attempt,
         "sid": row.sid,
@@ -92,7 +115,10 @@ def _callback(row: Row[Any], attempt: int | None) -> _Timed:
 def _event(row: Row[Any]) -> _Timed:
     by = row.details.get("by")
     said = row.details.get("text") or (f"{row.kind} at the {by}" if by == "claim" else row.kind)
-    return row.at, {"kind": row.kind, "text": f"{said}.", "details": row.details}
+    part, attempt = _call(row.details)
+    if row.kind in _OF_A_CALL and attempt is not None:
+        said = f"Part {part + 1}, attempt {attempt}: {row.kind}: {said}"
+    return row.at, {"kind": row.kind, "text": f"{said.rstrip('.')}.", "details": row.details}
 
 
 def _error(code: int | None, sentence: str | None) -> str:

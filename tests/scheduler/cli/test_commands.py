@@ -228,7 +228,8 @@ def test_an_option_that_cannot_be_is_bad_usage(capsys: pytest.CaptureFixture[str
 
     captured = capsys.readouterr()
     assert code == 2
-    assert captured.err.startswith("volley: sessions_per_second: ")
+    assert "--rate: 1 to 5 " in captured.err
+    assert captured.err.count("\n") == 1
 
 
 def test_an_export_goes_to_stdout_or_to_a_file(
@@ -244,7 +245,8 @@ def test_an_export_goes_to_stdout_or_to_a_file(
     assert run(["campaign", "export", number, "--rejects", "--out", str(mend)]) == 0
 
     assert len(printed.splitlines()) == 3
-    assert mend.read_text().startswith("phone,name,volley_row")
+    assert printed.startswith("\ufeffid,row,to")
+    assert mend.read_bytes().startswith(b"\xef\xbb\xbfphone,name,volley_row")
 
 
 def test_an_agent_is_changed_and_its_secret_is_not_in_the_process_list(

@@ -1,0 +1,147 @@
+"""What people are told of campaigns and messages: why they wait, and what became of each call."""
+
+from datetime import timedelta
+
+import pytest
+
+from scheduler import standing
+from shared.db.queries.agents import NewHold, hold
+from shared.db.session import transaction
+from tests.support import factories
+from tests.support.ledger import Scene, doubt, park, proved_not_gone
+
+
+@pytest.fixture
+def scene(database: str) -> Scene:
+    return Scene()
+
+
+def held(scene: Scene, scope: str, subject: str = "", *, seconds: float | None = 3600) -> None:
+    new = NewHold(scene.agent, scope, subject, 21408, seconds, "Enable the country.")
+    with transaction() as connection:
+        hold(connection, new)
+
+
+def texts(message_id: int) -> list[str]:
+    return [entry["text"] for entry in standing.message(message_id)["timeline"]]
+
+
+def test_a_held_country_is_named_with_its_calling_code_and_leaves_no_false_end(
+    scene: Scene,
+) -> None:
+    scene.message()
+    before = standing.campaign(scene.campaign)
+
+    held(scene, "country", "+447700900123")
+    factories.change("UPDATE message SET due_at = now() + interval '1 h'")
+    after = standing.campaign(scene.campaign)
+
+    assert (before["reason"], before["eta_seconds"] is None) == (None, False)
+    assert after["eta_seconds"] is None
+    assert "texts to +44 held by error 21408 until 20" in after["reason"]
+    assert after["reason"].endswith("UTC: Enable the country")
+
+
+def test_a_hold_of_the_account_takes_its_agents_out_of_the_pace(scene: Scene) -> None:
+    scene.message()
+
+    held(scene, "account", seconds=60)
+    shown = standing.campaigns(status="running")[0]
+
+    assert (shown["rate"], shown["eta_seconds"]) == (0, None)
+    assert "its account held by error 21408" in shown["reason"]
+
+
+def test_an_agent_whose_senders_are_all_held_adds_nothing_to_the_pace(scene: Scene) -> None:
+    scene.message()
+    numbers = [row.number for row in factories.rows("SELECT number FROM sender ORDER BY key")]
+
+    held(scene, "sender", numbers[0])
+    one = standing.campaign(scene.campaign)["rate"]
+    held(scene, "sender", numbers[1])
+    shown = standing.campaign(scene.campaign)
+
+    assert one > 0
+    assert (shown["rate"], shown["eta_seconds"]) == (0, None)
+    assert f"sender {numbers[1]} held by error 21408" in shown["reason"]
+
+
+def test_a_long_queue_of_holds_is_counted_and_not_listed(scene: Scene) -> None:
+    scene.message()
+    for number in ("+447700900123", "+33612345678", "+4915123456789", "+390612345678", "+34600"):
+        held(scene, "country", number)
+
+    reason = standing.campaign(scene.campaign)["reason"]
+
+    assert reason.count("error 21408") == 3
+    assert "2 more holds: 'volley agent list'" in reason
+
+
+def test_calls_in_doubt_are_told_with_when_they_will_be_decided(scene: Scene) -> None:
+    doubt(scene.claimed())
+    doubt(scene.claimed())
+
+    (shown,) = standing.progress([scene.campaign])
+
+    assert shown["reason"].startswith("2 calls in doubt: looked for again at 20")
+    assert ", verdict by 20" in shown["reason"]
+    assert shown["eta_seconds"] is None
+
+
+def test_a_call_that_is_under_way_is_no_doubt_until_it_must_have_ended(scene: Scene) -> None:
+    scene.claimed()
+    young = standing.campaign(scene.campaign)
+
+    factories.change("UPDATE attempt SET claimed_at = claimed_at - :ago", ago=timedelta(seconds=20))
+    old = standing.campaign(scene.campaign)
+
+    assert (young["reason"], young["eta_seconds"] is None) == (None, False)
+    assert old["reason"].startswith("1 call in doubt")
+
+
+def test_a_look_to_come_is_told_as_one_to_come(scene: Scene) -> None:
+    sending = scene.claimed()
+
+    coming = texts(sending.message_id)[-1]
+    factories.change("UPDATE attempt SET check_at = now() - interval '1 s'")
+    due = [text for text in texts(sending.message_id) if "no outcome yet" in text]
+
+    assert "no outcome yet; it will be looked for at 20" in coming
+    assert due[0].endswith("it is about to be looked for.")
+
+
+def test_what_was_seen_first_is_still_told_after_the_verdict(scene: Scene) -> None:
+    returned, parked = scene.claimed(), scene.claimed()
+    for sending in (returned, parked):
+        doubt(sending)
+        doubt(sending)  # the answer to its commit was lost
+
+    open_ = texts(returned.message_id)
+    proved_not_gone(returned)
+    park(parked)
+
+    assert [text for text in open_ if "ambiguous" in text] == [
+        "Part 1, attempt 1: ambiguous: time-out."
+    ]
+    assert "Part 1, attempt 1: ambiguous: time-out." in texts(returned.message_id)
+    assert "proved not gone" in texts(returned.message_id)[-1]
+    assert [text for text in texts(parked.message_id) if "time-out" in text] == [
+        "Part 1, attempt 1: ambiguous: time-out."
+    ]
+    assert "it may have gone" in texts(parked.message_id)[-1]
+
+
+def test_a_receipts_code_is_put_into_words_and_is_no_fault_of_the_call(scene: Scene) -> None:
+    sending = scene.claimed()
+    factories.change(
+        "UPDATE attempt SET status = 'undelivered', sid = 'SM1', outcome = 'accepted', "
+        "recorded_at = now(), error_code = 30004, check_at = NULL"
+    )
+    factories.change("UPDATE message SET status = 'undelivered', error_code = 30004")
+
+    shown = standing.message(sending.message_id)
+    (listed,) = standing.messages(scene.campaign)
+
+    assert "Part 1, attempt 1: accepted as SM1." in texts(sending.message_id)
+    assert shown["error_message"] == listed["error_message"]
+    assert len(shown["error_message"]) > 10
