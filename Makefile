@@ -16,6 +16,7 @@ demo: $(V)/.run ## upload, launch and deliver the sample campaign, then prove it
 
 test: $(V)/.dev ## run the tests (needs no earlier command)
 	$(PY) -m pytest
+	@echo "left out: the benchmarks (they compare, and want a quiet machine: make bench) and the long faults (make chaos)"
 
 up: $(V)/.run ## the whole stack, kept running, on http://127.0.0.1:8080
 	$(V)/bin/volley up

@@ -27,6 +27,9 @@ from worker.refusals import NOT_COUNTED, Refusals
 
 log = get_logger(__name__)
 
+#: One transaction for all outcomes of so many seconds: a record costs as much for one as for ten.
+GATHER = 0.01
+
 
 class Recorder(threading.Thread):
     """Takes outcomes from the sending loop; hands back the claims of parts that come next."""
@@ -78,6 +81,8 @@ class Recorder(threading.Thread):
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._outcomes or self._holds or self._stopping)
+            time.sleep(GATHER)
+            with self._wake:
                 outcomes, self._outcomes = self._outcomes, []
                 holds, self._holds = self._holds, []
                 calls, self._calls = self._calls, []

@@ -63,7 +63,10 @@ class Webhooks:
         self._tasks: list[asyncio.Task[None]] = []
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="inbox")
         self._tokens: dict[str, tuple[str, ...]] = {}
-        self._tokens_read = 0.0
+        self._tokens_read = float("-inf")
+        self._reading = asyncio.Lock()
+        #: the agents' own accounts could not be read
+        self._unread = False
         self._hint = asyncio.Event()
         self._storing: asyncio.Future[None] | None = None
         self._spool = Spool(settings().data_dir / "spool")
@@ -123,17 +126,30 @@ class Webhooks:
         return reports.parse(query, params, raw=body.decode("utf-8", "replace"))
 
     async def _tokens_of(self, account: str) -> tuple[str, ...]:
-        """The auth tokens of the account a callback names; none for a stranger's."""
-        now = asyncio.get_running_loop().time()
-        stale = now - self._tokens_read > TOKENS_FRESH_FOR
-        if stale or (account not in self._tokens and now - self._tokens_read > 1):
-            self._tokens_read = now
-            try:
-                loop = asyncio.get_running_loop()
-                self._tokens = await loop.run_in_executor(self._threads, _all_tokens)
-            except DBAPIError as error:
-                log.warning("callbacks.tokens_not_read", error=type(error).__name__)
+        """The auth tokens of the account a callback names; none for a stranger's.
+
+        Raises Refused (503) when it is unknown and the agents' accounts cannot be read now: it may
+        be genuine, and the provider asks again.
+        """
+        async with self._reading:  # whoever comes while they are read waits for them
+            age = asyncio.get_running_loop().time() - self._tokens_read
+            if age > TOKENS_FRESH_FOR or (account not in self._tokens and age > 1):
+                await self._read_tokens()
+        if account not in self._tokens and self._unread:
+            raise Refused("cannot_verify", "The accounts cannot be read now.", status=503)
         return self._tokens.get(account, ())
+
+    async def _read_tokens(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            own = await loop.run_in_executor(self._threads, _own_tokens)
+        except (DBAPIError, Refused) as error:
+            log.warning("callbacks.tokens_not_read", error=type(error).__name__)
+            self._unread, own = True, self._tokens
+        else:
+            self._unread = False
+        self._tokens = own | _platform_tokens()
+        self._tokens_read = loop.time()
 
     async def _keep_all(self) -> None:
         """Keep what has arrived, in groups; a group that cannot be kept is answered 503."""
@@ -230,8 +246,8 @@ def _store(callbacks: list[Kept]) -> None:
 _OWN: Final = text("SELECT credentials FROM agent WHERE credentials IS NOT NULL")
 
 
-def _all_tokens() -> dict[str, tuple[str, ...]]:
-    """Auth tokens by account: the platform's, and those of agents with an account of their own."""
+def _own_tokens() -> dict[str, tuple[str, ...]]:
+    """Auth tokens by account, of agents with an account of their own."""
     tokens: dict[str, tuple[str, ...]] = {}
     with transaction() as connection:
         for row in connection.execute(_OWN):
@@ -241,8 +257,13 @@ def _all_tokens() -> dict[str, tuple[str, ...]]:
                 continue
             known = tokens.get(own["account_sid"], ())
             tokens[own["account_sid"]] = (*known, own["auth_token"])
+    return tokens
+
+
+def _platform_tokens() -> dict[str, tuple[str, ...]]:
+    """Those of the settings' own account: known whatever the database does."""
     try:
         platform = platform_credentials(settings())
     except Refused:
-        return tokens
-    return tokens | {platform.account_sid: platform.auth_tokens}
+        return {}
+    return {platform.account_sid: platform.auth_tokens}

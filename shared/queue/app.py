@@ -25,7 +25,7 @@ _SETTINGS: dict[str, Any] = {
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,
     "worker_send_task_events": True,
-    "task_send_sent_event": True,
+    "task_send_sent_event": False,  # Flower shows what workers take; a publish stays cheap
     "worker_soft_shutdown_timeout": 15,
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,

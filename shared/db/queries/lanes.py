@@ -50,16 +50,17 @@ _HINT = text("""
         SELECT * FROM unnest(CAST(:campaigns AS int[]), CAST(:agents AS int[]), CAST(:counts AS
         int[])) AS w(campaign_id, agent_key, n)
     ), due AS MATERIALIZED (
-        SELECT w.campaign_id, w.agent_key, m.id
+        SELECT m.id
         FROM want w CROSS JOIN LATERAL (
             SELECT id FROM message
             WHERE campaign_id = w.campaign_id AND agent_key = w.agent_key AND due_at <= now()
             ORDER BY due_at, id LIMIT w.n FOR UPDATE SKIP LOCKED
         ) m
     )
+    -- By key, not by join: the planner cannot know how few LIMIT leaves, and reads the whole table.
     UPDATE message SET due_at = now() + :stale
-    FROM due WHERE message.id = due.id
-    RETURNING due.campaign_id, due.agent_key, message.id,
+    WHERE message.id = ANY (ARRAY(SELECT id FROM due))
+    RETURNING message.campaign_id, message.agent_key, message.id,
               (extract(epoch FROM message.due_at) * 1000000)::bigint AS due
 """)
 
@@ -88,8 +89,8 @@ _UNCOMPOSED = text("""
             ORDER BY compose_at, id LIMIT :per_campaign FOR UPDATE SKIP LOCKED
         ) m WHERE c.status = 'running'
     )
-    UPDATE message SET compose_at = now() + :lease FROM due WHERE message.id = due.id
-    RETURNING message.id
+    UPDATE message SET compose_at = now() + :lease WHERE id = ANY (ARRAY(SELECT id FROM due))
+    RETURNING id
 """)
 
 

@@ -28,13 +28,9 @@ CREATE FUNCTION count_messages_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO campaign_count (campaign_id, status, messages, segments)
   SELECT campaign_id, status, sum(n), sum(s) FROM (
-    SELECT n.campaign_id, n.status, 1 AS n, n.segments AS s
-      FROM new_rows n JOIN old_rows o USING (id)
-      WHERE n.latest AND (n.status, n.segments, n.latest) IS DISTINCT FROM (o.status, o.segments, o.latest)
+    SELECT campaign_id, status, 1 AS n, segments AS s FROM new_rows WHERE latest
     UNION ALL
-    SELECT o.campaign_id, o.status, -1, -o.segments
-      FROM new_rows n JOIN old_rows o USING (id)
-      WHERE o.latest AND (n.status, n.segments, n.latest) IS DISTINCT FROM (o.status, o.segments, o.latest)
+    SELECT campaign_id, status, -1, -segments FROM old_rows WHERE latest
   ) moved GROUP BY campaign_id, status HAVING sum(n) <> 0 OR sum(s) <> 0;
   RETURN NULL;
 END $$;
