@@ -186,8 +186,13 @@ def grows(samples: Mapping[int, Sequence[int]], *, most: float, allowance: int) 
 ALWAYS: Final = (lost, twice, regressions, misbound, too_fast, unsettled, unconserved)
 
 
+#: Every truth that was judged in this process, in order: what the short table is made of.
+JUDGED: list[Truth] = []
+
+
 def broken(truth: Truth, *, but: Iterable[Any] = ()) -> dict[str, list[str]]:
     """Which of the invariants that always hold do not, and how; empty when all is well."""
+    JUDGED.append(truth)
     skipped = set(but)
     found = {rule.__name__: rule(truth) for rule in ALWAYS if rule not in skipped}
     return {name: wrong[:10] for name, wrong in found.items() if wrong}

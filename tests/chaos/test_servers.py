@@ -1,10 +1,15 @@
 """Postgres and Valkey that die, freeze, forget, fill up or cut connections (rows 5 to 9, 23)."""
 
+import base64
+import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from redis import Redis
+from redis.client import PubSub
 
 from tests.chaos.harness import CANARY, Bench
 from tests.chaos.invariants import broken, leaks
@@ -41,20 +46,28 @@ def test_a_broker_that_is_wiped_killed_and_full_loses_nobody(stack: Bench) -> No
     assert truth.statuses == {"delivered": 600}
 
 
-def test_no_number_and_no_word_of_a_text_reaches_the_broker_or_a_log(stack: Bench) -> None:
+def test_no_number_and_no_word_of_a_text_reaches_broker_events_metrics_or_a_log(
+    stack: Bench,
+) -> None:
     campaign = stack.upload(100, stack.add_agents(16))
-    stack.launch(campaign)
-    stack.until_went(0.3)
-    files = [*stack.stack.data_dir.glob("logs/*"), *_kept_by_valkey(stack)]
     secrets = [*campaign.phones, CANARY]
-    with Redis.from_url(stack.stack.redis_url) as redis:
+    with Redis.from_url(stack.stack.redis_url) as redis, redis.pubsub() as events:
+        events.psubscribe("*")  # the workers' events: all that Flower has to show
+        stack.launch(campaign)
+        stack.until_went(0.3)
+        files = [*stack.stack.data_dir.glob("logs/*"), *_kept_by_valkey(stack)]
         under_way = leaks(secrets, redis=redis, files=[])
         stack.converge()
         afterwards = leaks(secrets, redis=redis, files=files)
+        heard = b"".join(_heard(events))
+    metrics = requests.get(f"{stack.stack.api_url}/metrics", timeout=10).content
 
     assert any(path.stat().st_size > 1000 for path in _kept_by_valkey(stack))
     assert not under_way
     assert not afterwards
+    assert b"SendMessages" in heard
+    assert b"volley_sends_total" in metrics
+    assert not [secret for secret in secrets if secret.encode() in heard + metrics]
 
 
 def test_while_the_broker_is_frozen_the_api_answers_and_later_all_goes(stack: Bench) -> None:
@@ -106,6 +119,12 @@ def test_a_full_disk_stops_sending_until_there_is_room(stack: Bench) -> None:
     assert meanwhile == 0
     assert not broken(truth)
     assert truth.statuses == {"delivered": 300}
+
+
+def _heard(events: PubSub) -> Iterator[bytes]:
+    while (message := events.get_message(timeout=0.5)) is not None:
+        if isinstance(message["data"], bytes):
+            yield base64.b64decode(json.loads(message["data"])["body"])
 
 
 def _kept_by_valkey(stack: Bench) -> list[Path]:
