@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from scheduler import standing
 from scheduler.ingest.rejects import Reject, guarded, write_rejects
-from shared.db.queries import ledger
+from shared.db.queries import ledger, uploads
 from shared.db.session import transaction
 from shared.errors import Refused
 
@@ -52,7 +52,9 @@ def messages_csv(campaign_id: int) -> Iterator[str]:
 def rejects_csv(campaign_id: int) -> Iterator[str]:
     """The rows that were not accepted, with why: to be mended and uploaded. Raises Refused 404."""
     own = _header(campaign_id)
-    return _reject_pieces(campaign_id, own)
+    with transaction() as connection:
+        origin = uploads.origin(connection, campaign_id)
+    return _reject_pieces(campaign_id, own, origin)
 
 
 def _header(campaign_id: int) -> list[str]:
@@ -91,23 +93,23 @@ def _written(rows: Any) -> str:
     return out.getvalue()
 
 
-def _reject_pieces(campaign_id: int, own: Sequence[str]) -> Iterator[str]:
+def _reject_pieces(campaign_id: int, own: Sequence[str], origin: str) -> Iterator[str]:
     after, first = 0, True
     while True:
         with transaction() as connection:
             found = ledger.rejects(connection, campaign_id, after=after, limit=_PAGE)
         rejects = [Reject(**row._mapping) for row in found]
         out = io.StringIO(newline="")
-        write_rejects(out, own, rejects)
+        write_rejects(out, own, rejects, origin=origin)
         text = out.getvalue()
         # Only the first piece keeps the header, which may itself hold line breaks.
-        yield BOM + text if first else text.removeprefix(_head(own))
+        yield BOM + text if first else text.removeprefix(_head(own, origin))
         if len(rejects) < _PAGE:
             return
         after, first = rejects[-1].row, False
 
 
-def _head(own: Sequence[str]) -> str:
+def _head(own: Sequence[str], origin: str) -> str:
     out = io.StringIO(newline="")
-    write_rejects(out, own, [])
+    write_rejects(out, own, [], origin=origin)
     return out.getvalue()

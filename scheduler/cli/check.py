@@ -1,5 +1,6 @@
 """`volley check`: what a campaign file would do, told before anything is sent or stored."""
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -108,6 +109,7 @@ def _look(source: BinaryIO, name: str, *, plan: "Plan", out: Path | None) -> "Fi
     from scheduler.cli.findings import Findings
     from scheduler.ingest import open_rows, write_rejects
 
+    origin = hashlib.file_digest(source, "sha256").hexdigest() if out else ""  # type: ignore[arg-type]
     rows = open_rows(source, filename=name)
     findings = Findings(rows, plan)
     rejected = findings.rejected()
@@ -118,7 +120,7 @@ def _look(source: BinaryIO, name: str, *, plan: "Plan", out: Path | None) -> "Fi
             return findings
         try:
             with out.open("w", encoding="utf-8-sig", newline="") as file:
-                write_rejects(file, rows.header, rejected)
+                write_rejects(file, rows.header, rejected, origin=origin)
         except OSError as error:
             _stop(f"cannot write {out}: {error.strerror}.")
     return findings

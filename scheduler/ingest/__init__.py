@@ -1,13 +1,15 @@
 """A campaign file in, accepted and rejected rows out. No database here: that is `load`."""
 
-from scheduler.ingest.judge import Accepted, Plan
+from scheduler.ingest.accepted import Accepted, AcceptedRows
+from scheduler.ingest.judge import Objection, Plan
 from scheduler.ingest.rejects import Reject, RejectCode, write_rejects
 from scheduler.ingest.report import Report, ReportBuilder
 from scheduler.ingest.rows import Rows, open_rows
-from scheduler.ingest.validate import Chunk, Objection, Screen, validate
+from scheduler.ingest.validate import Chunk, Screen, validate
 
 __all__ = [
     "Accepted",
+    "AcceptedRows",
     "Chunk",
     "Objection",
     "Plan",

@@ -25,6 +25,9 @@ OWN_COLUMNS: Final = (
     "volley_fix",
 )
 
+#: Which file the row was rejected from; where there is one to name.
+ORIGIN_COLUMN: Final = "volley_file"
+
 
 def phone_index(header: Sequence[str], *, named: str | None, first: Sequence[str] = ()) -> int:
     """The index of the phone column, `named` or found by its name.

@@ -117,7 +117,7 @@ def _controls_in(chunk: bytes) -> int:
 # capital after a small letter, a € before a letter.
 _ODD: Final = re.compile(rb"[\x81\x8d\x8f\x90\x9d\xfe\xff]|(?<=[a-z])[\xc0-\xde]|\x80(?=[A-Za-z])")
 _UNDECODED: Final = re.compile("[\udc80-\udcff]")
-_UNREADABLE: Final = re.compile("[\x80-\x9f\ufffd]")
+_HIGH_CONTROL: Final = re.compile(b"\xc2[\x80-\x9f]")  # U+0080 to U+009F, in UTF-8
 _GUARD: Final = re.compile(rb"'[ \t\r\n\"']*[=+\-@\t\r\xef]")  # rejects.guarded, in bytes
 
 
@@ -148,11 +148,13 @@ class _Tally:
         return Decoding("utf-8", "utf-8-sig", suspect=suspect, guarded=self._guarded)
 
     def _weigh(self, chunk: bytes, text: str) -> None:
-        bad = len(_UNDECODED.findall(text)) if _has_surrogates(text) else 0
+        utf8 = _encoded(text)
+        bad = len(_UNDECODED.findall(text)) if utf8 is None else 0
         self._bad += bad
         self._good += len(text) - len(text.encode("ascii", "ignore")) - bad
         self._odd += len(_ODD.findall(chunk)) if bad else 0
-        self._suspect = self._suspect or _UNREADABLE.search(text) is not None
+        unreadable = utf8 is None or "\ufffd" in text or _HIGH_CONTROL.search(utf8)
+        self._suspect = self._suspect or bool(unreadable)
 
     def _reads_as_windows(self) -> bool:
         """More single bytes than UTF-8 characters, and most of them where a letter may stand."""
@@ -164,12 +166,12 @@ def _has_guard(chunk: bytes) -> bool:
     return cut_short or _GUARD.search(chunk) is not None
 
 
-def _has_surrogates(text: str) -> bool:
+def _encoded(text: str) -> bytes | None:
+    """The text in UTF-8; None where bytes could not be decoded."""
     try:
-        text.encode("utf-8")
+        return text.encode("utf-8")
     except UnicodeEncodeError:
-        return True
-    return False
+        return None
 
 
 class _Borrowed(io.RawIOBase):

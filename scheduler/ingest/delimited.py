@@ -2,14 +2,18 @@
 
 A quotation mark that is never closed would swallow the rows after it. So a record that does not
 parse strictly is taken back, its first line judged alone, and reading goes on with the next line.
+
+Files are read a block at a time. One without quotation marks whose lines all have as many cells
+needs no parser: it is cut at the delimiters, column by column.
 """
 
 import csv
+import io
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, TextIO
 
 DELIMITERS: Final = ",;\t|"
 
@@ -21,9 +25,55 @@ class Damaged(list[str]):
     fix = "Close the quotation mark, or write a mark inside a cell twice."
 
 
+#: A block of a file: the columns of so many equal rows, or records one by one.
+Columns = tuple[list[str], ...]
+Block = Columns | list[list[str]]
+
+
+class Splitter:
+    """Reads one text from its start: a record at a time, or in blocks; in turns, if need be.
+
+    Records are the cells of a row, [] for a blank one, a Damaged where a quote stays open.
+    """
+
+    def __init__(self, text: TextIO, delimiter: str) -> None:
+        self._text = text
+        self._delimiter = delimiter
+        self._lines = _Lines(text)
+
+    def record(self) -> list[str] | None:
+        """The next record; None at the end."""
+        return next(_records(self._lines, self._delimiter), None)
+
+    def blocks(self, width: int) -> Iterator[Block]:
+        """Everything else. Columns come `width` at a time: others are records."""
+        while piece := self._piece():
+            columns = _columns(piece, self._delimiter, width=width)
+            yield columns or self._parsed(piece)
+
+    def _piece(self) -> str:
+        """Some whole lines of the text."""
+        piece = self._lines.waiting() + self._text.read(_PIECE)
+        return piece if piece.endswith("\n") else piece + self._text.readline()
+
+    def _parsed(self, piece: str) -> list[list[str]]:
+        """The piece's records. What its end cuts through, or marks spoil, is read line by line."""
+        lines = list(io.StringIO(piece, newline=""))
+        try:
+            records = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
+        except csv.Error:
+            records = []
+        if records and len(lines) - len(records) < _MOST_LINES:
+            return records
+        return list(self._lines.through(lines, self._delimiter))
+
+
 def split_records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     """Every record's cells, blank ones included as []; a Damaged where a quote stays open."""
-    again = _Lines(lines)
+    return _records(_Lines(lines), delimiter)
+
+
+def _records(again: "_Lines", delimiter: str) -> Iterator[list[str]]:
     while True:
         try:
             for cells in csv.reader(again, delimiter=delimiter, strict=True):
@@ -32,6 +82,27 @@ def split_records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
             return
         except csv.Error:
             yield _alone(again.give_back(), delimiter)
+
+
+_PIECE: Final = 100_000  # characters; less than csv.field_size_limit, so no cell is longer
+
+
+def _columns(piece: str, delimiter: str, *, width: int) -> Columns | None:
+    """The columns of lines that have `width` cells each and no marks; None if they are not so."""
+    if '"' in piece or len(piece) > 131_072:
+        return None
+    if "\r" in piece:
+        piece = piece.replace("\r\n", "\n")
+        if "\r" in piece:
+            return None
+    text = "\n" + piece.removesuffix("\n")
+    cells = text.replace("\n", f"{delimiter}\n").split(delimiter)
+    # Every line break now begins a cell. All are in the first column, or some line is odd.
+    first = cells[1::width]
+    breaks = text.count("\n")
+    if len(cells) - 1 != breaks * width or "".join(first).count("\n") != breaks:
+        return None
+    return [cell[1:] for cell in first], *(cells[n::width] for n in range(2, width + 1))
 
 
 def is_blank(cells: list[str]) -> bool:
@@ -97,6 +168,20 @@ class _Lines:
             taken.append(line)
             yield line
             if len(taken) >= _MOST_LINES:
+                return
+
+    def waiting(self) -> str:
+        """Lines that were given back, and are taken now."""
+        waiting = "".join(self._again)
+        self._again.clear()
+        return waiting
+
+    def through(self, lines: list[str], delimiter: str) -> Iterator[list[str]]:
+        """The records that begin in these lines; the last may take more of the text."""
+        self._again.extend(lines)
+        for record in _records(self, delimiter):
+            yield record
+            if not self._again:
                 return
 
     def give_back(self) -> str:

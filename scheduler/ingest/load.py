@@ -1,27 +1,28 @@
-"""Load a campaign's file: validate it as it streams, COPY each chunk, remember how far it got.
+"""Load a campaign's file: validate it as it streams, store each chunk, remember how far it got.
 
-An import that was killed is taken up again by whoever finds its lease run out: the file is read
-from its start, and what was committed is passed over.
+A chunk is stored on a thread of its own (`store`) while the next one is validated. An import that
+was killed is taken up again by whoever finds its lease run out: the file is read from its start,
+and what was committed is passed over.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, BinaryIO, cast
+from heapq import heapify, heapreplace
+from typing import BinaryIO, cast
 
-import orjson
-from sqlalchemy import Connection
-
-from scheduler.ingest.judge import Accepted, Plan
-from scheduler.ingest.rejects import Reject, RejectCode
+from scheduler.ingest.accepted import AcceptedRows
+from scheduler.ingest.judge import Objection, Plan
+from scheduler.ingest.lines import message_lines, recipient_lines, reject_lines
+from scheduler.ingest.rejects import RejectCode
 from scheduler.ingest.report import ReportBuilder
-from scheduler.ingest.rows import open_rows
-from scheduler.ingest.validate import Chunk, Objection, validate
+from scheduler.ingest.rows import Rows, open_rows
+from scheduler.ingest.store import Lines, Store
+from scheduler.ingest.validate import Chunk, validate
 from shared.db.queries import uploads
 from shared.db.queries.retries import new_ids
 from shared.db.session import transaction
-from shared.domain.country import country_of
 from shared.errors import Refused
 from shared.logging import get_logger
 
@@ -58,14 +59,13 @@ def _import(job: uploads.ImportJob) -> None:
             encoding=rows.encoding, rate=job.rate, smart_encoded=job.smart_encoded
         )
         dealer = Dealer(job.agents)
-        plan = _plan(job)
-        for chunk in validate(rows, plan, report=report, chunk=CHUNK, screen=_screen):
-            lanes = [dealer.deal() for _ in chunk.accepted]
-            if chunk.through <= job.loaded_row:
-                continue
-            with transaction() as connection:
-                uploads.renew(connection, job, through=chunk.through, lease=LEASE)
-                _store(connection, job, chunk, lanes)
+        chunks = validate(rows, _plan(job), report=report, chunk=CHUNK, screen=Screening(rows))
+        with Store(job, lease=LEASE) as store:
+            for chunk in chunks:
+                agents = dealer.deal(len(chunk.accepted))
+                if chunk.through > job.loaded_row:
+                    lines = _lines(job, chunk.behind(job.loaded_row), agents)
+                    store.put(lines, progress=report.report().as_dict())
         with transaction() as connection:
             finished = report.report().as_dict()
             uploads.finish(connection, job, report=finished, header=list(rows.header))
@@ -78,17 +78,22 @@ class Dealer:
     def __init__(self, agents: Sequence[tuple[int, float]]) -> None:
         self._agents = agents
         self._dealt = [0] * len(agents)
+        #: when each would be done with one more, the soonest first
+        self._next = [(1 / rate, i) for i, (_, rate) in enumerate(agents)]
+        heapify(self._next)
 
-    def deal(self) -> int:
-        """The key of the agent who speaks to the next recipient."""
+    def deal(self, count: int) -> list[int]:
+        """The keys of the agents who speak to the next recipients."""
         if len(self._agents) == 1:
-            return self._agents[0][0]
-        # Who would be done first with one more.
-        next_one = min(
-            range(len(self._agents)), key=lambda i: (self._dealt[i] + 1) / self._agents[i][1]
-        )
-        self._dealt[next_one] += 1
-        return self._agents[next_one][0]
+            return [self._agents[0][0]] * count
+        return [self._deal() for _ in range(count)]
+
+    def _deal(self) -> int:
+        _, chosen = self._next[0]
+        key, rate = self._agents[chosen]
+        self._dealt[chosen] += 1
+        heapreplace(self._next, ((self._dealt[chosen] + 1) / rate, chosen))
+        return key
 
 
 def _plan(job: uploads.ImportJob) -> Plan:
@@ -103,89 +108,62 @@ def _plan(job: uploads.ImportJob) -> Plan:
     )
 
 
-def _screen(rows: list[Accepted]) -> dict[int, Objection]:
-    """Rows whose number is suppressed."""
+class Screening:
+    """Looks numbers up in the database: suppressed, or had by the file a row was rejected from."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def __call__(self, accepted: AcceptedRows) -> dict[int, Objection]:
+        """The objections to these rows, by row."""
+        if not len(accepted):
+            return {}
+        with transaction() as connection:
+            suppressed = uploads.suppressed(connection, accepted.phones)
+            standing = uploads.standing(connection, accepted.phones, self._rows.origins)
+        if not suppressed and not standing:
+            return {}
+        objections = {phone: _is_standing(phone, *at) for phone, at in standing.items()}
+        objections |= dict.fromkeys(suppressed, _SUPPRESSED)
+        return {
+            row: objections[phone]
+            for row, phone in zip(accepted.rows, accepted.phones, strict=True)
+            if phone in objections
+        }
+
+
+_SUPPRESSED = Objection(
+    RejectCode.SUPPRESSED,
+    "This number is on the suppression list.",
+    "Leave it out; if the person asked to be texted again, remove the suppression first.",
+)
+
+
+def _is_standing(phone: str, campaign_id: int, row: int) -> Objection:
+    return Objection(
+        RejectCode.DUPLICATE,
+        f"{phone} is in campaign {campaign_id} already, in row {row} of the file this row was "
+        "rejected from.",
+        "Leave it out, or correct the number: each number is texted once.",
+    )
+
+
+def _lines(job: uploads.ImportJob, chunk: Chunk, agents: Sequence[int]) -> Lines:
+    """The chunk as it will be stored. `agents` speak to its rows and to those before them."""
+    rows = chunk.accepted
+    rejects = reject_lines(job.campaign_id, chunk.rejected)
+    if not len(rows):
+        return Lines(chunk.through, b"", b"", rejects)
     with transaction() as connection:
-        suppressed = uploads.suppressed(connection, [row.phone for row in rows])
-    objection = Objection(
-        RejectCode.SUPPRESSED,
-        "This number is on the suppression list.",
-        "Leave it out; if the person asked to be texted again, remove the suppression first.",
-    )
-    return {row.row: objection for row in rows if row.phone in suppressed}
-
-
-_RECIPIENTS = "COPY recipient (id, campaign_id, row, phone, country, fields) FROM STDIN"
-_MESSAGES = """
-    COPY message (id, campaign_id, agent_key, recipient_id, status, due_at, compose_at, body, cuts,
-                  encoding, segments) FROM STDIN
-"""
-_REJECTS = """
-    COPY reject (campaign_id, "row", "column", value, code, reason, fix, cells) FROM STDIN
-"""
-
-
-def _store(
-    connection: Connection, job: uploads.ImportJob, chunk: Chunk, lanes: Sequence[int]
-) -> None:
-    ids = new_ids(connection, len(chunk.accepted)) if chunk.accepted else []
+        ids = list(map(str, new_ids(connection, len(rows))))
     composed = job.mode == "direct"
-    _copy(connection, _RECIPIENTS, _recipients(job.campaign_id, ids, chunk.accepted))
-    _copy(
-        connection,
-        _MESSAGES,
-        (
-            _message(job.campaign_id, message_id, row, agent=agent, composed=composed)
-            for message_id, row, agent in zip(ids, chunk.accepted, lanes, strict=True)
-        ),
+    keys = list(map(str, agents[len(agents) - len(rows) :]))
+    return Lines(
+        chunk.through,
+        recipient_lines(job.campaign_id, ids, rows),
+        message_lines(job.campaign_id, ids, rows, agents=keys, composed=composed),
+        rejects,
     )
-    _copy(connection, _REJECTS, _rejects(job.campaign_id, chunk.rejected))
-
-
-def _recipients(
-    campaign_id: int, ids: Sequence[int], rows: Sequence[Accepted]
-) -> Iterator[tuple[Any, ...]]:
-    for recipient_id, row in zip(ids, rows, strict=True):
-        fields = orjson.dumps(row.fields).decode()
-        yield recipient_id, campaign_id, row.row, row.phone, country_of(row.phone), fields
-
-
-def _message(
-    campaign_id: int, message_id: int, row: Accepted, *, agent: int, composed: bool
-) -> tuple[Any, ...]:
-    """A message of an accepted row: ready with its words, or planned to get them."""
-    ids = (message_id, campaign_id, agent, message_id)
-    if composed:
-        cuts = "{" + ",".join(map(str, row.cuts)) + "}"
-        return *ids, "ready", "now", None, row.body, cuts, row.encoding, row.segments
-    return *ids, "planned", None, "now", None, "{}", None, 0
-
-
-def _rejects(campaign_id: int, rejects: Iterable[Reject]) -> Iterator[tuple[Any, ...]]:
-    for r in rejects:
-        cells = [_storable(cell) for cell in r.cells]
-        yield (
-            campaign_id,
-            r.row,
-            _storable(r.column),
-            _storable(r.value),
-            r.code.value if isinstance(r.code, RejectCode) else r.code,
-            r.reason,
-            r.fix,
-            cells,
-        )
-
-
-def _storable(text: str) -> str:
-    """Postgres keeps no NUL and no lone surrogate."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def _copy(connection: Connection, statement: str, records: Iterable[tuple[Any, ...]]) -> None:
-    raw = cast(Any, connection.connection.driver_connection)
-    with raw.cursor() as cursor, cursor.copy(statement) as copy:
-        for record in records:
-            copy.write_row(record)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, TextIO
 
-from scheduler.ingest.columns import OWN_COLUMNS
+from scheduler.ingest.columns import ORIGIN_COLUMN, OWN_COLUMNS
 
 
 class RejectCode(StrEnum):
@@ -50,22 +50,28 @@ class Returned(list[str]):
     value: str = ""
 
 
-def write_rejects(out: TextIO, header: Sequence[str], rejects: Iterable[Reject]) -> None:
+def write_rejects(
+    out: TextIO, header: Sequence[str], rejects: Iterable[Reject], *, origin: str = ""
+) -> None:
     """The rejected rows as CSV: their own columns, then why (`columns.OWN_COLUMNS`).
+
+    `origin` is the SHA-256 of the file they are from, in hexadecimal digits: by it the mended rows
+    are held against the numbers that file's campaign has already.
 
     Safe to open in a spreadsheet, and read back without loss. `out` must be opened with
     newline="", best as utf-8-sig for Excel. Cells beyond the header follow at the end, where they
     are seen and come back.
     """
     writer = csv.writer(out)
-    writer.writerow([*map(guarded, header), *OWN_COLUMNS])
+    whence = [origin] if origin else []
+    writer.writerow([*map(guarded, header), *OWN_COLUMNS, *([ORIGIN_COLUMN] if origin else [])])
     for reject in rejects:
         width = len(header)
         own = reject.cells[:width] + [""] * (width - len(reject.cells))
         where = [str(reject.row), reject.column, reject.value]
         why = [reject.code, reject.reason, reject.fix]
         beyond = reject.cells[width:] if any(reject.cells[width:]) else []
-        cells = [*own, *where, *why, *beyond]
+        cells = [*own, *where, *why, *whence, *beyond]
         writer.writerow([guarded(_SURROGATE.sub("\ufffd", cell)) for cell in cells])
 
 
@@ -81,6 +87,7 @@ _ILLEGIBLE: Final = re.compile(
 
 # OWASP, "CSV injection": what a spreadsheet takes for a formula, behind blanks and quotes too.
 _FORMULA: Final = r"[ \t\r\n\"']*[=+\-@\t\r＝＋－＠]"
+_PLAINLY_FORMULA: Final = frozenset("=+-@")
 _DANGEROUS: Final = re.compile(_FORMULA)
 _GUARDED: Final = re.compile(f"'(?={_FORMULA})")
 
@@ -93,3 +100,11 @@ def guarded(cell: str) -> str:
 def unguarded(cell: str) -> str:
     """`cell` without that apostrophe. `unguarded(guarded(cell))` is `cell`, whatever it holds."""
     return cell[1:] if _GUARDED.match(cell) else cell
+
+
+def all_unguarded(column: Sequence[str]) -> list[str]:
+    """`unguarded`, for every cell."""
+    return [
+        cell if cell[:1] != "'" else cell[1:] if cell[1:2] in _PLAINLY_FORMULA else unguarded(cell)
+        for cell in column
+    ]

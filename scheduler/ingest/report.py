@@ -1,8 +1,9 @@
 """What a file will do, in the words of the API: counts, segments, cost drivers, time, rejects."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 
 from scheduler.ingest.rejects import Reject, RejectCode, legible
@@ -68,8 +69,9 @@ class ReportBuilder:
         counts = list(segments)
         if not counts:
             return
-        self.fewest = min(counts) if not self.accepted else min(self.fewest, *counts)
-        self.most = max(self.most, *counts)
+        fewest, most = min(counts), max(counts)
+        self.fewest = min(self.fewest, fewest) if self.accepted else fewest
+        self.most = max(self.most, most)
         self.total += sum(counts)
         self.accepted += len(counts)
 
@@ -80,12 +82,10 @@ class ReportBuilder:
         if len(self.characters) > 2 * _CHARACTERS_KEPT:
             self.characters = Counter(dict(self.characters.most_common(_CHARACTERS_KEPT)))
 
-    def reject(self, rejects: Iterable[Reject]) -> None:
+    def reject(self, rejects: Sequence[Reject]) -> None:
         """Count rejected rows, and keep the first to show."""
-        for reject in rejects:
-            self.codes[reject.code] += 1
-            if len(self.rejects) < REJECTS_SHOWN:
-                self.rejects.append(reject)
+        self.codes.update(map(attrgetter("code"), rejects))
+        self.rejects += rejects[: REJECTS_SHOWN - len(self.rejects)]
 
     def report(self) -> Report:
         """The report on what was added so far."""

@@ -7,11 +7,12 @@ a `Returned`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
-from typing import BinaryIO
+from itertools import chain, count, islice
+from typing import BinaryIO, Protocol
 
 from scheduler.ingest.columns import (
     CODE_COLUMN,
+    ORIGIN_COLUMN,
     OWN_COLUMNS,
     VALUE_COLUMN,
     is_phone_name,
@@ -19,18 +20,25 @@ from scheduler.ingest.columns import (
 )
 from scheduler.ingest.decode import Decoding, survey, text_of
 from scheduler.ingest.delimited import (
+    Block,
     Damaged,
+    Splitter,
     declared_delimiter,
     is_blank,
     likely_delimiter,
-    split_records,
 )
-from scheduler.ingest.rejects import RejectCode, Returned, unguarded
-from scheduler.ingest.workbook import is_workbook, sheet_records
+from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, unguarded
+from scheduler.ingest.table import Table, tabled
+from scheduler.ingest.workbook import SheetReader, is_workbook, sheet_records
 from shared.domain.template import key
 from shared.errors import Refused
 
-Records = Callable[[], Iterator[list[str]]]
+
+class Reader(Protocol):
+    """Reads a file from its start: a record at a time, or everything else in blocks."""
+
+    def record(self) -> list[str] | None: ...
+    def blocks(self, width: int) -> Iterator[Block]: ...
 
 
 class Rows:
@@ -42,34 +50,82 @@ class Rows:
     """
 
     def __init__(
-        self, records: Records, *, filename: str, decoding: Decoding, delimiter: str | None
+        self,
+        reader: Callable[[], Reader],
+        *,
+        filename: str,
+        decoding: Decoding,
+        delimiter: str | None,
     ) -> None:
         self.filename = filename
         self.encoding = decoding.name
         self.delimiter = delimiter
         self.suspect = decoding.suspect
         self._guarded = decoding.guarded
-        self._records = records
+        self._reader = reader
+        #: the files that reject files read so far came from (`rejects.write_rejects`)
+        self.origins: set[str] = set()
         self._header_row, names = self._find_header()
+        self._span = len(names)
+        while names and not names[-1]:
+            names.pop()
         self._kept = [i for i, name in enumerate(names) if key(name) not in _OWN_KEYS]
         self._width = len(names)
         keys = [key(name) for name in names]
         own = key(CODE_COLUMN), key(VALUE_COLUMN)
         self._verdict = tuple(map(keys.index, own)) if set(own) <= set(keys) else None
+        origin = key(ORIGIN_COLUMN)
+        self._origin = keys.index(origin) if origin in keys else None
         self.header = tuple(names[index] for index in self._kept)
         refuse_twins(self.header)
         self.first = self._find_first()
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        numbered = enumerate(self._records(), 1)
-        rows = islice(numbered, self._header_row, None)
-        plain = not self._guarded and len(self._kept) == self._width
-        for number, cells in rows:
-            if not is_blank(cells):
-                yield number, (cells if plain else self._restored(cells))
+        for table in self.tables():
+            for index, number in enumerate(table.numbers):
+                yield number, table.cells(index)
+
+    def tables(self) -> Iterator[Table]:
+        """The rows as columns, some thousands at a time."""
+        reader = self._reader()
+        for _ in range(self._header_row):
+            reader.record()
+        first = self._header_row + 1
+        for block in reader.blocks(self._span):
+            table, read = tabled(block, first=first, width=self._span)
+            first += read
+            if self._guarded or len(self._kept) < self._width:
+                self._restore(table)
+            yield table
+
+    def _restore(self, table: Table) -> None:
+        """As before the rows went through a reject file."""
+        self._note_origins(table)
+        for index in self._duplicates(table):
+            table.set_aside(index, table.cells(index))
+        for index, cells in table.odd.items():
+            table.odd[index] = self._restored(cells)
+        kept = [*self._kept, *range(self._width, self._span)]
+        table.columns = [all_unguarded(table.columns[index]) for index in kept]
+
+    def _note_origins(self, table: Table) -> None:
+        at = self._origin
+        if at is not None:
+            self.origins.update(map(str.strip, table.columns[at]))
+            self.origins.update(cells[at].strip() for cells in table.odd.values() if cells[at:])
+            self.origins.discard("")
+
+    def _duplicates(self, table: Table) -> list[int]:
+        """The rows that fit, and are duplicates to their reject file."""
+        if self._verdict is None:
+            return []
+        codes = table.columns[self._verdict[0]]
+        if RejectCode.DUPLICATE not in "\n".join(codes).lower():
+            return []
+        return [i for i, code in enumerate(codes) if code.strip().lower() == RejectCode.DUPLICATE]
 
     def _restored(self, cells: list[str]) -> list[str]:
-        """As before the row went through a reject file; what is beyond the header stays."""
+        """One row, as before; what is beyond the header stays."""
         width, kept, restored = self._width, self._kept, cells
         if len(kept) < width:
             beyond = cells[width:]
@@ -91,12 +147,13 @@ class Rows:
         return returned
 
     def _find_header(self) -> tuple[int, list[str]]:
-        for number, cells in enumerate(self._records(), 1):
+        reader = self._reader()
+        for number in count(1):
+            cells = reader.record()
+            if cells is None:
+                break
             if not is_blank(cells):
-                names = [cell.strip().lstrip("\ufeff") for cell in cells]
-                while names and not names[-1]:
-                    names.pop()
-                return number, names
+                return number, [cell.strip().lstrip("\ufeff") for cell in cells]
         raise Refused("empty_file", "The file is empty. Export it again and upload that.")
 
     def _find_first(self) -> Sequence[str]:
@@ -105,7 +162,7 @@ class Rows:
         raise Refused("no_rows", "The file has a header and no rows. Add rows below it.")
 
 
-_OWN_KEYS = frozenset(map(key, OWN_COLUMNS))
+_OWN_KEYS = frozenset(map(key, (*OWN_COLUMNS, ORIGIN_COLUMN)))
 
 
 def open_rows(file: BinaryIO, *, filename: str) -> Rows:
@@ -116,15 +173,20 @@ def open_rows(file: BinaryIO, *, filename: str) -> Rows:
     """
     if is_workbook(file):
         decoding = Decoding("xlsx", "utf-8", suspect=True, guarded=True)
-        return Rows(sheet_records(file), filename=filename, decoding=decoding, delimiter=None)
+        records = sheet_records(file)
+        return Rows(
+            lambda: SheetReader(records()), filename=filename, decoding=decoding, delimiter=None
+        )
     decoding = survey(file)
     declared, delimiter = _delimiter(file, decoding.codec)
 
-    def records() -> Iterator[list[str]]:
-        lines = iter(text_of(file, decoding.codec))
-        return split_records(islice(lines, int(declared), None), delimiter)
+    def reader() -> Splitter:
+        text = text_of(file, decoding.codec)
+        if declared:
+            text.readline()
+        return Splitter(text, delimiter)
 
-    return Rows(records, filename=filename, decoding=decoding, delimiter=delimiter)
+    return Rows(reader, filename=filename, decoding=decoding, delimiter=delimiter)
 
 
 _SAMPLE_LINES = 300

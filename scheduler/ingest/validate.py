@@ -1,37 +1,36 @@
 """Every row of a file, accepted or rejected, in chunks, with a report that grows as they pass."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import NamedTuple
 
-from scheduler.ingest.judge import Accepted, Judge, Plan
-from scheduler.ingest.rejects import Reject, RejectCode
+from scheduler.ingest.accepted import AcceptedRows
+from scheduler.ingest.judge import Judge, Objection, Plan
+from scheduler.ingest.rejects import Reject
 from scheduler.ingest.report import ReportBuilder
 from scheduler.ingest.rows import Rows
 from scheduler.ingest.seen import Seen
+from scheduler.ingest.table import sized
 from shared.domain.segments import Encoding
 
-
-class Objection(NamedTuple):
-    """Why a good row must not be texted all the same."""
-
-    code: RejectCode
-    reason: str
-    fix: str
-
-
-#: Looks accepted rows up elsewhere (suppressions, consent): row → objection.
-Screen = Callable[[list[Accepted]], Mapping[int, Objection]]
+#: Looks accepted rows up elsewhere (suppressions, consent): row → objection. On another thread.
+Screen = Callable[[AcceptedRows], Mapping[int, Objection]]
 
 
 @dataclass(slots=True)
 class Chunk:
     """Some rows, in the file's order. `through` is the number of the last row read."""
 
-    accepted: list[Accepted] = field(default_factory=list)
-    rejected: list[Reject] = field(default_factory=list)
-    through: int = 0
+    accepted: AcceptedRows
+    rejected: list[Reject]
+    through: int
+
+    def behind(self, row: int) -> "Chunk":
+        """What of it comes after that row of the file."""
+        rejected = [reject for reject in self.rejected if reject.row > row]
+        return Chunk(self.accepted.behind(row), rejected, self.through)
 
 
 def validate(
@@ -55,38 +54,45 @@ def _chunks(
     rows: Rows, judge: Judge, *, report: ReportBuilder, size: int, screen: Screen | None
 ) -> Iterator[Chunk]:
     with judge.seen:
-        chunk = Chunk()
-        for row, cells in rows:
-            verdict = judge(row, cells)
-            if isinstance(verdict, Accepted):
-                chunk.accepted.append(verdict)
-            else:
-                chunk.rejected.append(verdict)
-            chunk.through = row
-            if len(chunk.accepted) + len(chunk.rejected) >= size:
-                yield _counted(_screened(chunk, judge, screen=screen), report)
-                chunk = Chunk()
-        if chunk.through:
-            yield _counted(_screened(chunk, judge, screen=screen), report)
+        judged = (Chunk(*judge(table), table.numbers[-1]) for table in sized(rows.tables(), size))
+        for chunk, objections in _looked_up(judged, screen):
+            yield _counted(_screened(chunk, judge, objections), report)
 
 
-def _screened(chunk: Chunk, judge: Judge, *, screen: Screen | None) -> Chunk:
-    """The chunk with the rows that `screen` objects to among the rejected."""
-    objections = screen(chunk.accepted) if screen and chunk.accepted else {}
+def _looked_up(
+    chunks: Iterator[Chunk], screen: Screen | None
+) -> Iterator[tuple[Chunk, Mapping[int, Objection]]]:
+    """Each chunk with the objections to it: found out while the next one is judged."""
+    if screen is None:
+        yield from ((chunk, {}) for chunk in chunks)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="screen") as thread:
+        asked: deque[tuple[Chunk, Future[Mapping[int, Objection]]]] = deque()
+        for chunk in chunks:
+            asked.append((chunk, thread.submit(screen, chunk.accepted)))
+            if len(asked) > 1:
+                former, answer = asked.popleft()
+                yield former, answer.result()
+        for chunk, answer in asked:
+            yield chunk, answer.result()
+
+
+def _screened(chunk: Chunk, judge: Judge, objections: Mapping[int, Objection]) -> Chunk:
+    """The chunk with the rows that are objected to among the rejected."""
     if not objections:
         return chunk
-    refused = [
-        judge.refused(row, *objections[row.row]) for row in chunk.accepted if row.row in objections
-    ]
-    accepted = [row for row in chunk.accepted if row.row not in objections]
-    rejected = sorted([*chunk.rejected, *refused], key=attrgetter("row"))
-    return Chunk(accepted, rejected, chunk.through)
+    rows = chunk.accepted
+    refused = {index: objections[row] for index, row in enumerate(rows.rows) if row in objections}
+    rejected = sorted([*chunk.rejected, *judge.refused(rows, refused)], key=attrgetter("row"))
+    return Chunk(rows.without(refused), rejected, chunk.through)
 
 
 def _counted(chunk: Chunk, report: ReportBuilder) -> Chunk:
-    report.accept(row.segments for row in chunk.accepted)
-    for row in chunk.accepted:
-        if row.encoding == Encoding.UCS2 and row.body is not None:
-            report.blame(row.body)
+    rows = chunk.accepted
+    report.accept(rows.segments)
+    if Encoding.UCS2 in set(rows.encodings):
+        for body, encoding in zip(rows.bodies or (), rows.encodings, strict=False):
+            if encoding == Encoding.UCS2:
+                report.blame(body)
     report.reject(chunk.rejected)
     return chunk

@@ -6,6 +6,7 @@ Numbers arrive as floats and are written without exponent or `.0`; dates in ISO 
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
+from itertools import islice
 from typing import Any, BinaryIO, Final
 
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetVisibleEnum
@@ -15,6 +16,22 @@ from shared.errors import Refused
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MOST_BYTES: Final = 2 * 1024**3  # unpacked; a workbook of a million rows has about a tenth
+
+
+class SheetReader:
+    """A sheet's rows, one at a time or in blocks."""
+
+    def __init__(self, records: Iterator[list[str]]) -> None:
+        self._records = records
+
+    def record(self) -> list[str] | None:
+        """The next row; None at the end."""
+        return next(self._records, None)
+
+    def blocks(self, _width: int) -> Iterator[list[list[str]]]:
+        """All other rows."""
+        while block := list(islice(self._records, 2000)):
+            yield block
 
 
 def is_workbook(file: BinaryIO) -> bool:

@@ -7,7 +7,7 @@ costs one. A number it does not recognise may still be good; phonenumbers then d
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -38,6 +38,7 @@ _KINDS: Final = (
     "voicemail",
 )
 
+_DIGIT: Final = r"\d"
 _CODE: Final = re.compile(r"[1-9]\d*", re.ASCII)
 _matchers: dict[str, re.Pattern[str]] = {}
 
@@ -61,16 +62,44 @@ def plainly_national(digits: str, region: str) -> str | None:
 
     None means "not plainly", as above: an international prefix, a country with odd dialling rules.
     """
-    dialling = _dialling(region)
-    if dialling is None or digits.startswith("00"):
-        return None
-    code, trunk = dialling
-    if trunk and digits.startswith(trunk):
-        digits = digits[1:]
-    elif digits.startswith(code):
-        return None
-    e164 = f"+{code}{digits}"
+    (e164,) = national([digits], region)
     return e164 if plainly_valid(e164) else None
+
+
+def national(cells: Sequence[str], region: str) -> list[str]:
+    """ASCII digits as dialled inside `region`, with plus and calling code; "?" where not plain.
+
+    Whether there are such numbers is not asked.
+    """
+    dialling = _dialling(region)
+    if dialling is None:
+        return ["?"] * len(cells)
+    return [_from_abroad(cell, dialling) for cell in cells]
+
+
+def _from_abroad(digits: str, dialling: "_Dialling") -> str:
+    code, trunk = dialling
+    if not (digits.isascii() and digits.isdigit()) or digits.startswith("00"):
+        return "?"
+    if trunk and digits.startswith(trunk):
+        return f"+{code}{digits[1:]}"
+    return "?" if digits.startswith(code) else f"+{code}{digits}"
+
+
+def surely_valid(numbers: Sequence[str]) -> list[bool]:
+    """Which of the numbers, each a plus and digits, are valid by their first digits and length.
+
+    In most countries those settle it, so a million numbers come down to a few thousand beginnings.
+    False means that it depends on more. That digits follow the plus is the caller's to see.
+    """
+    starts = [number[:6] for number in numbers]
+    lengths = set(map(len, numbers))
+    if len(lengths) == 1 and lengths == {_SHORT[start] for start in set(starts)}:
+        return [True] * len(numbers)
+    return [
+        (_SHORT[start] or _LONG[number[:8]]) == len(number)
+        for start, number in zip(starts, numbers, strict=True)
+    ]
 
 
 def is_region(region: str) -> bool:
@@ -112,15 +141,83 @@ def _dialling(region: str) -> _Dialling | None:
 
 def _load(start: str) -> re.Pattern[str] | None:
     """Compile the calling code that `start` begins with. Codes are prefix-free, so one fits."""
-    for width in (1, 2, 3):
-        head = start[:width]
-        if _CODE.fullmatch(head) and int(head) in COUNTRY_CODE_TO_REGION_CODE:
-            pattern = re.compile(rf"\+{head}(?:{_national(int(head))})", re.ASCII)
-            return _matchers.setdefault(f"+{head}", pattern)
-    return None
+    head = _code_of(start)
+    if head is None:
+        return None
+    pattern = re.compile(rf"\+{head}(?:{_national(int(head), _AS_IT_IS)})", re.ASCII)
+    return _matchers.setdefault(f"+{head}", pattern)
 
 
-def _national(code: int) -> str:
+def _code_of(start: str) -> str | None:
+    heads = (start[:width] for width in (1, 2, 3))
+    known = COUNTRY_CODE_TO_REGION_CODE
+    return next((head for head in heads if _CODE.fullmatch(head) and int(head) in known), None)
+
+
+class _Beginnings(dict[str, int]):
+    """The length of every valid number with these first characters, found out once for each.
+
+    0 where that depends on what follows.
+    """
+
+    def __missing__(self, start: str) -> int:
+        if len(self) >= _MOST_BEGINNINGS:  # a file full of nonsense
+            self.clear()
+        self[start] = length = _sure_length(start)
+        return length
+
+
+_MOST_BEGINNINGS: Final = 100_000
+_SHORT, _LONG = _Beginnings(), _Beginnings()
+_START: Final = re.compile(r"\+[1-9]\d+", re.ASCII)
+
+
+def _sure_length(start: str) -> int:
+    code = _code_of(start[1:4]) if _START.fullmatch(start) else None
+    if code is None:
+        return 0
+    fits = [n for n in range(len(start), 17) if _sure(code).fullmatch(start.ljust(n, _ANY))]
+    return fits[0] if len(fits) == 1 else 0
+
+
+@cache
+def _sure(code: str) -> re.Pattern[str]:
+    return re.compile(rf"\+{code}(?:{_national(int(code), _WHATEVER_FOLLOWS)})", re.ASCII)
+
+
+class _Reading(NamedTuple):
+    """How patterns are to be read: where they must match, and where they must not."""
+
+    wanted: Callable[[str], str]
+    unwanted: Callable[[str], str]
+
+
+#: Stands for a digit that is not known.
+_ANY: Final = "N"
+_DIGITS: Final = re.compile(r"\\d|\[[^\]]*\]|\{[^}]*\}|\d")
+
+
+def _only_any(pattern: str) -> str:
+    """Matches an unknown digit only where every digit would do."""
+    return pattern.replace(r"\d", rf"[\d{_ANY}]")
+
+
+def _any_at_all(pattern: str) -> str:
+    """Matches an unknown digit wherever some digit would do."""
+    return _DIGITS.sub(lambda found: _or_any(found[0]), pattern)
+
+
+def _or_any(piece: str) -> str:
+    if piece.startswith("{"):
+        return piece
+    return f"{piece[:-1]}{_ANY}]" if piece.startswith("[") else f"[{piece}{_ANY}]"
+
+
+_AS_IT_IS: Final = _Reading(str, str)
+_WHATEVER_FOLLOWS: Final = _Reading(_only_any, _any_at_all)
+
+
+def _national(code: int, reading: _Reading) -> str:
     """An expression for the national digits of every valid number of a calling code.
 
     Where several countries share a code (1, 7, 44 …) the first whose leading digits fit owns the
@@ -130,11 +227,12 @@ def _national(code: int) -> str:
     for rules in reversed(list(_countries(code))):
         if rules.leading_digits:
             lead = f"(?:{rules.leading_digits})"
-            pattern = f"(?={lead}){_valid(rules)}|(?!{lead})(?:{pattern})"
+            owned = f"(?={reading.wanted(lead)}){_valid(rules, reading)}"
+            pattern = f"{owned}|(?!{reading.unwanted(lead)})(?:{pattern})"
         else:
-            pattern = f"{_valid(rules)}|{pattern}"
-    pattern = f"{_no_trunk(code)}(?:{pattern})"
-    return f"{FICTIONAL[code]}|{pattern}" if code in FICTIONAL else pattern
+            pattern = f"{_valid(rules, reading)}|{pattern}"
+    pattern = f"{_no_trunk(code, reading)}(?:{pattern})"
+    return f"{reading.wanted(FICTIONAL[code])}|{pattern}" if code in FICTIONAL else pattern
 
 
 def _countries(code: int) -> Iterator[Any]:
@@ -144,11 +242,12 @@ def _countries(code: int) -> Iterator[Any]:
             yield rules
 
 
-def _valid(rules: Any) -> str:
+def _valid(rules: Any, reading: _Reading) -> str:
     """Digits that fit the country's general pattern and one kind of number in it."""
     kinds = [getattr(rules, kind) for kind in _KINDS]
     either = "|".join(_described(kind) for kind in kinds if kind and kind.national_number_pattern)
-    return f"(?={_described(rules.general_desc)}$)(?:{either or '(?!)'})(?!\\d)"
+    general, either = reading.wanted(_described(rules.general_desc)), reading.wanted(either)
+    return f"(?={general}$)(?:{either or '(?!)'})(?!{reading.unwanted(_DIGIT)})"
 
 
 def _described(kind: Any) -> str:
@@ -158,8 +257,8 @@ def _described(kind: Any) -> str:
     return f"{length}(?:{kind.national_number_pattern})"
 
 
-def _no_trunk(code: int) -> str:
+def _no_trunk(code: int, reading: _Reading) -> str:
     """Refuse digits that parsing might take a trunk prefix or carrier code from."""
     rules = next(_countries(code), None)
     prefix = rules.national_prefix_for_parsing if rules else None
-    return f"(?!{prefix})" if prefix else ""
+    return f"(?!{reading.unwanted(prefix)})" if prefix else ""

@@ -7,9 +7,10 @@ another column.
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import repeat
 from operator import itemgetter
 from typing import Final
 
@@ -17,6 +18,8 @@ from shared.errors import Refused
 
 #: From a row's cells to its text.
 Fill = Callable[[Sequence[str]], str]
+#: From the columns of so many rows to their texts.
+FillColumns = Callable[[Sequence[Sequence[str]], int], list[str]]
 
 
 class Template:
@@ -27,6 +30,7 @@ class Template:
             raise Refused("empty_message", "The message is empty. Write what to send.")
         self.text = text
         literals, names = _split(text)
+        self._literals = literals
         self._names = names
         first_spelling: dict[str, str] = {}
         for name in names:
@@ -58,6 +62,26 @@ class Template:
             return lambda cells: pattern % (cells[only],)
         values = itemgetter(*indexes)
         return lambda cells: pattern % values(cells)
+
+    def filling_columns(self, columns: Sequence[str]) -> FillColumns:
+        """As `bound_to`, for whole columns of values in the order of `columns`. Raises as it."""
+        indexes = [find(name, columns) for name in self._names]
+        literals = self._literals
+        if not indexes:
+            return lambda _, rows: ["".join(literals)] * rows
+
+        def fill(values: Sequence[Sequence[str]], _: int) -> list[str]:
+            pieces: list[Iterable[str]] = [repeat(literals[0])]
+            for index, literal in zip(indexes, literals[1:], strict=True):
+                pieces += [values[index], repeat(literal)]
+            return list(map("".join, zip(*pieces)))  # noqa: B905  (repeat has no end)
+
+        return fill
+
+    @property
+    def literal(self) -> str:
+        """What is written around the values."""
+        return "".join(self._literals)
 
     def columns_of(self, columns: Sequence[str]) -> tuple[int, ...]:
         """Where the placeholders' columns are in `columns`, each once. Raises as `bound_to`."""

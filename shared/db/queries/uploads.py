@@ -1,6 +1,6 @@
 """Uploads in Postgres: their bytes in chunks, and how far their import got."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -63,8 +63,15 @@ _AGENTS = text("""
 """)
 _RENEW = text("""
     UPDATE upload u SET lease_until = now() + :lease, loaded_row = :through FROM campaign c
-    WHERE u.id = :id AND c.id = :campaign_id AND c.status = 'draft' AND u.loaded_row < :through
+    WHERE u.id = :id AND c.id = :campaign_id AND c.status = 'draft' AND u.loaded_row = :after
     RETURNING u.id
+""")
+# A chunk that a crash of the server undoes is loaded again, since how far the import got is undone
+# with it; and `finish` waits for the disk on behalf of them all.
+_NEED_NOT_WAIT = text("SET LOCAL synchronous_commit = off")
+_TELL = text("""
+    UPDATE campaign SET report = CAST(:report AS jsonb) WHERE id = :campaign_id AND status = 'draft'
+    RETURNING id
 """)
 _FINISH = text("""
     UPDATE campaign SET status = 'ready', report = CAST(:report AS jsonb)
@@ -78,7 +85,25 @@ _REFUSE = text("""
     WHERE id = :campaign_id AND status = 'draft'
 """)
 _SUPPRESSED = text("""
-    SELECT phone FROM suppression WHERE scope = 'all' AND phone = ANY (CAST(:phones AS text[]))
+    SELECT phone FROM suppression
+    WHERE scope = 'all' AND phone = ANY (string_to_array(:phones, ','))
+""")
+_ORIGIN = text("""
+    SELECT u.sha256 FROM campaign c JOIN upload u ON u.id = c.upload_id WHERE c.id = :campaign_id
+""")
+_OF_FILES = text("""
+    SELECT c.id FROM campaign c JOIN upload u ON u.id = c.upload_id
+    WHERE u.sha256 = ANY (CAST(:origins AS text[]))
+""")
+# Number by number through the index on phone: a join, or the index on campaign (hence the + 0),
+# would read all recipients for each chunk.
+_STANDING = text("""
+    SELECT given.phone, former.campaign_id, former.row
+    FROM unnest(string_to_array(:phones, ',')) AS given(phone) CROSS JOIN LATERAL (
+        SELECT r.campaign_id, r.row FROM recipient r
+        WHERE r.phone = given.phone AND r.campaign_id + 0 = ANY (CAST(:campaigns AS int[]))
+        LIMIT 1
+    ) former
 """)
 _ABANDONED = text("""
     SELECT c.id FROM campaign c JOIN upload u ON u.id = c.upload_id
@@ -152,16 +177,34 @@ def lease(connection: Connection, campaign_id: int, length: timedelta) -> Import
     )
 
 
-def renew(connection: Connection, job: ImportJob, *, through: int, lease: timedelta) -> None:
-    """Commit to having loaded every row up to `through`. Raises LeaseLost."""
+def renew(
+    connection: Connection, job: ImportJob, *, after: int, through: int, lease: timedelta
+) -> None:
+    """Commit to having loaded the rows behind `after` up to `through`.
+
+    Raises LeaseLost, also when `after` is not how far the import has got.
+    """
     parameters = {
         "id": job.upload_id,
         "campaign_id": job.campaign_id,
+        "after": after,
         "through": through,
         "lease": lease,
     }
+    connection.execute(_NEED_NOT_WAIT)
     if connection.execute(_RENEW, parameters).one_or_none() is None:
         raise LeaseLost("the import was taken over or its campaign cancelled")
+
+
+def tell(connection: Connection, job: ImportJob, report: dict[str, Any]) -> None:
+    """Show how far the import is: the report on the rows so far. Raises LeaseLost.
+
+    It locks the campaign: to be called last.
+    """
+    encoded = orjson.dumps(report).decode()
+    parameters = {"campaign_id": job.campaign_id, "report": encoded}
+    if connection.execute(_TELL, parameters).one_or_none() is None:
+        raise LeaseLost("the campaign was cancelled")
 
 
 def finish(
@@ -183,7 +226,27 @@ def refuse(connection: Connection, job: ImportJob, reason: str) -> None:
 
 def suppressed(connection: Connection, phones: Sequence[str]) -> set[str]:
     """Those of `phones` that must not be texted."""
-    return set(connection.execute(_SUPPRESSED, {"phones": list(phones)}).scalars())
+    return set(connection.execute(_SUPPRESSED, {"phones": ",".join(phones)}).scalars())
+
+
+def standing(
+    connection: Connection, phones: Sequence[str], origins: Collection[str]
+) -> dict[str, tuple[int, int]]:
+    """Those of `phones` that campaigns of the files `origins` have: (campaign, row).
+
+    An origin is the SHA-256 of a file, in hexadecimal digits.
+    """
+    if not origins:
+        return {}
+    campaigns = list(connection.execute(_OF_FILES, {"origins": list(origins)}).scalars())
+    parameters = {"phones": ",".join(phones), "campaigns": campaigns}
+    found = connection.execute(_STANDING, parameters).fetchall() if campaigns else ()
+    return {phone: (campaign_id, row) for phone, campaign_id, row in found}
+
+
+def origin(connection: Connection, campaign_id: int) -> str:
+    """What `standing` knows the campaign's file by; "" when it has none."""
+    return connection.execute(_ORIGIN, {"campaign_id": campaign_id}).scalar() or ""
 
 
 def abandoned(connection: Connection) -> list[int]:

@@ -1,9 +1,21 @@
 """Delimiters and quotation marks, as people's exports have them."""
 
-import pytest
+import io
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scheduler.ingest import delimited
 from scheduler.ingest.columns import is_phone_name
-from scheduler.ingest.delimited import Damaged, declared_delimiter, likely_delimiter, split_records
+from scheduler.ingest.delimited import (
+    Damaged,
+    Splitter,
+    declared_delimiter,
+    is_blank,
+    likely_delimiter,
+    split_records,
+)
 
 
 @pytest.mark.parametrize(
@@ -84,3 +96,73 @@ def test_line_ends_of_every_kind_end_a_record():
         [],
         ["4", "d"],
     ]
+
+
+_WAYS = [
+    "1,a\n2,b\n3,c\n",
+    "1,a\r\n2,b\r\n3,c",
+    "1,a\r2,b\r3,c\r",
+    "1,a\r\n2,b\n\n , \n3,c",
+    '"1","a, b"\n2,"two\nlines"\n3,c\n',
+    '1,a\n2,"open\n3,c\n4,d\n',
+    "1,a\n2\n3,c,d\n4,d\n",
+    "1,a,2\nb\n3,c\n",
+    ",\n1,\n,2\n",
+    "1;a\n2;b\n",
+    '1,a\n2,b"\n3,c\n',
+    "",
+    "\n",
+]
+
+
+@pytest.mark.parametrize("piece", [1, 5, 100_000])
+@pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.parametrize("text", _WAYS)
+def test_blocks_hold_the_records_that_are_read_one_by_one(monkeypatch, text, width, piece):
+    monkeypatch.setattr(delimited, "_PIECE", piece)
+    expected = list(split_records(io.StringIO(text, newline=""), ","))
+
+    blocks = list(Splitter(io.StringIO(text, newline=""), ",").blocks(width))
+
+    assert [(cells, type(cells)) for cells in _records(blocks) if not is_blank(cells)] == [
+        (cells, type(cells)) for cells in expected if not is_blank(cells)
+    ]
+    assert len(_records(blocks)) == len(expected)
+
+
+@given(
+    st.lists(st.sampled_from(["1", "a", ",", '"', "\n", "\r\n", "\r", "é", ", "]), max_size=40),
+    st.integers(1, 3),
+    st.integers(1, 30),
+)
+def test_whatever_a_file_holds_blocks_lose_none_of_it(pieces, width, piece):
+    text = "".join(pieces)
+    expected = list(split_records(io.StringIO(text, newline=""), ","))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "_PIECE", piece)
+        blocks = list(Splitter(io.StringIO(text, newline=""), ",").blocks(width))
+
+    assert list(filter(any, _records(blocks))) == list(filter(any, expected))
+    assert len(_records(blocks)) == len(expected)
+
+
+def _records(blocks):
+    """All records, those of columns put together again."""
+    records = []
+    for block in blocks:
+        records += map(list, zip(*block, strict=True)) if isinstance(block, tuple) else block
+    return records
+
+
+def test_plain_lines_come_as_columns():
+    blocks = list(Splitter(io.StringIO("1,a\n2,b\n", newline=""), ",").blocks(2))
+
+    assert blocks == [(["1", "2"], ["a", "b"])]
+
+
+def test_a_record_read_alone_is_not_read_again():
+    reader = Splitter(io.StringIO('"h\n1",x\n1,a\n2,b\n', newline=""), ",")
+
+    assert reader.record() == ["h\n1", "x"]
+    assert list(reader.blocks(2)) == [(["1", "2"], ["a", "b"])]

@@ -1,5 +1,7 @@
 """A campaign's file in the ledger: whole, once, dealt out fairly, whatever interrupts it."""
 
+import hashlib
+import io
 from collections import Counter
 from datetime import timedelta
 from itertools import pairwise
@@ -8,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scheduler import standing
+from scheduler.ingest import Reject, write_rejects
 from scheduler.ingest import load as loading
 from scheduler.ingest.load import Dealer, load
+from scheduler.ingest.store import Store
 from shared.db.queries import uploads
 from shared.db.queries.uploads import LeaseLost
 from shared.db.session import transaction
@@ -108,6 +113,86 @@ def test_suppressed_numbers_are_left_out_and_told(database):
     assert campaign().report["rejected"] == 1
 
 
+def test_what_postgres_and_json_would_misread_is_stored_as_it_is(database):
+    name = 'a\tb "q" \\N {x} % \u2028 \\. é 🎉'
+    quoted = name.replace('"', '""')
+    content = f'name,phone,"no""te\\"\n"{quoted}\nline",+12025550001,x\n"{quoted}",12,"{quoted}"\n'
+
+    load(draft(content.encode(), template="Hi {name}"))
+
+    found = factories.one("SELECT m.body, r.fields FROM message m JOIN recipient r USING (id)")
+    assert found.body == f"Hi {name}\nline"
+    assert found.fields == {"name": f"{name}\nline", "phone": "+12025550001", 'no"te\\': "x"}
+    assert factories.one("SELECT cells FROM reject").cells == [name, "12", name]
+
+
+def test_bytes_that_are_no_text_are_kept_legible_among_the_rejects(database):
+    load(draft(b"name,phone\n\xc3\xa9,+12025550001\nZo\xeb,+12025550002\na\0b,+12025550003\n"))
+
+    rejects = factories.rows('SELECT code, value FROM reject ORDER BY "row"')
+    assert rejects == [("bad_encoding", "Zo?"), ("control_character", "a\ufffdb")]
+
+
+def test_texts_of_one_and_of_several_parts_are_stored_side_by_side(database):
+    content = f"name,phone\nAna,+12025550001\n{'word ' * 60},+12025550002\n🎉,+12025550003\n"
+
+    load(draft(content.encode(), template="Hi {name}", split_at=160))
+
+    found = factories.rows("SELECT cuts, encoding, segments FROM message ORDER BY id")
+    assert [(len(m.cuts), m.encoding, m.segments) for m in found] == [
+        (0, "GSM-7", 1), (1, "GSM-7", 2), (0, "UCS-2", 1),
+    ]  # fmt: skip
+
+
+def rejected_from(content, lines):
+    """A reject file of that file, as it comes back mended."""
+    out = io.StringIO(newline="")
+    rejects = [
+        Reject(row, "name", "", "missing_value", "why", "fix", cells)
+        for row, cells in enumerate(lines, 2)
+    ]
+    origin = hashlib.sha256(content).hexdigest()
+    write_rejects(out, ["name", "phone"], rejects, origin=origin)
+    return out.getvalue().encode()
+
+
+def uploaded(content):
+    """That file as a loaded campaign."""
+    made = draft(content)
+    digest = hashlib.sha256(content).hexdigest()
+    factories.change(
+        "UPDATE upload SET sha256 = :digest WHERE id = "
+        "(SELECT upload_id FROM campaign WHERE id = :id)",
+        digest=digest, id=made,
+    )  # fmt: skip
+    load(made)
+    return made
+
+
+def test_a_mended_row_does_not_repeat_a_number_its_file_has_already(database):
+    former = uploaded(guests(3))
+    mended = rejected_from(guests(3), [["Eve", "+12025550001"], ["Fay", "(202) 555-0009"]])
+
+    load(draft(mended))
+
+    accepted = [row.phone for row in loaded()]
+    assert sorted(accepted) == [f"+1202555000{n}" for n in (0, 1, 2, 9)]
+    reject = factories.one("SELECT * FROM reject")
+    assert (reject.row, reject.column, reject.code) == (2, "phone", "duplicate")
+    assert f"campaign {former} already, in row 3" in reject.reason
+    assert reject.cells == ["Eve", "+12025550001"]
+
+
+def test_a_number_of_some_other_campaign_does_not_stop_a_mended_row(database):
+    uploaded(guests(3))
+    mended = rejected_from(b"another file", [["Eve", "+12025550001"]])
+
+    load(draft(mended))
+
+    assert factories.rows("SELECT * FROM reject") == []
+    assert [row.phone for row in loaded()].count("+12025550001") == 2
+
+
 def test_the_file_is_dropped_once_it_is_loaded_and_its_header_stays(database):
     load(draft(guests()))
 
@@ -156,22 +241,22 @@ def test_an_import_killed_after_its_last_chunk_is_only_finished(database, monkey
 
 def _die_in(monkeypatch, campaign_id, *, chunk):
     """Load, and die inside the transaction of that chunk (from 0), when everything is written."""
-    stored = []
-    store = loading._store
+    told = []
+    tell = uploads.tell
 
     def dies(*args):
-        store(*args)
-        stored.append(args)
-        if len(stored) > chunk:
+        tell(*args)
+        told.append(args)
+        if len(told) > chunk:
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(loading, "_store", dies)
+        patch.setattr(uploads, "tell", dies)
         try:
             load(campaign_id)
         except Killed:
             return
-    assert len(stored) <= chunk
+    assert len(told) <= chunk
 
 
 def _dies(*_, **__):
@@ -200,10 +285,10 @@ def test_of_two_importers_at_once_one_loads_and_every_row_once(database):
 def test_an_importer_that_was_given_up_and_wakes_stops_without_a_double_row(database, monkeypatch):
     monkeypatch.setattr(loading, "CHUNK", 5)
     made = draft(guests())
-    frozen, renew = [], uploads.renew
+    frozen, put = [], Store.put
     with transaction() as connection:
         job = uploads.lease(connection, made, timedelta(seconds=30))
-    monkeypatch.setattr(uploads, "renew", lambda *a, **k: (overtake(frozen, made), renew(*a, **k)))
+    monkeypatch.setattr(Store, "put", lambda *a, **k: (overtake(frozen, made), put(*a, **k)))
 
     with pytest.raises(LeaseLost):
         loading._import(job)
@@ -213,29 +298,87 @@ def test_an_importer_that_was_given_up_and_wakes_stops_without_a_double_row(data
 
 
 def overtake(frozen, made):
-    """The first time: the importer stands still before its commit, and another one takes over."""
+    """The first time: the importer stands still between two chunks, and another one takes over."""
     if not frozen:
         frozen.append(made)
         lease_ran_out()
         assert load(made)
 
 
-def test_a_campaign_cancelled_meanwhile_is_not_loaded_any_further(database, monkeypatch):
+@pytest.mark.parametrize("chunk", [0, 2])
+def test_a_campaign_cancelled_meanwhile_is_not_loaded_any_further(database, monkeypatch, chunk):
     monkeypatch.setattr(loading, "CHUNK", 5)
     made = draft(guests())
-    store = loading._store
+    tell, told = uploads.tell, []
 
     def cancelled(*args):
-        store(*args)
-        factories.change("UPDATE campaign SET status = 'cancelled'")
+        if len(told) == chunk:
+            factories.change("UPDATE campaign SET status = 'cancelled'")
+        told.append(args)
+        tell(*args)
 
-    monkeypatch.setattr(loading, "_store", cancelled)
+    monkeypatch.setattr(uploads, "tell", cancelled)
 
     with pytest.raises(LeaseLost):
         load(made)
 
-    assert len(loaded()) == 5
+    assert len(loaded()) == 5 * chunk
     assert campaign().status == "cancelled"
+
+
+def test_a_chunk_that_failed_stops_those_that_wait_behind_it(database, monkeypatch):
+    monkeypatch.setattr(loading, "CHUNK", 5)
+    made = draft(guests())
+    renew, asked = uploads.renew, []
+
+    def fails_once(*args, **kwargs):
+        asked.append(kwargs["after"])
+        if len(asked) == 2:
+            raise Killed
+        renew(*args, **kwargs)
+
+    monkeypatch.setattr(uploads, "renew", fails_once)
+    with pytest.raises(Killed):
+        load(made)
+
+    assert [row.row for row in loaded()] == [2, 3, 4, 5, 6]
+    assert factories.one("SELECT loaded_row FROM upload").loaded_row == 6
+
+
+def test_while_it_is_imported_a_campaign_shows_how_far_it_is(database, monkeypatch):
+    monkeypatch.setattr(loading, "CHUNK", 10)
+    made = draft(guests(bad={0, 15}))
+    renew, shown = uploads.renew, []
+
+    def looks(*args, **kwargs):
+        shown.append(standing.campaign(made))
+        renew(*args, **kwargs)
+
+    monkeypatch.setattr(uploads, "renew", looks)
+    load(made)
+
+    assert shown[0]["report"] is None
+    assert [campaign["status"] for campaign in shown] == ["draft"] * 3
+    counted = [[c["report"][k] for k in ("rows", "accepted", "rejected")] for c in shown[1:]]
+    assert counted == [[10, 9, 1], [20, 18, 2]]
+    assert [campaign["counts"] for campaign in shown] == [{}, {"ready": 9}, {"ready": 18}]
+
+
+@pytest.mark.parametrize("chunk", [3, 5, 100])
+def test_an_import_goes_on_where_it_was_though_chunks_have_another_size(
+    database, monkeypatch, chunk
+):
+    monkeypatch.setattr(loading, "CHUNK", 7)
+    made = draft(guests(bad={0, 7, 8}), agents=[factories.agent(rate=r) for r in (1, 3)])
+    _die_in(monkeypatch, made, chunk=1)
+    monkeypatch.setattr(loading, "CHUNK", chunk)
+
+    lease_ran_out()
+    load(made)
+
+    assert [row.row for row in loaded()] == [i + 2 for i in range(ROWS) if i not in {0, 7, 8}]
+    assert factories.one("SELECT count(*) AS n FROM reject").n == 3
+    assert sorted(Counter(row.agent_key for row in loaded()).values()) == [5, 15]
 
 
 def test_a_file_that_cannot_be_read_cancels_its_campaign_with_the_reason(database):
@@ -261,7 +404,7 @@ def test_recipients_are_dealt_in_proportion_to_the_agents_rates(database):
 def test_no_agent_is_done_later_than_another_would_be_with_one_more(rates, count):
     dealer = Dealer(list(enumerate(map(float, rates))))
 
-    dealt = Counter(dealer.deal() for _ in range(count))
+    dealt = Counter(dealer.deal(count))
 
     last = max(dealt[key] / rate for key, rate in enumerate(rates))
     assert dealt.total() == count

@@ -31,6 +31,19 @@ def test_a_reject_file_has_the_rows_own_columns_and_then_why():
     assert row[:6] == ["Ana", "1.5551E+10", "2", "phone", "1.5551E+10", "ambiguous_phone"]
 
 
+def test_a_reject_file_may_say_which_file_its_rows_are_from():
+    out = io.StringIO(newline="")
+    rejects = [Reject(2, "name", "", "missing_value", "r", "f", ["+15551230000", "", "beyond"])]
+    write_rejects(out, ["phone", "name"], rejects, origin="abc123")
+
+    rows = open_rows(io.BytesIO(out.getvalue().encode()), filename="mend.csv")
+
+    assert out.getvalue().splitlines()[0].endswith(",volley_fix,volley_file")
+    assert rows.header == ("phone", "name")
+    assert list(rows) == [(2, ["+15551230000", "", "beyond"])]
+    assert rows.origins == {"abc123"}
+
+
 def test_uploaded_again_unmended_it_is_rejected_for_the_same_reasons():
     content = "phone,name\n911,=1+1\n,'@Bo\n+15551230000,A,surplus\n+1555x,-5\n1.5551E+10,\t'x\n"
     (first,), written = _rejects_of(content)

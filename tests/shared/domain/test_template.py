@@ -93,3 +93,16 @@ def test_rendering_by_columns_and_by_fields_agree(values):
 def test_a_name_of_signs_only_is_still_a_name():
     assert key("#") == "#"
     assert key("Téléphone №") == key("téléphone no")
+
+
+@pytest.mark.parametrize(
+    "text", ["Hi", "Hi {name}!", "{name}{city}", "100 % {{x}} {city}, {name} %s {city}"]
+)
+def test_whole_columns_are_filled_in_as_rows_are(text):
+    header, rows = ("name", "city"), [("Ana", "Rome"), ("{city}", "100%"), ("", "é")]
+    template = Template(text)
+
+    filled = template.filling_columns(header)(list(zip(*rows, strict=True)), len(rows))
+
+    assert filled == [template.bound_to(header)(row) for row in rows]
+    assert template.literal == template.bound_to(header)(("", ""))

@@ -1,0 +1,103 @@
+"""Rows as columns, some thousands at a time: what a column has in common is looked at once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+from scheduler.ingest.delimited import Block, is_blank
+
+
+@dataclass(slots=True)
+class Table:
+    """Some rows of a file, in its order.
+
+    `columns[c][i]` is a cell of row `numbers[i]`. A row that does not fit (fewer or more cells, a
+    Damaged, a Returned) is in `odd` under its index, and its cells in the columns are empty.
+    """
+
+    numbers: list[int]
+    columns: list[list[str]]
+    odd: dict[int, list[str]]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def cells(self, index: int) -> list[str]:
+        """One row as it is in the file."""
+        odd = self.odd.get(index)
+        return [column[index] for column in self.columns] if odd is None else odd
+
+    def some(self, indexes: Sequence[int]) -> list[list[str]]:
+        """These rows as they are in the file."""
+        columns = ([column[index] for index in indexes] for column in self.columns)
+        fitting = map(list, zip(*columns, strict=True))
+        return [self.odd.get(index, cells) for index, cells in zip(indexes, fitting, strict=True)]
+
+    def set_aside(self, index: int, cells: list[str]) -> None:
+        """Make the row an odd one."""
+        self.odd[index] = cells
+        for column in self.columns:
+            column[index] = ""
+
+    def part(self, start: int, end: int) -> "Table":
+        """The rows from index `start` on, before `end`."""
+        odd = {index - start: cells for index, cells in self.odd.items() if start <= index < end}
+        return Table(self.numbers[start:end], [column[start:end] for column in self.columns], odd)
+
+    def append(self, other: "Table") -> None:
+        """Put another table's rows behind these; both are of one file."""
+        start = len(self)
+        self.numbers += other.numbers
+        for column, more in zip(self.columns, other.columns, strict=True):
+            column.extend(more)
+        self.odd.update({start + index: cells for index, cells in other.odd.items()})
+
+
+def tabled(block: Block, *, first: int, width: int) -> tuple[Table, int]:
+    """A block without its blank rows, and how many rows it had. `first` is its first's number."""
+    if isinstance(block, tuple):
+        return _of_columns(list(block), first), len(block[0])
+    blank = {
+        index
+        for index, cells in enumerate(block)
+        if (len(cells) < 2 or not cells[0].strip()) and is_blank(cells)
+    }
+    numbers = [first + index for index in range(len(block)) if index not in blank]
+    rows = [cells for index, cells in enumerate(block) if index not in blank]
+    nothing = [""] * width
+    odd = {
+        index: cells
+        for index, cells in enumerate(rows)
+        if len(cells) != width or type(cells) is not list
+    }
+    fitting: Iterable[list[str]] = rows
+    if odd:
+        fitting = (nothing if index in odd else cells for index, cells in enumerate(rows))
+    columns = list(map(list, zip(*fitting, strict=True))) or [[] for _ in nothing]
+    return Table(numbers, columns, odd), len(block)
+
+
+def _of_columns(columns: list[list[str]], first: int) -> Table:
+    numbers = list(range(first, first + len(columns[0])))
+    perhaps_blank = len(columns) == 1 or "" in list(map(str.strip, columns[0]))
+    if perhaps_blank:
+        keep = [not is_blank(list(cells)) for cells in zip(*columns, strict=True)]
+        columns = [list(compress(column, keep)) for column in columns]
+        numbers = list(compress(numbers, keep))
+    return Table(numbers, columns, {})
+
+
+def sized(tables: Iterable[Table], size: int) -> Iterator[Table]:
+    """The same rows, `size` in each table but the last."""
+    waiting: Table | None = None
+    for table in tables:
+        if waiting is None:
+            waiting = table
+        else:
+            waiting.append(table)
+        whole = len(waiting) - len(waiting) % size
+        yield from (waiting.part(start, start + size) for start in range(0, whole, size))
+        if whole:
+            waiting = waiting.part(whole, len(waiting))
+    if waiting:
+        yield waiting
