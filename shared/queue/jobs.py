@@ -4,6 +4,7 @@ Ids and small facts only; never a number, never a text. An unknown field is refu
 worker does not half-do what it does not understand.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +20,11 @@ class Job(BaseModel):
     #: where it travels: a fact about the kind, not a field on the wire
     queue: ClassVar[Queue]
 
+    @property
+    def brief(self) -> str:
+        """What Flower shows of it: short, for making it costs at every publish."""
+        return ""
+
 
 class SendMessages(Job):
     """A release: these messages are due now; whoever claims one sends it.
@@ -32,6 +38,10 @@ class SendMessages(Job):
 
     release: tuple[tuple[int, float, int], ...]
 
+    @property
+    def brief(self) -> str:
+        return _messages([entry[0] for entry in self.release])
+
 
 class ComposeOpeners(Job):
     """These recipients have no words yet."""
@@ -39,6 +49,10 @@ class ComposeOpeners(Job):
     queue = Queue.COMPOSE
 
     message_ids: tuple[int, ...]
+
+    @property
+    def brief(self) -> str:
+        return _messages(self.message_ids)
 
 
 class ApplyReceipts(Job):
@@ -54,6 +68,10 @@ class ImportUpload(Job):
 
     campaign_id: int
 
+    @property
+    def brief(self) -> str:
+        return f"campaign {self.campaign_id}"
+
 
 class Tick(Job):
     """A timer of the timetable has come: run the repair loop of that name."""
@@ -61,3 +79,12 @@ class Tick(Job):
     queue = Queue.SCHEDULER
 
     loop: str
+
+    @property
+    def brief(self) -> str:
+        return self.loop
+
+
+def _messages(ids: Sequence[int]) -> str:
+    first = f" from {ids[0]}" if ids else ""
+    return f"{len(ids)} messages{first}"

@@ -35,6 +35,7 @@ def publish(jobs: Iterable[Job]) -> int:
                     queue=job.queue.value,
                     producer=producer,
                     ignore_result=True,
+                    argsrepr=job.brief,
                 )
                 published += 1
     except _BROKER_TROUBLE as error:
