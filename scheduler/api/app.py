@@ -1,14 +1,16 @@
-"""The HTTP API: one app, whose edge for callbacks runs before everything else."""
+"""The HTTP API, and before it the edge for callbacks: one ASGI app for both."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any, Final, cast
 
+import uvicorn
 from fastapi import Depends, FastAPI
 from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from scheduler import agents as agent_rules
 from scheduler import keys as key_store
@@ -37,12 +39,13 @@ from shared.logging import get_logger
 log = get_logger(__name__)
 
 WEBHOOKS: Final = "/webhooks"
+_BELOW: Final = f"{WEBHOOKS}/"
 
 #: The upload reads its body by itself; these take JSON.
 _KEYED: Final = (agents, campaigns, progress, messages, suppressions, sending, keys)
 
 
-def create_app() -> FastAPI:
+def create_app() -> "Front":
     """The app. It starts without the database and answers 503 until there is one."""
     webhooks = Webhooks()
 
@@ -58,6 +61,30 @@ def create_app() -> FastAPI:
         await settling
         await webhooks.stop()
 
+    return Front(_api(lifespan), webhooks)
+
+
+class Front:
+    """The ASGI app that is served: a callback meets none of what the API needs for its requests.
+
+    Proxies' headers are read here and not by the server, for the same reason; no callback's
+    signature depends on them.
+    """
+
+    def __init__(self, app: ASGIApp, webhooks: Webhooks) -> None:
+        trusted = uvicorn.Config(app, log_config=None).forwarded_allow_ips
+        self._app = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted))
+        self._webhooks = webhooks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(_BELOW):
+            scope["root_path"] = WEBHOOKS
+            await self._webhooks(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
     app = FastAPI(
         title="Volley",
         description="A campaign engine for AI SMS agents.",
@@ -77,22 +104,7 @@ def create_app() -> FastAPI:
     app.add_middleware(Idempotency)
     app.add_middleware(Authentication)
     app.add_middleware(BodyLimit)
-    app.add_middleware(CallbacksFirst, webhooks=webhooks)
     return app
-
-
-class CallbacksFirst:
-    """ASGI middleware: a callback goes straight to the edge that keeps it."""
-
-    def __init__(self, app: ASGIApp, webhooks: Webhooks) -> None:
-        self._app = app
-        self._webhooks = webhooks
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(f"{WEBHOOKS}/"):
-            await self._webhooks({**scope, "root_path": WEBHOOKS}, receive, send)
-        else:
-            await self._app(scope, receive, send)
 
 
 async def _settle_in(stopping: asyncio.Event) -> None:

@@ -7,12 +7,12 @@ duplicate is an incident.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from shared.db.queries import parts
 from shared.domain.message import NEXT, RANK
@@ -60,23 +60,40 @@ class Applied:
 
 
 _ALLOWED = ", ".join(
-    f"('{old}', '{new}')" for old, allowed in NEXT.items() for new in sorted(allowed)
+    f"'{old}>{new}'" for old, allowed in NEXT.items() for new in sorted(allowed & RANK.keys())
 )
 _RANK = "CASE {0} " + " ".join(f"WHEN '{s}' THEN {r}" for s, r in RANK.items()) + " END"
 
-_APPLY = text(f"""
-    WITH given AS MATERIALIZED (
+_TOLD = """
+    given AS MATERIALIZED (
         SELECT DISTINCT ON (id, token) * FROM unnest(
             CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:sids AS text[]),
             CAST(:statuses AS text[]), CAST(:ranks AS int[]), CAST(:codes AS int[]),
             CAST(:sentences AS text[]), CAST(:sources AS text[]))
             WITH ORDINALITY AS g(id, token, sid, status, rank, code, sentence, source, ord)
         ORDER BY id, token, rank DESC, ord
-    ), known AS MATERIALIZED (
-        SELECT a.message_id, a.part, a.n, a.token, g.sid, g.status, g.rank, g.code, g.sentence,
+    )
+"""
+_KEPT = """
+    taken AS (
+        UPDATE callback SET applied = true WHERE ctid = ANY (CAST(:places AS tid[]))
+        RETURNING seq, message_id, token, sid, status, rank, error_code
+    ), given AS MATERIALIZED (
+        SELECT DISTINCT ON (message_id, token) message_id AS id, token, sid, status, rank,
+            error_code AS code, CAST(NULL AS text) AS sentence, 'callback' AS source
+        FROM taken WHERE rank > 0 AND token IS NOT NULL
+        ORDER BY message_id, token, rank DESC, seq
+    )
+"""
+# Most evidence is about a message's latest attempt, whose SID is known: it costs no look at others.
+# OFFSET 0 keeps the planner from reading all attempts for that instead of one.
+_STATEMENT = """
+    WITH {given}, known AS MATERIALIZED (
+        SELECT a.message_id, a.part, a.n, g.sid, g.status, g.rank, g.code, g.sentence,
                g.source, a.sender AS called_from, cardinality(m.cuts) AS more,
-               {_RANK.format("a.status")} AS old_rank,
-               EXISTS (SELECT 1 FROM attempt b WHERE b.message_id = a.message_id
+               {old_rank} AS old_rank,
+               m.token IS DISTINCT FROM a.token AND EXISTS (
+                   SELECT 1 FROM attempt b WHERE b.message_id = a.message_id
                        AND b.part = a.part AND b.n > a.n AND (b.status <> 'returned'
                            OR EXISTS (SELECT 1 FROM given x WHERE x.token = b.token)))
                OR a.status = 'returned' AND EXISTS (
@@ -87,8 +104,8 @@ _APPLY = text(f"""
         JOIN message m ON m.id = g.id
         JOIN attempt a ON a.message_id = g.id AND a.token = g.token
         WHERE (a.sid IS NULL OR g.sid IS NULL OR a.sid = g.sid)
-          AND NOT EXISTS (SELECT 1 FROM attempt b WHERE b.sid = g.sid
-                          AND (b.message_id, b.part, b.n) <> (a.message_id, a.part, a.n))
+          AND (a.sid IS NOT NULL OR g.sid IS NULL
+               OR NOT EXISTS (SELECT 1 FROM attempt b WHERE b.sid = g.sid OFFSET 0))
     ), raised AS (
         UPDATE attempt a SET
             sid = coalesce(a.sid, k.sid),
@@ -105,7 +122,6 @@ _APPLY = text(f"""
             checks = CASE WHEN k.old_rank = 0 THEN 0 ELSE a.checks END
         FROM known k
         WHERE a.message_id = k.message_id AND a.part = k.part AND a.n = k.n
-        RETURNING a.message_id, a.sid
     ), moved AS (
         UPDATE message m SET
             status = k.status, due_at = NULL, compose_at = NULL, part = 1,
@@ -114,7 +130,7 @@ _APPLY = text(f"""
             delivered_at = CASE WHEN k.status = 'delivered' THEN now() END
         FROM known k
         WHERE m.id = k.message_id AND NOT k.superseded AND k.more = 0 AND k.rank > k.old_rank
-          AND (m.status, k.status) IN ({_ALLOWED})
+          AND m.status || '>' || k.status IN ({allowed})
     ), incidents AS (
         INSERT INTO event (message_id, kind, details)
         SELECT message_id, 'duplicate', jsonb_build_object(
@@ -122,14 +138,25 @@ _APPLY = text(f"""
             'text', 'a superseded attempt went out after all')
         FROM known WHERE superseded AND old_rank = 0
     )
-    SELECT k.message_id, k.more, k.superseded AND k.old_rank = 0 AS duplicate,
-           k.rank > k.old_rank AS raised, k.code, k.called_from, m.agent_key,
-           agent.provider, r.phone
-    FROM known k
-    JOIN message m ON m.id = k.message_id
+    SELECT count(*) FILTER (WHERE rank > old_rank) AS raised,
+        array_agg(DISTINCT message_id) FILTER (WHERE rank > old_rank AND more > 0) AS long_ones,
+        array_agg(message_id ORDER BY message_id) FILTER (WHERE superseded AND old_rank = 0)
+            AS duplicates,
+        jsonb_agg(jsonb_build_array(message_id, called_from, code) ORDER BY message_id)
+            FILTER (WHERE rank > old_rank AND code IS NOT NULL) AS failed
+    FROM known
+"""
+_WORDS = {"old_rank": _RANK.format("a.status"), "allowed": _ALLOWED}
+_APPLY = text(_STATEMENT.format(given=_TOLD, **_WORDS))
+_APPLY_KEPT = text(_STATEMENT.format(given=_KEPT, **_WORDS))
+
+# Few calls fail: what a code may be about is read for those alone.
+_ABOUT = text("""
+    SELECT m.id, m.agent_key, agent.provider, r.phone
+    FROM message m
     JOIN recipient r ON r.id = m.recipient_id
     JOIN agent ON agent.key = m.agent_key
-    ORDER BY k.message_id
+    WHERE m.id = ANY (CAST(:ids AS bigint[]))
 """)
 
 
@@ -143,20 +170,48 @@ def apply(
     if not evidence:
         return Applied(0, [], [], [])
     parts.lock(connection, [e.message_id for e in evidence])
-    found = connection.execute(_APPLY, _columns(evidence) | {"poll_after": poll_after}).fetchall()
-    long_ones = sorted({row.message_id for row in found if row.more and row.raised})
+    return _applied(connection, _APPLY, _columns(evidence) | {"poll_after": poll_after})
+
+
+def apply_kept(connection: Connection, places: str, *, poll_after: timedelta) -> Applied:
+    """The same for waiting callbacks, whose messages the caller holds; marks them as applied.
+
+    `places` is an array of their ctids, as Postgres writes it; they too must be held.
+    """
+    return _applied(connection, _APPLY_KEPT, {"places": places, "poll_after": poll_after})
+
+
+def _applied(
+    connection: Connection, statement: TextClause, parameters: Mapping[str, Any]
+) -> Applied:
+    found = connection.execute(statement, parameters).one()
     return Applied(
-        raised=sum(row.raised for row in found),
-        continued=parts.settle(connection, long_ones),
-        duplicates=[row.message_id for row in found if row.duplicate],
-        failures=[
-            Failure(
-                row.message_id, row.agent_key, row.provider, row.called_from, row.phone, row.code
-            )
-            for row in found
-            if row.raised and row.code is not None
-        ],
+        raised=found.raised,
+        continued=parts.settle(connection, found.long_ones or []),
+        duplicates=found.duplicates or [],
+        failures=_failures(connection, found.failed or []),
     )
+
+
+def _failures(
+    connection: Connection, failed: Sequence[tuple[int, str | None, int]]
+) -> list[Failure]:
+    """From the message id, the sender and the code of each."""
+    if not failed:
+        return []
+    ids = {"ids": sorted({message_id for message_id, _, _ in failed})}
+    about = {row.id: row for row in connection.execute(_ABOUT, ids)}
+    return [
+        Failure(
+            message_id,
+            about[message_id].agent_key,
+            about[message_id].provider,
+            sender,
+            about[message_id].phone,
+            code,
+        )
+        for message_id, sender, code in failed
+    ]
 
 
 def _columns(evidence: Sequence[Evidence]) -> dict[str, list[Any]]:

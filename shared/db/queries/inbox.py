@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from shared import metrics
 from shared.db.queries import evidence
-from shared.db.queries.evidence import Evidence, Failure
-from shared.db.session import retried
+from shared.db.queries.evidence import Failure
+from shared.db.session import engine, retried
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +33,41 @@ class Kept:
     raw: str
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Waiting callbacks that this transaction holds."""
+
+    count: int
+    #: an array of their ctids, as Postgres writes it; None when there are none
+    places: str | None
+
+
 _COPY = """
     COPY callback (provider, message_id, part, token, sid, status, rank, error_code, raw) FROM STDIN
 """
+_VALUES = attrgetter(
+    "provider", "message_id", "part", "token", "sid", "status", "rank", "error_code", "raw"
+)
+# The planner, left to itself, may read whole tables for a batch: cheap while they are small.
+_BY_INDEX = text("""
+    SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+        set_config('enable_mergejoin', 'off', true)
+""")
+# What waits and its messages, both held, the messages in id order: whoever changes a message's
+# attempts holds the message. A statement of its own: one that waits for a lock still sees the
+# attempts as they were before.
 _TAKE = text("""
     WITH waiting AS MATERIALIZED (
-        SELECT seq FROM callback WHERE NOT applied ORDER BY seq LIMIT :size FOR UPDATE SKIP LOCKED
+        SELECT ctid, message_id, token, rank FROM callback WHERE NOT applied
+        ORDER BY seq LIMIT :size FOR UPDATE SKIP LOCKED
+    ), held AS MATERIALIZED (
+        SELECT id FROM message WHERE id = ANY (ARRAY(
+            SELECT message_id FROM waiting WHERE rank > 0 AND token IS NOT NULL))
+        ORDER BY id FOR UPDATE
     )
-    UPDATE callback c SET applied = true FROM waiting w WHERE c.seq = w.seq
-    RETURNING c.seq, c.message_id, c.token, c.sid, c.status, c.rank, c.error_code
+    SELECT count(*) AS taken, CAST(array_agg(ctid) AS text) AS places,
+        (SELECT count(*) FROM held) AS held
+    FROM waiting
 """)
 
 
@@ -50,23 +77,38 @@ def keep(connection: Connection, callbacks: Sequence[Kept]) -> None:
     assert raw is not None
     with raw.cursor() as cursor, cursor.copy(_COPY) as copy:
         for kept in callbacks:
-            copy.write_row(
-                (
-                    kept.provider,
-                    kept.message_id,
-                    kept.part,
-                    kept.token,
-                    kept.sid,
-                    kept.status,
-                    kept.rank,
-                    kept.error_code,
-                    kept.raw,
-                )
-            )
+            copy.write_row(_VALUES(kept))
 
 
-BATCH = 1000
+class Writer:
+    """Keeps group after group on a connection of its own. For one thread.
 
+    Each group is one COPY that commits by itself: half the round trips of a transaction around it.
+    """
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+
+    def keep(self, callbacks: Sequence[Kept]) -> None:
+        """Durable when it returns. After an error, whatever it was, the connection is a new one."""
+        if self._connection is None:
+            connection = engine().connect()
+            self._connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            keep(self._connection, callbacks)
+        except BaseException:
+            self._connection.invalidate()
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+BATCH = 4000
 
 #: What else follows from failures that callbacks told of, in the same transaction.
 React = Callable[[Connection, Sequence[Failure]], None]
@@ -86,28 +128,28 @@ def _drain_some(size: int, poll_after: timedelta, react: React) -> int:
     try:
         taken = retried(partial(apply_waiting, size=size, poll_after=poll_after, react=react))
     except IntegrityError:
-        # A SID was bound elsewhere in the same instant: one at a time, the next look sees it.
+        # A SID was bound elsewhere in the same instant, or twice here: in halves, down to that one;
+        # the next look sees it.
         if size == 1:
             raise
-        return sum(_drain_some(1, poll_after, react) for _ in range(size))
+        half = size // 2
+        return sum(_drain_some(part, poll_after, react) for part in (half, size - half))
     metrics.receipts.inc(taken)
     return taken
 
 
 def apply_waiting(connection: Connection, size: int, poll_after: timedelta, react: React) -> int:
     """Apply up to `size` waiting callbacks in the order they came; returns how many were taken."""
-    taken = sorted(connection.execute(_TAKE, {"size": size}).fetchall())
-    speaking = [
-        Evidence(
-            message_id=row.message_id,
-            token=row.token,
-            sid=row.sid,
-            status=row.status,
-            error_code=row.error_code,
-        )
-        for row in taken
-        if row.rank > 0 and row.message_id is not None and row.token is not None
-    ]
-    applied = evidence.apply(connection, speaking, poll_after=poll_after)
-    react(connection, applied.failures)
-    return len(taken)
+    taken = take(connection, size)
+    if taken.places:
+        applied = evidence.apply_kept(connection, taken.places, poll_after=poll_after)
+        if applied.failures:
+            react(connection, applied.failures)
+    return taken.count
+
+
+def take(connection: Connection, size: int) -> Taken:
+    """Hold up to `size` waiting callbacks, the first that came, and the messages they speak of."""
+    connection.execute(_BY_INDEX)
+    found = connection.execute(_TAKE, {"size": size}).one()
+    return Taken(count=found.taken, places=found.places)

@@ -4,9 +4,10 @@ import threading
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from shared.db.queries import inbox
+from shared.db.queries import evidence, inbox
 from shared.db.session import engine, transaction
 from shared.providers.reactions import react
 from tests.support import factories, ledger
@@ -88,7 +89,7 @@ def test_a_drain_that_dies_leaves_the_callbacks_waiting(scene, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(inbox.evidence, "apply", dies)
+        patch.setattr(inbox.evidence, "apply_kept", dies)
         with pytest.raises(KeyboardInterrupt):
             drain()
 
@@ -119,6 +120,22 @@ def test_without_one_by_one_that_batch_would_never_pass(scene):
         inbox.apply_waiting(connection, 10, ledger.POLL, react)
 
     assert waiting() == 2
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_batch_is_found_by_index_however_small_the_tables_are(scene, settled, monkeypatch):
+    for one in [scene.claimed() for _ in range(10)]:
+        called_back(one.message_id, one.token, "sent")
+    factories.change("ANALYZE callback, message, attempt")
+    explained = text(f"EXPLAIN {evidence._APPLY_KEPT.text}")
+    if not settled:
+        monkeypatch.setattr(inbox, "_BY_INDEX", text("SELECT 1"))
+
+    with transaction() as connection:
+        places = inbox.take(connection, 10).places
+        plan = connection.execute(explained, {"places": places, "poll_after": ledger.POLL})
+
+        assert ("Seq Scan" in " ".join(plan.scalars())) is not settled
 
 
 def test_several_drains_and_records_at_once_end_with_the_best_that_was_said(scene):

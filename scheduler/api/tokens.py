@@ -1,0 +1,104 @@
+"""Who may sign callbacks: the auth tokens of our account, and of agents with one of their own."""
+
+import asyncio
+from typing import Final
+
+from sqlalchemy import text
+
+from shared.db.queries.directory import opened
+from shared.db.session import transaction
+from shared.errors import Refused
+from shared.logging import get_logger
+from shared.providers.accounts import platform_credentials
+from shared.settings import settings
+
+log = get_logger(__name__)
+
+#: Tokens of agents' own accounts are read again this often (seconds).
+FRESH_FOR: Final = 30.0
+#: For an account we do not know they are read at once, but not more often than this.
+ASKED_AGAIN: Final = 1.0
+
+
+class Tokens:
+    """Auth tokens by account. Belongs to one event loop; nobody who is known waits for a read."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, tuple[str, ...]] = {}
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+        #: the agents' own accounts could not be read
+        self._unread = False
+        self._rereading: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start reading them again and again. Called once."""
+        self._rereading = asyncio.create_task(self._reread())
+
+    async def stop(self) -> None:
+        """End."""
+        if self._rereading:
+            self._rereading.cancel()
+            await asyncio.gather(self._rereading, return_exceptions=True)
+
+    def known(self, account: str) -> tuple[str, ...]:
+        """The auth tokens of the account a callback names; none if it must be `asked` for."""
+        return self._tokens.get(account, ())
+
+    async def asked(self, account: str) -> tuple[str, ...]:
+        """The auth tokens of an account that was not known; none for a stranger's.
+
+        Raises Refused (503) when it is unknown and the agents' accounts cannot be read now: it may
+        be genuine, and the provider asks again.
+        """
+        async with self._reading:  # whoever comes while they are read waits for them
+            age = asyncio.get_running_loop().time() - self._read_at
+            if account not in self._tokens and age > ASKED_AGAIN:
+                await self._read()
+        if account not in self._tokens and self._unread:
+            raise Refused("cannot_verify", "The accounts cannot be read now.", status=503)
+        return self.known(account)
+
+    async def _reread(self) -> None:
+        while True:
+            async with self._reading:
+                await self._read()
+            await asyncio.sleep(FRESH_FOR)
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            own = await loop.run_in_executor(None, _own_tokens)
+        except Exception as error:  # whatever it is, those we know stay known
+            log.warning("callbacks.tokens_not_read", error=type(error).__name__)
+            self._unread, own = True, self._tokens
+        else:
+            self._unread = False
+        self._tokens = own | _platform_tokens()
+        self._read_at = loop.time()
+
+
+_OWN: Final = text("SELECT credentials FROM agent WHERE credentials IS NOT NULL")
+
+
+def _own_tokens() -> dict[str, tuple[str, ...]]:
+    """Auth tokens by account, of agents with an account of their own."""
+    tokens: dict[str, tuple[str, ...]] = {}
+    with transaction() as connection:
+        for row in connection.execute(_OWN):
+            own, trouble = opened(row.credentials)
+            if own is None:
+                log.warning("callbacks.tokens_not_opened", reason=trouble)
+                continue
+            known = tokens.get(own["account_sid"], ())
+            tokens[own["account_sid"]] = (*known, own["auth_token"])
+    return tokens
+
+
+def _platform_tokens() -> dict[str, tuple[str, ...]]:
+    """Those of the settings' own account: known whatever the database does."""
+    try:
+        platform = platform_credentials(settings())
+    except Refused:
+        return {}
+    return {platform.account_sid: platform.auth_tokens}
