@@ -99,6 +99,20 @@ def test_an_export_of_more_than_one_page_has_one_header_and_every_row(
     assert sum(line.lstrip("\ufeff").startswith("phone,volley_row") for line in rejects) == 1
 
 
+def test_a_row_mended_to_a_number_that_its_file_had_already_is_a_duplicate(
+    api: TestClient, upload: Any
+) -> None:
+    first = upload("phone,first name\n+12025550111,Ana\n12,Bo\n", message="Hi {first name}")
+    path = f"/api/campaigns/{first.json()['id']}"
+    rejects = api.get(f"{path}/rejects.csv").text
+
+    again = upload(rejects.replace("12,", "+12025550111,", 1), message="Hi {first name}")
+
+    (reject,) = again.json()["report"]["rejects"]
+    assert reject["code"] == "duplicate"
+    assert again.json()["report"]["accepted"] == 0
+
+
 def test_rejects_that_were_mended_can_be_uploaded_as_they_are(api: TestClient, upload: Any) -> None:
     campaign_id = upload(_ROWS, message="Hi {first name}").json()["id"]
     rejects = api.get(f"/api/campaigns/{campaign_id}/rejects.csv").text
