@@ -22,6 +22,9 @@ def up(
     workers: Annotated[
         int | None, typer.Option(help="Sending processes; default: one a core.", min=1)
     ] = None,
+    schedulers: Annotated[
+        int, typer.Option(help="They share the agents; one is enough for one machine.", min=1)
+    ] = 1,
     no_carrier: Annotated[
         bool, typer.Option("--no-carrier", help="Without the carrier simulator.")
     ] = False,
@@ -33,7 +36,13 @@ def up(
     """
     from deploy.local.stack import up as run
 
-    run(port=port, workers=workers, carrier=not no_carrier, flower=not no_flower)
+    run(
+        port=port,
+        workers=workers,
+        schedulers=schedulers,
+        carrier=not no_carrier,
+        flower=not no_flower,
+    )
 
 
 def ps(*, json_output: JsonOutput = False) -> None:

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from scheduler.timetable import TIMETABLE, Timer
 from shared import metrics
 from shared.db.queries.repairs import claim_run
-from shared.db.session import retried
+from shared.db.session import retried, statement
 from shared.logging import get_logger
 
 log = get_logger(__name__)
@@ -23,7 +24,9 @@ def tick(name: str) -> None:
 def run(timer: Timer, *, least: float) -> bool:
     """Run a loop unless it was run within `least` seconds. A failure is logged, never raised."""
     try:
-        if not retried(lambda connection: claim_run(connection, timer.name, least=least)):
+        # A transaction could freeze in the middle, and with it this loop on every scheduler.
+        claim = partial(claim_run, name=timer.name, least=least)
+        if not retried(claim, within=statement):
             return False
         timer.run()
     except Exception as error:  # no loop may die of one exception: it is due again soon

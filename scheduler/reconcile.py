@@ -145,14 +145,15 @@ async def _witness(adapter: Lists) -> Witness:
 
 async def _decide(adapter: Lists, check: Check, witness: Witness) -> None:
     """The verdict on one doubtful call: bind what is found, or wait, or conclude."""
+    # From before the look: a process that freezes after it has not been patient meanwhile.
+    age = (clock.now() - check.claimed_at).total_seconds()
     listed = await adapter.list_to(check.phone, created_after=check.claimed_at - BEFORE_CLAIM)
     found = _choose(check, _unbound(check, listed))
     if found is not None:
-        _bind(check, found, source="listing")
+        if not _has_elder(check):
+            _bind(check, found, source="listing")
         return
-    looks = settings().reconcile_checks
-    age = (clock.now() - check.claimed_at).total_seconds()
-    later = [at for at in looks if at > age]
+    later = [at for at in settings().reconcile_checks if at > age]
     if later:
         _look_again(check, check.claimed_at + timedelta(seconds=later[0]))
     elif witness.speaks_for(check):
@@ -178,6 +179,15 @@ def _unbound(check: Check, listed: Sequence[Listed]) -> list[Listed]:
     with transaction() as connection:
         bound = checks.bound(connection, [one.sid for one in ours])
     return [one for one in ours if one.sid not in bound]
+
+
+def _has_elder(check: Check) -> bool:
+    """Whether an earlier call to this number is in doubt too: what is found may be of that one.
+
+    Another scheduler may be looking after it at this moment. Ours is due again when its lease ends.
+    """
+    with transaction() as connection:
+        return checks.has_elder(connection, check)
 
 
 def _choose(check: Check, candidates: Sequence[Listed]) -> Listed | None:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from deploy.local.checks.account import account, public_url
 from deploy.local.checks.finding import Finding, Verdict, fail, ok, warn
-from deploy.local.checks.progress import progress, stack_line
+from deploy.local.checks.progress import progress, schedulers, stack_line
 from deploy.local.checks.servers import database, store
 from deploy.local.running import current
 from shared.settings import Settings
@@ -51,9 +51,9 @@ def _with_settings(chosen: Settings) -> Iterator[Finding]:
     yield from database(chosen, stack)
     yield from store(chosen, stack)
     yield stack_line(stack)
-    found = progress(chosen, stack)
-    if found is not None:
-        yield found
+    for found in (schedulers(chosen, stack), progress(chosen, stack)):
+        if found is not None:
+            yield found
     yield from account(chosen)
     yield public_url(chosen)
 

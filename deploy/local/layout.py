@@ -11,15 +11,18 @@ CARRIER_PORT = 4010
 
 @dataclass(frozen=True)
 class Layout:
-    """How many workers, and who listens where; a port of None means: not run."""
+    """How many workers and schedulers, who listens where; a port of None means: not run."""
 
     http_port: int
     workers: int
     carrier_port: int | None
     flower_port: int | None
+    schedulers: int = 1
 
 
-def lay_out(port: int, *, workers: int | None, carrier: bool, flower: bool) -> Layout:
+def lay_out(
+    port: int, *, workers: int | None, carrier: bool, flower: bool, schedulers: int = 1
+) -> Layout:
     """Choose ports: the API's as asked or the next free one; 0 lets all of them be any free one.
 
     `workers` None means one sending process per core: several small ones beat one wide.
@@ -36,6 +39,7 @@ def lay_out(port: int, *, workers: int | None, carrier: bool, flower: bool) -> L
         workers=max(1, os.cpu_count() or 1) if workers is None else workers,
         carrier_port=choose(CARRIER_PORT) if carrier else None,
         flower_port=choose(FLOWER_PORT) if flower else None,
+        schedulers=schedulers,
     )
 
 

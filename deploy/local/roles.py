@@ -45,7 +45,7 @@ def programs(places: Places, layout: Layout, *, env: Mapping[str, str]) -> list[
     if layout.carrier_port is not None:
         children.append(_carrier(layout.carrier_port, env))
     children.append(_program("api", "scheduler.api", env=env))
-    children.append(_scheduler(env))
+    children += [_scheduler(n, env) for n in range(1, layout.schedulers + 1)]
     children += [_worker(f"worker-{n}", SENDING, env) for n in range(1, layout.workers + 1)]
     children.append(_worker("worker-tending", TENDING, env))
     if layout.flower_port is not None:
@@ -64,9 +64,10 @@ def _carrier(port: int, env: Mapping[str, str]) -> Child:
     return _program("carrier", "deploy.local.carrier", *words, env=env)
 
 
-def _scheduler(env: Mapping[str, str]) -> Child:
+def _scheduler(n: int, env: Mapping[str, str]) -> Child:
     patient = _program("scheduler", "scheduler.app", env=env)
-    return replace(patient, stop_timeout=PATIENT_STOP_SECONDS)
+    name = "scheduler" if n == 1 else f"scheduler-{n}"
+    return replace(patient, name=name, stop_timeout=PATIENT_STOP_SECONDS)
 
 
 def _worker(name: str, queues: Sequence[Queue], env: Mapping[str, str]) -> Child:

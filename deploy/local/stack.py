@@ -33,6 +33,7 @@ def up(
     *,
     port: int | None = None,
     workers: int | None = None,
+    schedulers: int = 1,
     carrier: bool = True,
     flower: bool = True,
     ready: Callable[[Stack], None] | None = None,
@@ -53,7 +54,11 @@ def up(
         supervisor = afterwards.enter_context(Supervisor(here, say=_say))
         wanted = DEFAULT_PORT if port is None else port
         layout = lay_out(
-            wanted, workers=workers, carrier=carrier and chosen.simulated, flower=flower
+            wanted,
+            workers=workers,
+            schedulers=schedulers,
+            carrier=carrier and chosen.simulated,
+            flower=flower,
         )
         if wanted not in {0, layout.http_port}:
             _say(_busy(wanted, layout.http_port, asked_for=port is not None))
@@ -99,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.local.stack")
     parser.add_argument("--port", type=int)
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--schedulers", type=int, default=1)
     parser.add_argument("--no-carrier", action="store_true")
     parser.add_argument("--no-flower", action="store_true")
     given = parser.parse_args(arguments)
@@ -106,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         up(
             port=given.port,
             workers=given.workers,
+            schedulers=given.schedulers,
             carrier=not given.no_carrier,
             flower=not given.no_flower,
         )

@@ -87,6 +87,8 @@ _GAUGES: Final = {
     "volley_oldest_due_seconds": "How long the oldest due message has waited",
     "volley_waiting_callbacks": "Callbacks stored and not applied yet",
     "volley_sending_stopped": "1 while all sending is stopped",
+    "volley_schedulers": "Schedulers that share the agents now",
+    "volley_leases_held": "Of the 64 shards of agents, how many a living scheduler holds",
     "volley_ledger_up": "1 when the ledger could be read",
 }
 
@@ -110,6 +112,8 @@ class _Ledger:
         yield _gauge("volley_oldest_due_seconds", found.oldest_due_seconds)
         yield _gauge("volley_waiting_callbacks", found.waiting_callbacks)
         yield _gauge("volley_sending_stopped", float(found.stopped))
+        yield _gauge("volley_schedulers", found.schedulers)
+        yield _gauge("volley_leases_held", found.leases_held)
 
     def _fresh(self) -> Readings | None:
         with self._lock:

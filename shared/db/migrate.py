@@ -24,7 +24,9 @@ def configuration(url: str) -> Config:
 def upgrade(url: str) -> None:
     """Run all missing migrations under an advisory lock, so that only one process does."""
     engine = connect(url)
-    with engine.connect() as connection:
+    # No transaction is open while it holds the lock: Postgres would take a long migration for a
+    # client that has frozen.
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         try:
             command.upgrade(configuration(url), "head")

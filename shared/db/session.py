@@ -7,13 +7,13 @@ commits.
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from psycopg import errors as pg
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from shared.errors import Refused
@@ -24,6 +24,8 @@ T = TypeVar("T")
 log = get_logger(__name__)
 _one_at_a_time = threading.Lock()
 
+#: Who freezes in mid-transaction holds its locks against everybody: Postgres ends it after so long.
+FROZEN_AFTER = "15s"
 #: Another transaction won a race we are allowed to run again.
 _RACES = (pg.DeadlockDetected, pg.SerializationFailure)
 
@@ -50,7 +52,7 @@ def connect(url: str) -> Engine:
     """An engine for `url`, a postgresql:// or postgresql+psycopg:// address."""
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
-    return create_engine(
+    made = create_engine(
         url,
         pool_size=8,
         max_overflow=8,
@@ -60,6 +62,15 @@ def connect(url: str) -> Engine:
         json_deserializer=orjson.loads,
         connect_args={"connect_timeout": 5, "application_name": "volley"},
     )
+    event.listen(made, "connect", _bound_freezes)
+    return made
+
+
+def _bound_freezes(connection: Any, _record: object) -> None:
+    # A statement, not a start-up option: a pooler between may not know those.
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{FROZEN_AFTER}'")
+    connection.autocommit = False
 
 
 @contextmanager
@@ -69,7 +80,19 @@ def transaction() -> Iterator[Connection]:
         yield connection
 
 
-def retried(work: Callable[[Connection], T], *, tries: int = 5) -> T:
+@contextmanager
+def statement() -> Iterator[Connection]:
+    """Each statement commits by itself, on the server: who freezes after asking holds no lock."""
+    with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
+
+
+def retried(
+    work: Callable[[Connection], T],
+    *,
+    tries: int = 5,
+    within: Callable[[], AbstractContextManager[Connection]] = transaction,
+) -> T:
     """Run `work` in one transaction, again when it lost a deadlock or its connection was stale.
 
     A lost connection is retried only when nothing was committed for sure: `work` must be safe to
@@ -77,7 +100,7 @@ def retried(work: Callable[[Connection], T], *, tries: int = 5) -> T:
     """
     for attempt in range(1, tries + 1):
         try:
-            with transaction() as connection:
+            with within() as connection:
                 return work(connection)
         except (OperationalError, InterfaceError, DBAPIError) as error:
             if attempt == tries or not _worth_retrying(error):

@@ -7,10 +7,9 @@ simulator. Only the budgets are shorter, so that what takes minutes of patience 
 import contextlib
 import itertools
 import json
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -29,6 +28,7 @@ from shared.errors import Refused
 from shared.settings import Settings
 from tests.chaos.invariants import Truth
 from tests.support.embedded import temporary_data_dir
+from tests.support.stopwatch import prefer
 
 #: Seconds instead of minutes. The witness rule needs FENCE + read time-out = 4 s of later traffic.
 BUDGETS: Final[Mapping[str, str]] = {
@@ -256,6 +256,7 @@ class Bench:
 def bench(
     *,
     workers: int = 3,
+    schedulers: int = 1,
     env: Mapping[str, str] | None = None,
     seen_as: Mapping[str, Any] | None = None,
 ) -> Iterator[Bench]:
@@ -263,7 +264,7 @@ def bench(
 
     `env` are further settings; `seen_as` are addresses that we use instead of the stack's own.
     """
-    chosen = [f"--workers={workers}", "--port=0", "--no-flower"]
+    chosen = [f"--workers={workers}", f"--schedulers={schedulers}", "--port=0", "--no-flower"]
     environment = clean_environment() | dict(BUDGETS) | dict(env or {})
     with temporary_data_dir() as data_dir, contextlib.ExitStack() as afterwards:
         stack = afterwards.enter_context(
@@ -275,7 +276,8 @@ def bench(
         with engine.begin() as connection:
             connection.exec_driver_sql(HISTORY)
         made = Bench(stack, Api(stack), engine)
-        _prefer(made.pids("carrier"))
+        for pid in made.pids("carrier"):
+            prefer(pid)
         made.begin()
         yield made
 
@@ -284,10 +286,3 @@ def clean_environment() -> dict[str, str]:
     """No setting of this machine may lead a test to a real database or a real carrier."""
     unset = {f"VOLLEY_{name.upper()}": "" for name in Settings.model_fields}
     return unset | {"VOLLEY_ENV_FILE": "", "VOLLEY_LOG_FORMAT": "json"}
-
-
-def _prefer(pids: Iterable[int]) -> None:
-    """The carrier is the stop-watch: what waits for a busy core is not measured when it arrived."""
-    for pid in pids:
-        with contextlib.suppress(PermissionError, ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, pid, -10)

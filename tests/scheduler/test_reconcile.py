@@ -4,6 +4,7 @@ import asyncio
 import base64
 from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
@@ -18,6 +19,7 @@ from shared.db.session import transaction
 from shared.domain.message import AttemptStatus
 from shared.errors import Unreachable
 from shared.providers.base import Listed
+from shared.providers.twilio.adapter import TwilioAdapter
 from tests.support import factories, ledger
 from tests.support.environment import environment
 from tests.support.ledger import Scene, attempts, state
@@ -152,6 +154,41 @@ def test_one_listed_message_is_bound_to_one_of_two_doubts_only(scene, carrier):
     reconcile.reconcile()
 
     assert [state(one.message_id).status == "sending" for one in pair] == [False, True]
+
+
+def test_what_another_scheduler_looks_for_at_the_same_time_is_left_to_it(scene, carrier):
+    older, newer = [doubtful(scene, phone="+12025550100", age=age) for age in (50, 40)]
+    factories.change("UPDATE attempt SET sender = :s", s=scene.senders[0])
+    sid = post(carrier, "+12025550100", scene.senders[0])
+    factories.change(  # as taken by the other: its look-up is under way
+        "UPDATE attempt SET check_at = now() + interval '1 h' WHERE token = :t", t=older.token
+    )
+
+    looked = reconcile.reconcile()
+    meanwhile = state(newer.message_id).status
+    look_now(older, age=50)
+    reconcile.reconcile()
+
+    assert (looked, meanwhile) == (1, "sending")
+    assert attempts(older.message_id)[0].sid == sid
+    assert state(newer.message_id).status == "sending"
+
+
+def test_a_freeze_in_mid_look_does_not_count_as_patience(scene, carrier, monkeypatch):
+    lost = doubtful(scene, age=500)
+    look, awake = TwilioAdapter.list_to, SimpleNamespace(now=clock.now)
+
+    async def freezes(*given, **more):
+        found = await look(*given, **more)
+        awake.now = lambda: clock.now() + timedelta(seconds=OLD)
+        return found
+
+    monkeypatch.setattr(TwilioAdapter, "list_to", freezes)
+    monkeypatch.setattr(reconcile, "clock", awake)
+    with environment(on_unknown="resend"):
+        reconcile.reconcile()
+
+    assert state(lost.message_id).status == "sending"
 
 
 def test_a_list_is_read_to_its_last_page(scene, carrier):

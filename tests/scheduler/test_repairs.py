@@ -1,5 +1,6 @@
 """The loops that repair: each finds what was lost, mends it, and may run twice at once."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from scheduler import loops, repairs, standing
 from scheduler.timetable import TIMETABLE, Timer
 from shared import clock
+from shared.db import session
 from shared.db.queries import agents, uploads
 from shared.db.queries.agents import NewHold
 from shared.db.queries.repairs import claim_run
@@ -196,6 +198,24 @@ def test_every_loop_may_run_several_times_at_once_on_a_ledger_full_of_trouble(sc
     )
 
 
+def test_two_schedulers_may_sweep_everything_at_once(scene):
+    trouble(scene)
+
+    both = [thread.join() for thread in [Waits(loops.run_all) for _ in range(2)]]
+
+    assert both == [[timer.name for timer in TIMETABLE]] * 2
+    counted = factories.rows(
+        "SELECT status, sum(messages) AS n FROM campaign_count GROUP BY status "
+        "HAVING sum(messages) <> 0 ORDER BY status"
+    )
+    assert counted == factories.rows(
+        "SELECT status, count(*) AS n FROM message WHERE latest GROUP BY status ORDER BY status"
+    )
+    assert factories.rows("SELECT * FROM callback WHERE NOT applied") == []
+    assert factories.rows("SELECT * FROM campaign WHERE status IN ('draft', 'scheduled')") == []
+    assert factories.rows("SELECT * FROM event WHERE kind = 'duplicate'") == []
+
+
 def trouble(scene):
     """A little of everything that the loops look for."""
     late, stopped, done = Scene(send_before=clock.now()), Scene(), Scene()
@@ -230,6 +250,30 @@ def test_of_several_schedulers_one_runs_the_loop(database):
     won = [thread.join() for thread in [Waits(mine) for _ in range(5)]]
 
     assert sorted(won) == [False] * 4 + [True]
+
+
+def test_a_scheduler_that_freezes_while_it_claims_a_loop_does_not_stop_it_for_the_others(
+    database, monkeypatch
+):
+    monkeypatch.setattr(session, "FROZEN_AFTER", "1h")  # that rule would mend it, too late
+    claimed, thaws = threading.Event(), threading.Event()
+
+    def freezes(*given, **more):
+        won = claim_run(*given, **more)
+        claimed.set()
+        thaws.wait(30)
+        return won
+
+    timer = Timer("sample", 60, lambda: None, "a test")
+    with monkeypatch.context() as patch:
+        patch.setattr(loops, "claim_run", freezes)
+        frozen = Waits(lambda: loops.run(timer, least=0))
+        claimed.wait(20)
+
+    ran = Waits(lambda: loops.run(timer, least=0)).join()
+    thaws.set()
+
+    assert (ran, frozen.join()) == (True, True)
 
 
 def test_a_loop_that_fails_does_not_die_of_it_and_is_due_again(database):

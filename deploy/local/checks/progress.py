@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 import psycopg
@@ -9,6 +10,7 @@ import psycopg
 from deploy.local import table
 from deploy.local.checks.finding import Finding, ok, warn
 from deploy.local.running import Stack
+from shared.db.queries.leases import SHARDS
 from shared.settings import Settings
 
 PATIENCE_SECONDS: Final = 3
@@ -18,6 +20,8 @@ LATE_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 4.0
 
 _RUNNING: Final = "SELECT count(*) FROM campaign WHERE status = 'running'"
+_LIVING: Final = "SELECT count(*) FROM scheduler WHERE until > now()"
+_HELD: Final = "SELECT count(*) FROM lease WHERE until > now()"
 _MAY_GO: Final = """
     FROM campaign c CROSS JOIN control JOIN lane l ON l.campaign_id = c.id
     JOIN agent a ON a.key = l.agent_key
@@ -52,23 +56,44 @@ def stack_line(stack: Stack | None) -> Finding:
 
 def progress(chosen: Settings, stack: Stack | None) -> Finding | None:
     """Whether due messages of running campaigns go out. None where no database can say so."""
+    return _asked(chosen, stack, lambda connection: _progress(connection, stack))
+
+
+def schedulers(chosen: Settings, stack: Stack | None) -> Finding | None:
+    """Whether every agent has a scheduler that dispatches for it. None where nobody can say so."""
+    return _asked(chosen, stack, _schedulers)
+
+
+def _asked(
+    chosen: Settings, stack: Stack | None, ask: Callable[[psycopg.Connection], Finding]
+) -> Finding | None:
     external = chosen.database_url
     url = external.get_secret_value() if external else stack and stack.database_url
     if not url:
         return None
+    plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
     try:
-        return _asked(url.replace("postgresql+psycopg://", "postgresql://", 1), stack)
+        with psycopg.connect(plain, connect_timeout=PATIENCE_SECONDS, autocommit=True) as asked:
+            return ask(asked)
     except (psycopg.Error, ValueError):
         return None  # the database's own line says why
 
 
-def _asked(url: str, stack: Stack | None) -> Finding:
-    with psycopg.connect(url, connect_timeout=PATIENCE_SECONDS, autocommit=True) as connection:
-        campaigns = int(_number(connection, _RUNNING))
-        oldest = _number(connection, _OLDEST)
-        running = f"{campaigns} running campaign{'' if campaigns == 1 else 's'}"
-        if oldest <= LATE_SECONDS or _moves(connection):
-            return ok("progress", running if campaigns else "nothing to send")
+def _schedulers(connection: psycopg.Connection) -> Finding:
+    living, held = int(_number(connection, _LIVING)), int(_number(connection, _HELD))
+    says = f"{living} living, with {held} of the {SHARDS} shards of the agents"
+    # A shard may be free for a moment, between the one that gave it up and the one that takes it.
+    if held < SHARDS and _number(connection, _RUNNING):
+        return warn("schedulers", says, fix="if it stays so, start one: volley up")
+    return ok("schedulers", says)
+
+
+def _progress(connection: psycopg.Connection, stack: Stack | None) -> Finding:
+    campaigns = int(_number(connection, _RUNNING))
+    oldest = _number(connection, _OLDEST)
+    running = f"{campaigns} running campaign{'' if campaigns == 1 else 's'}"
+    if oldest <= LATE_SECONDS or _moves(connection):
+        return ok("progress", running if campaigns else "nothing to send")
     says = f"{running}, and the oldest due message has waited {oldest:.0f} s; nothing moves"
     if stack is None:
         return warn("progress", says, fix="no stack runs here: start it with volley up")

@@ -1,6 +1,6 @@
 """The tables. Alembic owns the schema; these classes say what it is and why."""
 
-from shared.db.models.agents import Agent, Hold, Sender
+from shared.db.models.agents import Agent, Hold, Sender, SenderLimit
 from shared.db.models.campaigns import Campaign, CampaignCount, Lane, Reject, Upload, UploadChunk
 from shared.db.models.declarative import Base
 from shared.db.models.messages import Attempt, Event, Message, Recipient
@@ -13,6 +13,7 @@ from shared.db.models.operations import (
     LoopRun,
     Suppression,
 )
+from shared.db.models.schedulers import Lease, Scheduler
 
 __all__ = [
     "Agent",
@@ -28,11 +29,14 @@ __all__ = [
     "Hold",
     "IdempotentAnswer",
     "Lane",
+    "Lease",
     "LoopRun",
     "Message",
     "Recipient",
     "Reject",
+    "Scheduler",
     "Sender",
+    "SenderLimit",
     "Suppression",
     "Upload",
     "UploadChunk",

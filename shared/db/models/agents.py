@@ -1,6 +1,6 @@
 """Who speaks: agents, their senders, and what holds them back."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, LargeBinary, text
@@ -51,8 +51,39 @@ class Sender(Base):
     agent_key: Mapped[int] = mapped_column(ForeignKey("agent.key", ondelete="CASCADE"))
     number: Mapped[str]
     is_primary: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: as this agent's operator gave them; what holds for the number is in `sender_limit`
+    segments_per_second: Mapped[float | None]
+    segments_per_day: Mapped[int | None]
 
-    __table_args__ = (Index("uq_sender_agent_key_number", "agent_key", "number", unique=True),)
+    __table_args__ = (
+        Index("uq_sender_agent_key_number", "agent_key", "number", unique=True),
+        Index("ix_sender_number", "number"),
+    )
+
+
+class SenderLimit(Base):
+    """How many segments a number may send, and how many it was given today.
+
+    One row for each number that some agent limits, and none for the others. Agents that share a
+    number share its limits: the tightest that any of them gives holds for all.
+    """
+
+    __tablename__ = "sender_limit"
+
+    number: Mapped[str] = mapped_column(primary_key=True)
+    segments_per_second: Mapped[float | None]
+    segments_per_day: Mapped[int | None]
+    #: the day that `used` counts; it ends at midnight in Los Angeles, as carriers' own caps do
+    day: Mapped[date | None]
+    #: segments claimed on that day and not given back
+    used: Mapped[int] = mapped_column(server_default="0")
+    #: the last day on which something did not fit any more
+    full_on: Mapped[date | None]
+
+    __table_args__ = (
+        CheckConstraint("segments_per_second > 0", name="segments_per_second"),
+        CheckConstraint("segments_per_day > 0", name="segments_per_day"),
+    )
 
 
 class Hold(Base):

@@ -72,7 +72,8 @@ class Message(Base):
     segments: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     #: index of the part that is being sent, or comes next
     part: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    #: the From, chosen at the first claim and fixed after the first accepted part
+    #: the From, chosen at the first claim (before its slot, where that has a limit) and fixed after
+    #: the first accepted part
     sender: Mapped[str | None]
     #: numbers the attempts' tokens
     n: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -136,6 +137,8 @@ class Attempt(Base):
     #: when the sweep looks at it next; NULL at its end
     check_at: Mapped[datetime | None]
     checks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    #: segments it took from its sender's day; NULL where that day has no limit
+    charged: Mapped[int | None] = mapped_column(SmallInteger)
 
     __table_args__ = (
         one_of("status", AttemptStatus),

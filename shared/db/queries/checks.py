@@ -63,6 +63,12 @@ _ACCEPTED_AFTER = text("""
     SELECT EXISTS (SELECT 1 FROM attempt
         WHERE sid = ANY (CAST(:sids AS text[])) AND claimed_at > :after)
 """)
+_ELDER = text("""
+    SELECT EXISTS (SELECT 1 FROM recipient r JOIN message m ON m.recipient_id = r.id
+        JOIN attempt a ON a.message_id = m.id
+        WHERE r.phone = :phone AND a.status = 'sending'
+          AND (a.claimed_at, a.token) < (:claimed_at, :token))
+""")
 _AGAIN = text("""
     UPDATE attempt SET check_at = :at
     WHERE message_id = :message_id AND part = :part AND n = :n AND check_at IS NOT NULL
@@ -107,6 +113,13 @@ def accepted_after(connection: Connection, sids: Sequence[str], after: datetime)
     found: bool = connection.execute(
         _ACCEPTED_AFTER, {"sids": list(sids), "after": after}
     ).scalar_one()
+    return found
+
+
+def has_elder(connection: Connection, check: Check) -> bool:
+    """Whether the end of an earlier call to the same number is not known either."""
+    given = {"phone": check.phone, "claimed_at": check.claimed_at, "token": check.token}
+    found: bool = connection.execute(_ELDER, given).scalar_one()
     return found
 
 

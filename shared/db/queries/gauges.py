@@ -18,6 +18,9 @@ class Readings:
     #: callbacks that are stored and not applied
     waiting_callbacks: int
     stopped: bool
+    #: schedulers that live, and how many of the shards of agents they hold
+    schedulers: int
+    leases_held: int
 
 
 _MESSAGES = text("""
@@ -32,7 +35,9 @@ _OTHERS = text("""
             WHERE campaign_id = l.campaign_id AND agent_key = l.agent_key AND due_at <= now()
         ) oldest WHERE c.status = 'running'), 0) AS oldest,
         (SELECT count(*) FROM callback WHERE NOT applied) AS waiting,
-        (SELECT stopped_at IS NOT NULL FROM control) AS stopped
+        (SELECT stopped_at IS NOT NULL FROM control) AS stopped,
+        (SELECT count(*) FROM scheduler WHERE until > now()) AS schedulers,
+        (SELECT count(*) FROM lease WHERE until > now()) AS leases_held
 """)
 
 
@@ -45,4 +50,6 @@ def readings(connection: Connection) -> Readings:
         oldest_due_seconds=others.oldest,
         waiting_callbacks=others.waiting,
         stopped=others.stopped,
+        schedulers=others.schedulers,
+        leases_held=others.leases_held,
     )

@@ -4,6 +4,7 @@ import pytest
 
 from deploy.local.checks import progress as check
 from deploy.local.checks.finding import Verdict
+from scheduler.leases import Leases
 from shared.settings import settings
 from tests.support import factories
 from tests.support.ledger import Scene
@@ -45,6 +46,24 @@ def test_while_sending_is_stopped_nothing_is_late() -> None:
 
     assert found is not None
     assert (found.verdict, found.says) == (Verdict.OK, "1 running campaign")
+
+
+@pytest.mark.usefixtures("database")
+def test_agents_without_a_scheduler_are_told_of_once_a_campaign_runs() -> None:
+    idle = check.schedulers(settings(), None)
+    Scene()
+    alone = check.schedulers(settings(), None)
+
+    Leases("ann").refresh()
+    well = check.schedulers(settings(), None)
+
+    assert [found and found.verdict for found in (idle, alone, well)] == [
+        Verdict.OK,
+        Verdict.WARN,
+        Verdict.OK,
+    ]
+    assert well is not None
+    assert well.says == "1 living, with 64 of the 64 shards of the agents"
 
 
 def test_no_stack_is_said_and_is_no_fault() -> None:

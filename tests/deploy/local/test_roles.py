@@ -1,6 +1,7 @@
 """The stack's programs and the settings they are given."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def test_every_sending_and_tending_queue_has_a_worker(here: Places, settings: Se
     queues = [child.argv[-1].split(",") for child in children]
     assert queues == [list(SENDING), list(SENDING), list(TENDING)]
     assert set(chain(*queues)) == {*SENDING, *TENDING}
+
+
+def test_several_schedulers_are_told_apart_by_name(here: Places, settings: Settings) -> None:
+    env = environment(settings, here, LAYOUT, servers=[])
+
+    children = programs(here, replace(LAYOUT, schedulers=3), env=env)
+
+    schedulers = [child for child in children if child.role == "scheduler"]
+    assert [child.name for child in schedulers] == ["scheduler", "scheduler-2", "scheduler-3"]
+    assert len({child.argv for child in schedulers}) == 1
 
 
 def test_the_simulator_and_its_users_agree_on_the_account(here: Places, settings: Settings) -> None:

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from scheduler.api import health
+from scheduler.leases import Leases
 from shared.db import session
 from tests.support.embedded import Servers
 
@@ -41,6 +42,21 @@ def test_the_ledgers_numbers_are_read_when_they_are_asked_for(
     assert "volley_sending_stopped 1.0" in lines
     assert "volley_waiting_callbacks 0.0" in lines
     assert sum(line.startswith("# TYPE volley_messages ") for line in lines) == 1
+
+
+def test_agents_that_no_scheduler_dispatches_for_are_seen(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_FRESH_SECONDS", 0.0)
+    before = api.get("/metrics").text.splitlines()
+
+    ann, bob = Leases("ann"), Leases("bob")
+    for scheduler in (ann, bob, ann):
+        scheduler.refresh()
+    after = api.get("/metrics").text.splitlines()
+
+    assert {"volley_schedulers 0.0", "volley_leases_held 0.0"} <= set(before)
+    assert {"volley_schedulers 2.0", "volley_leases_held 32.0"} <= set(after)
 
 
 def test_every_route_is_described(api: TestClient) -> None:

@@ -101,6 +101,7 @@ def upgrade() -> None:
     sa.Column('error_message', sa.Text(), nullable=True),
     sa.Column('check_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('checks', sa.SmallInteger(), server_default='0', nullable=False),
+    sa.Column('charged', sa.SmallInteger(), nullable=True),
     sa.CheckConstraint("status IN ('sending', 'returned', 'unknown', 'accepted', 'sent', 'delivered', 'undelivered', 'failed', 'cancelled')", name=op.f('ck_attempt_status')),
     sa.PrimaryKeyConstraint('message_id', 'part', 'n', name=op.f('pk_attempt')),
     postgresql_with={'fillfactor': '70'}
@@ -167,6 +168,15 @@ def upgrade() -> None:
     sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.PrimaryKeyConstraint('key', 'route', name=op.f('pk_idempotent_answer'))
     )
+    op.create_table('lease',
+    sa.Column('shard', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('holder', sa.Text(), nullable=True),
+    sa.Column('until', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint('(holder IS NULL) = (until IS NULL)', name=op.f('ck_lease_held')),
+    sa.CheckConstraint('shard BETWEEN 0 AND 63', name=op.f('ck_lease_shard')),
+    sa.PrimaryKeyConstraint('shard', name=op.f('pk_lease')),
+    postgresql_with={'fillfactor': '50'}
+    )
     op.create_table('loop_run',
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('last_run', sa.DateTime(timezone=True), nullable=False),
@@ -217,6 +227,12 @@ def upgrade() -> None:
     )
     op.create_index('ix_recipient_phone', 'recipient', ['phone'], unique=False)
     op.create_index('uq_recipient_campaign_id_row', 'recipient', ['campaign_id', 'row'], unique=True)
+    op.create_table('scheduler',
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('since', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.Column('until', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_scheduler'))
+    )
     op.create_table('suppression',
     sa.Column('phone', sa.Text(), nullable=False),
     sa.Column('scope', sa.Text(), server_default='all', nullable=False),
@@ -278,10 +294,24 @@ def upgrade() -> None:
     sa.Column('agent_key', sa.Integer(), nullable=False),
     sa.Column('number', sa.Text(), nullable=False),
     sa.Column('is_primary', sa.Boolean(), server_default=sa.text('false'), nullable=False),
+    sa.Column('segments_per_second', sa.Float(), nullable=True),
+    sa.Column('segments_per_day', sa.Integer(), nullable=True),
     sa.ForeignKeyConstraint(['agent_key'], ['agent.key'], name=op.f('fk_sender_agent_key'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('key', name=op.f('pk_sender'))
     )
+    op.create_index('ix_sender_number', 'sender', ['number'], unique=False)
     op.create_index('uq_sender_agent_key_number', 'sender', ['agent_key', 'number'], unique=True)
+    op.create_table('sender_limit',
+    sa.Column('number', sa.Text(), nullable=False),
+    sa.Column('segments_per_second', sa.Float(), nullable=True),
+    sa.Column('segments_per_day', sa.Integer(), nullable=True),
+    sa.Column('day', sa.Date(), nullable=True),
+    sa.Column('used', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('full_on', sa.Date(), nullable=True),
+    sa.CheckConstraint('segments_per_day > 0', name=op.f('ck_sender_limit_segments_per_day')),
+    sa.CheckConstraint('segments_per_second > 0', name=op.f('ck_sender_limit_segments_per_second')),
+    sa.PrimaryKeyConstraint('number', name=op.f('pk_sender_limit'))
+    )
     op.create_table('upload_chunk',
     sa.Column('upload_id', sa.Integer(), nullable=False),
     sa.Column('n', sa.Integer(), autoincrement=False, nullable=False),
@@ -310,6 +340,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('campaign_id', 'row', name=op.f('pk_reject'))
     )
     op.execute("INSERT INTO control (id) VALUES (1)")
+    op.execute("INSERT INTO lease (shard) SELECT generate_series(0, 63)")
     # Ids are handed out in blocks of 1,000 (high-low): an import takes one block per thousand
     # rows without a round trip per row, and two imports never wait for each other.
     op.execute("CREATE SEQUENCE id_block")
