@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from shared.db.queries.roster import NewSender
 from shared.domain.phone import PhoneError, normalise
 from shared.domain.template import Template
 from shared.errors import Refused
@@ -15,6 +16,10 @@ from shared.settings import settings
 PROVIDERS = Literal["twilio", "vonage", "convocore", "agentphone", "bland", "stuut"]
 #: Letters, digits, dots, dashes: an id is part of addresses and of the throttle's keys.
 AGENT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+#: What a sender may be limited to. A US long code carries 1 segment a second, a short code 100.
+SEGMENTS_PER_SECOND = (0.1, 1000)
+SEGMENTS_PER_DAY = (1, 100_000_000)
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 #: A messaging service, as Twilio writes its SIDs.
@@ -29,8 +34,19 @@ class SenderGiven(BaseModel):
 
     number: str
     primary: bool = False
-    segments_per_second: Any = None
-    segments_per_day: Any = None
+    #: left out or null: as many as its agents' pace gives
+    segments_per_second: Annotated[float, Field(strict=True)] | None = None
+    segments_per_day: Annotated[int, Field(strict=True)] | None = None
+
+    @field_validator("segments_per_second", mode="before")
+    @classmethod
+    def _a_pace(cls, given: Any) -> Any:
+        return _between(given, *SEGMENTS_PER_SECOND, "a second")
+
+    @field_validator("segments_per_day", mode="before")
+    @classmethod
+    def _a_day(cls, given: Any) -> Any:
+        return _between(given, *SEGMENTS_PER_DAY, "a day")
 
     @field_validator("number")
     @classmethod
@@ -137,18 +153,16 @@ class AgentChanges(BaseModel):
             raise ValueError("effective_at is when sessions_per_second changes: give both")
         return self
 
-    def numbers(self) -> list[tuple[str, bool]]:
-        """The senders as (number, is primary). Raises Refused 422."""
+    def speaks_from(self) -> list[NewSender]:
+        """The senders as they are stored. Raises Refused 422."""
         given = self.senders or []
-        for sender in given:
-            if sender.segments_per_second is not None or sender.segments_per_day is not None:
-                raise not_available("A sender's segment limit", "Leave it out for now.")
         if sum(sender.primary for sender in given) > 1:
             raise Refused("two_primary_senders", "Only one sender can be the primary one.")
-        numbers = {sender.number: sender.primary for sender in given}
-        if len(numbers) < len(given):
+        if len({sender.number for sender in given}) < len(given):
             raise Refused("duplicate_sender", "A sender is listed twice. Leave one out.")
-        return list(numbers.items())
+        return [
+            NewSender(s.number, s.primary, s.segments_per_second, s.segments_per_day) for s in given
+        ]
 
 
 class NewAgent(AgentChanges):
@@ -161,6 +175,15 @@ class NewAgent(AgentChanges):
         """Raises Refused 422 not_available for a provider of a later stage."""
         if self.provider != "twilio":
             raise not_available(f"Provider '{self.provider}'", "Use 'twilio' for now.")
+
+
+def _between(given: Any, least: float, most: float, when: str) -> Any:
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    if is_number and not least <= given <= most:
+        raise ValueError(
+            f"{least:,} to {most:,} segments {when} are possible; leave it out for no limit"
+        )
+    return given
 
 
 def is_service(sid: Any) -> bool:

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, Row
 
 from scheduler.agent_settings import AGENT_ID, AgentChanges, NewAgent
 from shared import clock
-from shared.db.queries import roster
-from shared.db.queries.agents import lift_holds
+from shared.db.queries import limits, roster
+from shared.db.queries.agents import due_now, lift_holds
 from shared.db.queries.audit import note
 from shared.db.queries.campaigns import shut_gate
 from shared.db.session import retried, transaction
@@ -29,7 +29,7 @@ def create(new: NewAgent, *, actor: str) -> dict[str, Any]:
     Refused: 409 agent_exists, 422 for what is not built yet, 503 without an account to send with.
     """
     new.refuse_what_is_not_built()
-    senders = new.numbers()
+    senders = new.speaks_from()
     if not senders and new.messaging_service_sid is None:
         raise _no_voice()
     account, credentials = _account(new)
@@ -63,17 +63,13 @@ def change(agent_id: str, changes: AgentChanges, *, actor: str) -> dict[str, Any
 
     Raises Refused: 404 agent_not_found, 409 when nothing would be left to speak from, 422.
     """
-    senders = changes.numbers() if "senders" in changes.model_fields_set else None
+    senders = changes.speaks_from() if "senders" in changes.model_fields_set else None
     columns = _columns(changes)
 
     def work(connection: Connection) -> dict[str, Any]:
         row = _locked(connection, agent_id)
         merged = row._asdict() | columns | _rate_columns(changes, row)
         roster.change(connection, row.key, merged)
-        if senders is not None:
-            roster.replace_senders(connection, row.key, senders)
-        if merged["messaging_service_sid"] is None and not roster.has_sender(connection, row.key):
-            raise _no_voice()
         if changes.status == "active":
             lift_holds(connection, row.key)
         note(
@@ -85,6 +81,11 @@ def change(agent_id: str, changes: AgentChanges, *, actor: str) -> dict[str, Any
         )
         if changes.status == "paused":
             shut_gate(connection)
+        if senders is not None:
+            due_now(connection, limits.waiting(connection, row.key, [s.number for s in senders]))
+            roster.replace_senders(connection, row.key, senders)
+        if merged["messaging_service_sid"] is None and not roster.has_sender(connection, row.key):
+            raise _no_voice()
         return _found(roster.show(connection, agent_id), agent_id)
 
     return retried(work)

@@ -1,6 +1,7 @@
 """`volley agent`: who speaks, from which numbers, how fast."""
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,13 @@ Senders = Annotated[
     list[str] | None,
     typer.Option("--sender", help="A number it speaks from. Repeat it; the first is primary."),
 ]
+SegmentsPerSecond = Annotated[
+    str | None,
+    typer.Option(help="Most segments a second of each sender, 0.1 to 1000; “none”: no limit."),
+]
+SegmentsPerDay = Annotated[
+    str | None, typer.Option(help="Most segments a day of each sender; “none”: no limit.")
+]
 MessagingService = Annotated[str | None, typer.Option(help="SID of a messaging service (MG…).")]
 Rate = Annotated[
     float | None, typer.Option(help="Session starts a second, 1 to 5.", show_default=False)
@@ -32,6 +40,8 @@ AuthToken = Annotated[
 _OPTIONS = {
     "id": "AGENT_ID",
     "senders": "--sender",
+    "segments_per_second": "--segments-per-second",
+    "segments_per_day": "--segments-per-day",
     "messaging_service_sid": "--messaging-service",
     "sessions_per_second": "--rate",
     "effective_at": "--effective-at",
@@ -51,6 +61,8 @@ def add(  # noqa: PLR0913  (a command's options are its arguments)
     agent_id: AgentId,
     *,
     sender: Senders = None,
+    segments_per_second: SegmentsPerSecond = None,
+    segments_per_day: SegmentsPerDay = None,
     messaging_service: MessagingService = None,
     rate: Rate = None,
     name: Name = None,
@@ -68,9 +80,10 @@ def add(  # noqa: PLR0913  (a command's options are its arguments)
     from scheduler import agents
     from scheduler.agent_settings import NewAgent
 
+    limits = _limits(segments_per_second, segments_per_day)
     given = _given(
         name=name,
-        senders=_senders(sender),
+        senders=_senders(sender, limits, present=()),
         messaging_service_sid=messaging_service,
         sessions_per_second=rate,
         timezone=timezone,
@@ -87,6 +100,8 @@ def change(  # noqa: PLR0913  (a command's options are its arguments)
     agent_id: AgentId,
     *,
     sender: Senders = None,
+    segments_per_second: SegmentsPerSecond = None,
+    segments_per_day: SegmentsPerDay = None,
     messaging_service: MessagingService = None,
     rate: Rate = None,
     effective_at: Annotated[
@@ -110,9 +125,11 @@ def change(  # noqa: PLR0913  (a command's options are its arguments)
     from scheduler import agents
     from scheduler.agent_settings import AgentChanges
 
+    limits = _limits(segments_per_second, segments_per_day)
+    present = agents.show(agent_id)["senders"] if limits else ()
     given = _given(
         name=name,
-        senders=_senders(sender),
+        senders=_senders(sender, limits, present=present),
         messaging_service_sid=messaging_service,
         sessions_per_second=rate,
         effective_at=effective_at,
@@ -154,10 +171,34 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _senders(numbers: list[str] | None) -> list[dict[str, Any]] | None:
-    if not numbers:
-        return None
-    return [{"number": number, "primary": index == 0} for index, number in enumerate(numbers)]
+def _senders(
+    numbers: list[str] | None, limits: dict[str, float | None], *, present: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]] | None:
+    """These numbers, or those it speaks from at present, with these limits in place of theirs."""
+    kept = ("number", "primary", "segments_per_second", "segments_per_day")
+    senders = [{name: one[name] for name in kept if name in one} for one in present]
+    if numbers:
+        senders = [{"number": number, "primary": n == 0} for n, number in enumerate(numbers)]
+    elif limits and not senders:
+        raise typer.BadParameter("there is no sender to limit: give it one with --sender.")
+    return [sender | limits for sender in senders] or None
+
+
+def _limits(per_second: str | None, per_day: str | None) -> dict[str, float | None]:
+    """What is said about limits, by field; “none” takes a limit away."""
+    said: dict[str, float | None] = {}
+    for name, given, number in (
+        ("segments_per_second", per_second, float),
+        ("segments_per_day", per_day, int),
+    ):
+        try:
+            if given is not None:
+                said[name] = None if given.lower() == "none" else number(given)
+        except ValueError:
+            raise typer.BadParameter(
+                f"{_OPTIONS[name]} is a number of segments, or none, not {given!r}."
+            ) from None
+    return said
 
 
 def _opener(template: str | None) -> dict[str, str] | None:
@@ -182,9 +223,19 @@ def _answer(agent: dict[str, Any], *, json_output: bool) -> None:
 
 
 def _from(agent: dict[str, Any]) -> str:
-    numbers = [sender["number"] for sender in agent["senders"]]
+    numbers = [sender["number"] + _limited(sender) for sender in agent["senders"]]
     shown = numbers[:3] + ([f"{len(numbers) - 3} more"] if len(numbers) > 3 else [])
     return ", ".join(shown) or str(agent["messaging_service_sid"])
+
+
+def _limited(sender: dict[str, Any]) -> str:
+    """` (1/s, 40 of 2,000 today)`: what its number may carry, in segments."""
+    said = []
+    if "segments_per_second" in sender:
+        said.append(f"{sender['segments_per_second']:g}/s")
+    if "segments_per_day" in sender:
+        said.append(f"{sender['segments_today']:,} of {sender['segments_per_day']:,} today")
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _held(agent: dict[str, Any]) -> str:

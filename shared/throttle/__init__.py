@@ -17,10 +17,15 @@ MARGIN = 0.025
 #: `RECOVER` a second; 429s within `TOGETHER` seconds are one.
 SLOWER, LEAST, RECOVER, TOGETHER = 0.7, 0.1, 0.02, 1.0
 
+#: How an agent's or a sender's excess is named: "sender:+1…"; agents by their name alone.
+SENDER = "sender:"
+
 _TAT = "volley:throttle:slot"
 _HOLD = "volley:throttle:hold"
 _STORE = "volley:throttle:store"
 _PACE = "volley:throttle:pace"
+_SENT = "volley:throttle:sent"
+_KEYS = [_TAT, _HOLD, _STORE, _PACE, _SENT]
 _HERE = Path(__file__).parent
 #: Redis is single-threaded: one call for 10,000 agents would block it for 8 to 10 ms.
 _CHUNK = 2000
@@ -51,6 +56,32 @@ class Granted:
     def slots(self) -> list[float]:
         """The instants themselves."""
         return [self.first + i * self.period for i in range(self.count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that asks its agent and its sender for the same instant."""
+
+    agent: str
+    account: str
+    #: session starts per second
+    rate: float
+    #: None: only the agent is asked
+    sender: str | None
+    #: segments per second, together with `sender`
+    limit: float | None
+    segments: int
+    #: a part that continues a text takes no slot of its agent, only of its sender
+    starts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a text got: an instant in Unix seconds of Redis's clock."""
+
+    #: whether it got that instant as its slot; else its sender is free for it then, others first
+    granted: bool
+    at: float
 
 
 def period(rate: float) -> float:
@@ -95,17 +126,8 @@ class Throttle:
         granted: list[Granted] = []
         for start in range(0, len(wants), _CHUNK):
             chunk = wants[start : start + _CHUNK]
-            arguments: list[Any] = ["" if now is None else repr(now), lead, ahead, int(spread)]
-            arguments.append(RECOVER)
-            for want in chunk:
-                arguments += [
-                    want.agent,
-                    want.account,
-                    repr(period(want.rate)),
-                    want.slots,
-                    repr(want.extra),
-                ]
-            answer = self._reserve(keys=[_TAT, _HOLD, _STORE, _PACE], args=arguments)
+            arguments = _arguments(chunk, lead=lead, ahead=ahead, spread=spread, now=now)
+            answer = self._reserve(keys=_KEYS, args=arguments)
             granted += [
                 Granted(want.agent, float(first), float(between), int(count))
                 for want, first, count, between in zip(
@@ -114,11 +136,49 @@ class Throttle:
             ]
         return granted
 
+    def reserve_texts(
+        self,
+        texts: Sequence[Text],
+        *,
+        lead: float,
+        ahead: float,
+        now: float | None = None,
+    ) -> tuple[list[Turn], dict[str, float]]:
+        """For each text the later of its agent's next slot and its sender's, or neither when that
+        is farther than `ahead` seconds; and each agent's next free slot after that.
+
+        A text of s segments costs its sender s / limit seconds, and no second of a sender holds
+        more segments than its limit, but for a text that is longer by itself.
+        """
+        turns: list[Turn] = []
+        free: dict[str, float] = {}
+        for start in range(0, len(texts), _CHUNK):
+            chunk = texts[start : start + _CHUNK]
+            agents = {t.agent: Want(t.agent, t.account, t.rate, slots=0) for t in chunk}
+            arguments = _arguments(list(agents.values()), lead=lead, ahead=ahead, now=now)
+            places = {agent: nth for nth, agent in enumerate(agents, start=1)}
+            for t in chunk:
+                limit = "" if t.sender is None or t.limit is None else repr(t.limit)
+                arguments += [places[t.agent], t.sender or "", limit, t.segments, int(t.starts)]
+            answer = self._reserve(keys=_KEYS, args=arguments)
+            mine = 3 * len(agents)
+            free |= {agent: float(at) for agent, at in zip(agents, answer[:mine:3], strict=True)}
+            pairs = zip(answer[mine::2], answer[mine + 1 :: 2], strict=True)
+            turns += [Turn(bool(int(granted)), float(at)) for granted, at in pairs]
+        return turns, free
+
     def delay(self, excess: Iterable[tuple[str, float]]) -> None:
-        """Give time back: a start that was written late pushes its agent's next slot by as much."""
-        pairs = [piece for agent, seconds in excess for piece in (agent, repr(seconds))]
-        if pairs:
-            self._later(keys=[_TAT], args=["add", *pairs])
+        """Give time back: a start that was written late pushes the next slot of its agent, or of
+        its sender ("sender:NUMBER"), by as much.
+        """
+        agents: list[str] = []
+        senders: list[str] = []
+        for name, seconds in excess:
+            told = senders if name.startswith(SENDER) else agents
+            told += [name.removeprefix(SENDER), repr(seconds)]
+        for key, pairs in ((_TAT, agents), (_SENT, senders)):
+            if pairs:
+                self._later(keys=[key], args=["add", *pairs])
 
     def hold(self, scope: str, until: float) -> None:
         """No start in `scope` ("agent:ID" or "account:ID") before `until`, in Redis's Unix
@@ -145,9 +205,25 @@ class Throttle:
         """
         limit = self.now() - older_than
         dropped = 0
-        for key in (_TAT, _HOLD):
-            idle = [field for field, at in self._redis.hscan_iter(key) if float(at) < limit]
+        for key in (_TAT, _HOLD, _SENT):
+            idle = [f for f, at in self._redis.hscan_iter(key) if float(at.split()[0]) < limit]
             for start in range(0, len(idle), _CHUNK):
                 pairs = [x for field in idle[start : start + _CHUNK] for x in (field, repr(limit))]
                 dropped += int(self._later(keys=[key], args=["drop", *pairs]))
         return dropped
+
+
+def _arguments(
+    wants: Sequence[Want], *, lead: float, ahead: float, now: float | None, spread: bool = True
+) -> list[Any]:
+    arguments: list[Any] = ["" if now is None else repr(now), lead, ahead, int(spread)]
+    arguments += [RECOVER, 1 + MARGIN, len(wants)]
+    for want in wants:
+        arguments += [
+            want.agent,
+            want.account,
+            repr(period(want.rate)),
+            want.slots,
+            repr(want.extra),
+        ]
+    return arguments

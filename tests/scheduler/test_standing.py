@@ -6,9 +6,11 @@ import pytest
 
 from scheduler import standing
 from shared.db.queries.agents import NewHold, hold
+from shared.db.queries.limits import TODAY, TOMORROW
+from shared.db.queries.reading import instant, spoken
 from shared.db.session import transaction
 from tests.support import factories
-from tests.support.ledger import Scene, doubt, park, proved_not_gone
+from tests.support.ledger import Scene, claim, doubt, park, proved_not_gone
 
 
 @pytest.fixture
@@ -145,3 +147,56 @@ def test_a_receipts_code_is_put_into_words_and_is_no_fault_of_the_call(scene: Sc
     assert "Part 1, attempt 1: accepted as SM1." in texts(sending.message_id)
     assert shown["error_message"] == listed["error_message"]
     assert len(shown["error_message"]) > 10
+
+
+def limit(number: str, *, used: int, most: int = 2000, per_second: float | None = None) -> None:
+    factories.change(
+        "INSERT INTO sender_limit (number, segments_per_second, segments_per_day, day, used) "
+        f"VALUES (:number, :per_second, :most, {TODAY}, :used)",
+        number=number, per_second=per_second, most=most, used=used,
+    )  # fmt: skip
+
+
+def test_a_sender_that_has_used_its_day_is_named_with_when_it_goes_on(scene: Scene) -> None:
+    first, second = scene.senders
+    limit(first, used=2000)
+    message = scene.message()
+
+    one = standing.campaign(scene.campaign)
+    limit(second, used=2000)
+    claim(scene.hint())
+    both = standing.campaign(scene.campaign)
+
+    said = f"sender {first} has used its 2,000 segments of today; it goes on at "
+    ((tomorrow,),) = factories.rows(f"SELECT {TOMORROW}")
+    assert said + spoken(tomorrow) in one["reason"]
+    assert one["rate"] > 0
+    assert f"sender {second} has used its 2,000 segments" in both["reason"]
+    assert (both["rate"], both["eta_seconds"]) == (0, None)
+    assert both["counts"] == {"ready": 1}
+    assert standing.message(message)["due_at"] == instant(tomorrow)
+
+
+def test_a_sender_with_too_little_left_for_the_next_text_says_so(scene: Scene) -> None:
+    for number in scene.senders:
+        limit(number, used=1998)
+    scene.message(segments=3)
+
+    claim(scene.hint())
+    reason = standing.campaign(scene.campaign)["reason"]
+
+    assert "has used 1,998 of its 2,000 segments of today, too many for the next text" in reason
+
+
+def test_the_pace_of_a_campaign_is_no_more_than_its_senders_carry(scene: Scene) -> None:
+    scene.message(segments=3)
+    scene.message(segments=1)
+    without = standing.campaign(scene.campaign)["rate"]
+
+    limit(scene.senders[0], used=0, per_second=1)
+    one = standing.campaign(scene.campaign)["rate"]
+    limit(scene.senders[1], used=0, per_second=2)
+    both = standing.campaign(scene.campaign)
+
+    assert (without, one, both["rate"]) == (5, 5, 1.5)
+    assert both["eta_seconds"] == pytest.approx(2 / 1.5, abs=0.1)

@@ -1,5 +1,6 @@
 """Agents, what holds them, and what a hold lets go."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -58,7 +59,7 @@ _DUE_NOW = text("""
             SELECT id FROM message WHERE campaign_id = l.campaign_id AND agent_key = l.agent_key
               AND due_at > now()
         ) q JOIN message m ON m.id = q.id
-        WHERE l.agent_key = :agent_key ORDER BY m.id FOR UPDATE OF m
+        WHERE l.agent_key = ANY (CAST(:agent_keys AS int[])) ORDER BY m.id FOR UPDATE OF m
     )
     UPDATE message SET due_at = now() FROM waiting WHERE message.id = waiting.id
 """)
@@ -87,7 +88,13 @@ def hold(connection: Connection, new: NewHold) -> None:
 def lift_holds(connection: Connection, agent_key: int) -> None:
     """A person says it is mended: all holds of the agent end, and its rows are due again."""
     connection.execute(_LIFT, {"agent_key": agent_key})
-    connection.execute(_DUE_NOW, {"agent_key": agent_key})
+    due_now(connection, [agent_key])
+
+
+def due_now(connection: Connection, agent_keys: Sequence[int]) -> None:
+    """What waits on these agents is due again; what still has to wait, its claim finds out."""
+    if agent_keys:
+        connection.execute(_DUE_NOW, {"agent_keys": list(agent_keys)})
 
 
 def lift_ended(connection: Connection) -> int:

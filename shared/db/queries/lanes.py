@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, text
 
+from shared.db.queries.leases import ALL, SHARDS
+
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
@@ -34,8 +36,9 @@ _WITH_WORK = text("""
     FROM lane l
     JOIN campaign c ON c.id = l.campaign_id
     JOIN agent a ON a.key = l.agent_key
-    CROSS JOIN control
-    WHERE c.status = 'running' AND a.status = 'active' AND control.stopped_at IS NULL
+    WHERE c.status = 'running' AND a.status = 'active'
+      AND l.agent_key % :of = ANY (CAST(:shards AS int[]))
+      AND (SELECT stopped_at IS NULL FROM control)
       AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.agent_key = a.key AND lifted_at IS NULL
                       AND scope IN ('agent', 'account') AND (until IS NULL OR until > now()))
       AND EXISTS (SELECT 1 FROM message m WHERE m.campaign_id = l.campaign_id
@@ -65,9 +68,12 @@ _HINT = text("""
 """)
 
 
-def with_work(connection: Connection) -> list[LaneRow]:
-    """All lanes that may send now and have something due: one index probe each."""
-    return [LaneRow(*row) for row in connection.execute(_WITH_WORK)]
+def with_work(connection: Connection, shards: frozenset[int] = ALL) -> list[LaneRow]:
+    """All lanes of agents in these shards that may send now and have something due: one index
+    probe each.
+    """
+    parameters = {"of": SHARDS, "shards": sorted(shards)}
+    return [LaneRow(*row) for row in connection.execute(_WITH_WORK, parameters)]
 
 
 def hint(

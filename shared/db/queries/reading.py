@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from shared.db.queries.limits import TODAY
 from shared.domain.campaign import CampaignStatus, Priority
 from shared.domain.message import UNSENT
 
@@ -16,15 +17,16 @@ _COLUMNS = """
            control.stopped_at IS NOT NULL AS stopped
     FROM campaign c CROSS JOIN control
     LEFT JOIN LATERAL (
-        SELECT jsonb_object_agg(status, messages) AS counts, sum(segments)::bigint AS segments
+        SELECT jsonb_object_agg(status, messages) AS counts, sum(segments)::bigint AS segments,
+               greatest(1, sum(segments) / nullif(sum(messages), 0)) AS each
         FROM (SELECT status, sum(messages)::bigint AS messages, sum(segments)::bigint AS segments
               FROM campaign_count WHERE campaign_id = c.id
               GROUP BY status HAVING sum(messages) <> 0) s
     ) n ON true
     LEFT JOIN LATERAL (
         SELECT array_agg(a.id ORDER BY a.key) AS agent_ids,
-               sum(CASE WHEN a.next_rate_at <= now() THEN a.next_rate ELSE a.rate END)
-                   FILTER (WHERE a.status = 'active' AND NOT held) AS rate
+               sum(least(CASE WHEN a.next_rate_at <= now() THEN a.next_rate ELSE a.rate END,
+                         carried / n.each)) FILTER (WHERE a.status = 'active' AND NOT held) AS rate
         FROM lane JOIN agent a ON a.key = lane.agent_key CROSS JOIN LATERAL (
             SELECT EXISTS (SELECT 1 FROM hold WHERE hold.agent_key = a.key AND lifted_at IS NULL
                 AND scope IN ('agent', 'account') AND (until IS NULL OR until > now()))
@@ -33,11 +35,21 @@ _COLUMNS = """
                 AND NOT EXISTS (SELECT 1 FROM sender s WHERE s.agent_key = a.key AND NOT EXISTS (
                     SELECT 1 FROM hold WHERE hold.agent_key = a.key AND scope = 'sender'
                         AND subject = s.number AND lifted_at IS NULL
-                        AND (until IS NULL OR until > now())))) AS held
+                        AND (until IS NULL OR until > now())))) AS held,
+            -- Segments a second of its senders, where all have a limit and something left today.
+            CASE WHEN EXISTS (SELECT 1 FROM sender_limit) THEN (
+                SELECT CASE WHEN bool_and(u.segments_per_second IS NOT NULL OR {spent})
+                            THEN coalesce(sum(u.segments_per_second) FILTER (WHERE NOT {spent}), 0)
+                       END
+                FROM sender s LEFT JOIN sender_limit u ON u.number = s.number
+                WHERE s.agent_key = a.key) END AS carried
         ) h
         WHERE lane.campaign_id = c.id
     ) l ON true
 """
+_COLUMNS = _COLUMNS.replace(
+    "{spent}", f"coalesce(u.day >= {TODAY} AND u.used >= u.segments_per_day, false)"
+)
 _ONE = text(_COLUMNS.format(report="c.report") + " WHERE c.id = :id")
 _PROGRESS = text(
     _COLUMNS.format(report="NULL") + " WHERE c.id = ANY (CAST(:ids AS int[])) ORDER BY c.id"

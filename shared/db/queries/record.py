@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from shared.db.queries import parts
+from shared.db.queries.limits import day_of
 
 #: Outcomes of calls that may have gone: these count, the others are free.
 PROVED_NOT_GONE = "proved not gone"
@@ -82,6 +83,18 @@ _RETURN = text(f"""
         UPDATE attempt a SET status = 'returned', outcome = o.outcome, error_code = o.code,
             error_message = o.sentence, recorded_at = clock_timestamp(), check_at = NULL
         FROM open o WHERE a.message_id = o.id AND a.part = o.part AND a.n = o.n
+        RETURNING a.sender, a.charged, a.outcome, a.claimed_at
+    ), refund AS MATERIALIZED (
+        SELECT u.number, sum(g.charged) AS segments FROM given_back g
+        JOIN sender_limit u ON u.number = g.sender
+            AND u.day = {day_of("g.claimed_at")}
+        WHERE g.charged IS NOT NULL AND g.outcome <> :resent GROUP BY u.number
+    ), refunded AS MATERIALIZED (
+        SELECT number FROM sender_limit WHERE number IN (SELECT number FROM refund)
+        ORDER BY number FOR UPDATE
+    ), uncharged AS (
+        UPDATE sender_limit u SET used = greatest(0, u.used - r.segments)
+        FROM refund r JOIN refunded USING (number) WHERE u.number = r.number
     ), judged AS (
         SELECT o.*, CASE
             WHEN c.status = 'cancelled' THEN 'cancelled'
@@ -192,6 +205,7 @@ def give_back(connection: Connection, returns: Sequence[Return]) -> list[tuple[i
             "counts": [r.counts for r in returns],
             "most": MOST_ATTEMPTS,
             "counted": [PROVED_NOT_GONE, RESENT],
+            "resent": RESENT,
         },
     ).fetchall()
     parts.run_again(connection, {r.campaign_id for r in found if r.parked and r.status == "ready"})

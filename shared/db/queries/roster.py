@@ -2,12 +2,25 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Row, text
 
+from shared.db.queries import limits
 from shared.db.queries.reading import instant
+
+
+@dataclass(frozen=True, slots=True)
+class NewSender:
+    """A number an agent is to speak from, and how many segments it may carry; None: any number."""
+
+    number: str
+    is_primary: bool = False
+    segments_per_second: float | None = None
+    segments_per_day: int | None = None
+
 
 # A deleted agent's id may be used again: its row lives on for the messages that name it.
 _ADD = text("""
@@ -39,9 +52,14 @@ _LOCK = text("""
     FROM agent WHERE id = :id AND deleted_at IS NULL FOR UPDATE
 """)
 _DELETE = text("UPDATE agent SET deleted_at = now(), status = 'paused' WHERE key = :key")
-_CLEAR_SENDERS = text("DELETE FROM sender WHERE agent_key = :key")
+_CLEAR_SENDERS = text("DELETE FROM sender WHERE agent_key = :key RETURNING number")
 _ADD_SENDER = text("""
-    INSERT INTO sender (agent_key, number, is_primary) VALUES (:key, :number, :is_primary)
+    INSERT INTO sender (agent_key, number, is_primary, segments_per_second, segments_per_day)
+    VALUES (:key, :number, :is_primary, :segments_per_second, :segments_per_day)
+""")
+_UNLIMIT = text("""
+    UPDATE sender SET segments_per_second = NULL, segments_per_day = NULL
+    WHERE agent_key = :key RETURNING number
 """)
 _HAS_SENDER = text("SELECT EXISTS (SELECT 1 FROM sender WHERE agent_key = :key)")
 _UNFINISHED = text("""
@@ -54,10 +72,8 @@ _MOVE_ACCOUNT = text("""
 """)
 
 
-def add(
-    connection: Connection, columns: dict[str, Any], senders: Sequence[tuple[str, bool]]
-) -> bool:
-    """A new agent with its (number, is primary) senders; False when its id is taken."""
+def add(connection: Connection, columns: dict[str, Any], senders: Sequence[NewSender]) -> bool:
+    """A new agent with its senders; False when its id is taken."""
     key = connection.execute(_ADD, _stored(columns)).scalar()
     if key is None:
         return False
@@ -75,12 +91,17 @@ def change(connection: Connection, key: int, columns: dict[str, Any]) -> None:
     connection.execute(_CHANGE, _stored(columns) | {"key": key})
 
 
-def replace_senders(connection: Connection, key: int, senders: Sequence[tuple[str, bool]]) -> None:
-    """The primary sender first: claims deal recipients to senders in this order."""
-    connection.execute(_CLEAR_SENDERS, {"key": key})
-    for number, is_primary in sorted(senders, key=lambda sender: not sender[1]):
-        sender = {"key": key, "number": number, "is_primary": is_primary}
-        connection.execute(_ADD_SENDER, sender)
+def replace_senders(connection: Connection, key: int, senders: Sequence[NewSender]) -> None:
+    """The primary sender first: claims deal recipients to senders in this order.
+
+    To be called after everything that locks messages: see `limits.settle`.
+    """
+    limits.lock(connection)
+    touched = set(connection.execute(_CLEAR_SENDERS, {"key": key}).scalars())
+    for sender in sorted(senders, key=lambda sender: not sender.is_primary):
+        connection.execute(_ADD_SENDER, asdict(sender) | {"key": key})
+        touched.add(sender.number)
+    limits.settle(connection, sorted(touched))
 
 
 def has_sender(connection: Connection, key: int) -> bool:
@@ -89,8 +110,10 @@ def has_sender(connection: Connection, key: int) -> bool:
 
 
 def delete(connection: Connection, key: int) -> None:
-    """The agent is gone for people; its messages keep their row."""
+    """The agent is gone for people; its messages keep their row. Its limits hold for nobody."""
     connection.execute(_DELETE, {"key": key})
+    limits.lock(connection)
+    limits.settle(connection, sorted(connection.execute(_UNLIMIT, {"key": key}).scalars()))
 
 
 def unfinished_campaigns(connection: Connection, key: int) -> list[int]:
@@ -112,9 +135,11 @@ _SHOW = text("""
     FROM agent WHERE deleted_at IS NULL AND (:everyone OR id = :id) AND id > :after
     ORDER BY id LIMIT :limit
 """)
-_SENDERS = text("""
-    SELECT agent_key, number, is_primary FROM sender
-    WHERE agent_key = ANY (CAST(:keys AS int[])) ORDER BY key
+_SENDERS = text(f"""
+    SELECT s.agent_key, s.number, s.is_primary, s.segments_per_second, s.segments_per_day,
+           CASE WHEN l.day >= {limits.TODAY} THEN l.used ELSE 0 END AS segments_today
+    FROM sender s LEFT JOIN sender_limit l ON l.number = s.number
+    WHERE s.agent_key = ANY (CAST(:keys AS int[])) ORDER BY s.key
 """)
 _HOLDS = text("""
     SELECT agent_key, scope, subject, code, until, fix, created_at FROM hold
@@ -141,8 +166,7 @@ def _shown(connection: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, A
     senders: dict[int, list[dict[str, Any]]] = defaultdict(list)
     holds: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for sender in connection.execute(_SENDERS, {"keys": keys}):
-        shown = {"number": sender.number, "primary": sender.is_primary}
-        senders[sender.agent_key].append(shown)
+        senders[sender.agent_key].append(_sender(sender))
     for hold in connection.execute(_HOLDS, {"keys": keys}):
         holds[hold.agent_key].append(_hold(hold))
     return [_agent(row, senders[row.key], holds[row.key]) for row in rows]
@@ -172,6 +196,16 @@ def _agent(
         "sender_mode": "own_account" if row.own_account else "platform_rental",
         "created_at": instant(row.created_at),
     }
+
+
+def _sender(row: Row[Any]) -> dict[str, Any]:
+    shown = {"number": row.number, "primary": row.is_primary}
+    if row.segments_per_second is not None:
+        shown["segments_per_second"] = row.segments_per_second
+    if row.segments_per_day is not None:
+        shown["segments_per_day"] = row.segments_per_day
+        shown["segments_today"] = row.segments_today
+    return shown
 
 
 def _hold(row: Row[Any]) -> dict[str, Any]:

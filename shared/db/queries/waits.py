@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, TextClause, text
 
 from shared import clock
+from shared.db.queries.limits import TODAY, TOMORROW
 from shared.db.queries.reading import spoken
 from shared.domain.campaign import CampaignStatus
 from shared.domain.message import MessageStatus
@@ -37,6 +38,20 @@ _HOLDS = text("""
         WHERE lane.campaign_id = ANY (CAST(:ids AS int[])) AND h.lifted_at IS NULL
           AND (h.until IS NULL OR h.until > now())
     ) s WHERE nth <= :named ORDER BY campaign_id, nth
+""")
+# A sender that has nothing left of its day, or too little for something that wanted to go.
+_SPENT = text(f"""
+    SELECT * FROM (
+        SELECT lane.campaign_id, a.id, s.number, l.used, l.segments_per_day AS most,
+               {TOMORROW} AS goes_on,
+               row_number() OVER (PARTITION BY lane.campaign_id ORDER BY s.key) AS nth,
+               count(*) OVER (PARTITION BY lane.campaign_id) AS total
+        FROM lane JOIN agent a ON a.key = lane.agent_key JOIN sender s ON s.agent_key = a.key
+        JOIN sender_limit l ON l.number = s.number
+        WHERE lane.campaign_id = ANY (CAST(:ids AS int[])) AND l.day >= {TODAY}
+          AND (l.used >= l.segments_per_day
+               OR (l.full_on >= l.day AND l.segments_per_day IS NOT NULL))
+    ) t WHERE nth <= :named ORDER BY campaign_id, nth
 """)
 # One index probe a lane: it is never asked how many.
 _MOVING = text("""
@@ -119,10 +134,14 @@ def _held(connection: Connection, ids: list[int]) -> dict[int, list[str]]:
             found[number].append(f"all sending is stopped: {start}")
     for number, rows in _by_campaign(connection, _PAUSED, ids).items():
         found[number].append(_paused(rows))
-    for number, rows in _by_campaign(connection, _HOLDS, ids).items():
-        found[number] += map(_hold, rows)
-        if rows[0].total > len(rows):
-            found[number].append(f"{rows[0].total - len(rows)} more holds: 'volley agent list'")
+    for query, told, others in (
+        (_HOLDS, _hold, "more holds: 'volley agent list'"),
+        (_SPENT, _spent, "more senders have used their day: 'volley agent list'"),
+    ):
+        for number, rows in _by_campaign(connection, query, ids).items():
+            found[number] += map(told, rows)
+            if rows[0].total > len(rows):
+                found[number].append(f"{rows[0].total - len(rows)} {others}")
     return found
 
 
@@ -153,3 +172,12 @@ def _hold(row: Row[Any]) -> str:
     whose = f"agent {row.id}: {what} held" if what else f"agent {row.id} held"
     end = f"until {spoken(row.until)}" if row.until else "until a person mends it"
     return f"{whose} by error {row.code} {end}: {row.fix.rstrip('.')}"
+
+
+def _spent(row: Row[Any]) -> str:
+    """Its own messages wait; where an agent has other senders, those speak meanwhile."""
+    used = f"its {row.most:,} segments of today"
+    if row.used < row.most:
+        used = f"{row.used:,} of {used}, too many for the next text"
+    goes_on = f"it goes on at {spoken(row.goes_on)}"
+    return f"agent {row.id}: sender {row.number} has used {used}; {goes_on}"

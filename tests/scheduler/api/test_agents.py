@@ -48,7 +48,6 @@ def test_senders_are_numbers_as_people_write_them_or_short_codes(api: TestClient
         ({"provider": "vonage"}, "not_available"),
         ({"opener": {"kind": "llm"}}, "not_available"),
         ({"opener": {"kind": "template", "template": "Hi {"}}, "unbalanced_brace"),
-        ({"senders": [{"number": "+15005550006", "segments_per_day": 9}]}, "not_available"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(
