@@ -8,12 +8,16 @@ import threading
 import time
 
 from scheduler.dispatch import Dispatcher, run
+from scheduler.leases import Leases, own_name
 from shared.logging import configure_logging, get_logger
 from shared.throttle import Throttle
 from shared.throttle.store import redis
+from shared.throttle.tally import Tally
 
 log = get_logger(__name__)
 
+#: Seconds that giving leases back may take; without a database they run out by themselves.
+_GIVE_BACK_WITHIN = 3
 #: Seconds the child may take to end its import chunk.
 _CHILD_STOPS_WITHIN = 20
 
@@ -28,7 +32,11 @@ def main() -> None:
     keeper.start()
     gc.collect()
     gc.freeze()
-    run(Dispatcher(Throttle(redis())), stopping.is_set)
+    leases = Leases(own_name())
+    holder = threading.Thread(target=leases.keep, args=(stopping,), name="leases", daemon=True)
+    holder.start()
+    run(Dispatcher(Throttle(redis()), Tally(redis()), lambda: leases.mine), stopping.is_set)
+    holder.join(_GIVE_BACK_WITHIN)
     keeper.join()
 
 

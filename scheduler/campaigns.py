@@ -4,9 +4,11 @@ Every function is safe to repeat; what cannot be done is Refused with the reason
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from redis import RedisError
 from sqlalchemy import Connection, Row, text
 
 from scheduler.campaign_settings import CampaignPatch
@@ -18,6 +20,8 @@ from shared.db.session import retried, transaction
 from shared.domain.campaign import CampaignStatus
 from shared.errors import Refused
 from shared.settings import settings
+from shared.throttle.store import redis
+from shared.throttle.tally import Tally
 
 #: Batches of unsent messages that a cancel settles itself; the sweep does the rest.
 _CANCEL_BATCHES = 20
@@ -125,7 +129,15 @@ def _change(
             campaigns.shut_gate(connection)
         return str(status)
 
-    return retried(work)
+    status = retried(work)
+    _nudge()
+    return status
+
+
+def _nudge() -> None:
+    """Have dispatchers look at once; without Redis they find out by themselves a little later."""
+    with suppress(RedisError, Refused):
+        Tally(redis()).nudge()
 
 
 def locked(connection: Connection, campaign_id: int) -> Row[Any]:

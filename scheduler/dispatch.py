@@ -10,13 +10,17 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 from redis import RedisError
 from sqlalchemy.exc import DBAPIError
 
+from scheduler.limited import Entry, LimitedSenders
+from scheduler.pressure import Pressure
 from shared import metrics
-from shared.db.queries import lanes
+from shared.db.queries import lanes, limits
 from shared.db.queries.lanes import Hint, LaneRow
+from shared.db.queries.leases import ALL
 from shared.db.session import retried, transaction
 from shared.errors import Refused
 from shared.logging import get_logger
@@ -25,21 +29,27 @@ from shared.queue.publish import publish
 from shared.settings import settings
 from shared.throttle import Granted, Throttle, Want
 from shared.throttle.clock import RedisClock, measure
+from shared.throttle.tally import Tally
 
 log = get_logger(__name__)
+H = TypeVar("H", bound=Hint)
 
 #: Seconds between two ticks.
-TICK = 0.05
+TICK = 0.10
 #: A slot is at least this far ahead: a release must reach its worker and be claimed before.
-LEAD = 0.10
+LEAD = 0.12
 #: And at most this far: what was written late can only be given back to slots not yet handed out.
-AHEAD = LEAD + 3 * TICK
-#: How often lanes are read again, so how soon a launch, a pause or a new rate is seen here.
-REFRESH = 0.25
+AHEAD = LEAD + 2 * TICK
+#: How often lanes are read again, so how soon a launch, a pause or a new rate is seen here. Where
+#: that takes long, for thousands of agents, it may take this share of the time.
+REFRESH, REFRESH_SHARE = 0.25, 0.1
 #: How often Redis's clock is measured against ours.
 CLOCK_EVERY = 60.0
-#: Messages in one release, at the most and, when there are few, about so many for each worker.
-RELEASE = 100
+#: Messages in one release, at the least and at the most: taking one costs a worker as much as
+#: sending ten messages, and a worker that dies takes what it holds along for half a minute.
+RELEASE = (50, 100)
+#: About so many releases in a tick, so that all workers get some.
+SHARES = 4
 #: Openers composed ahead in one go, and how long a composer may hold them.
 COMPOSE_EVERY = 0.25
 COMPOSE_MOST = 500
@@ -53,14 +63,26 @@ Lane = tuple[int, int]
 class Dispatcher:
     """The pacer. `tick` once every TICK seconds; several of them on several machines do no harm."""
 
-    def __init__(self, throttle: Throttle) -> None:
+    def __init__(
+        self, throttle: Throttle, tally: Tally, mine: Callable[[], frozenset[int]] = lambda: ALL
+    ) -> None:
         self._throttle = throttle
+        self._tally = tally
+        self._mine = mine
+        #: the shards and the count of changes that `_lanes` were read for
+        self._seen: tuple[frozenset[int], int] = (frozenset(), 0)
+        self._pressure = Pressure()
+        self._senders = LimitedSenders(throttle, lead=LEAD, ahead=AHEAD)
         self._lanes: dict[int, list[LaneRow]] = defaultdict(list)
         self._served: dict[Lane, int] = {}
         self._turn = 0
+        self._last_asked = 0
+        #: agents whose next slot lay beyond the horizon when they were asked: asked again too late,
+        #: they would be told of another, and never start
+        self._promised: set[int] = set()
         self._next: dict[int, float] = {}
         self._clock = RedisClock(offset=0.0, doubt=float("inf"))
-        self._measured = self._refreshed = self._composed = -CLOCK_EVERY
+        self._measured = self._refresh_at = self._composed = -CLOCK_EVERY
 
     def tick(self) -> int:
         """Hint and release what is due; returns how many messages."""
@@ -68,20 +90,29 @@ class Dispatcher:
         if now - self._measured >= CLOCK_EVERY:
             self._clock = measure(self._throttle)
             self._measured = now
-        if now - self._refreshed >= REFRESH:
-            self._refreshed = now
-            self._refresh()
+        met, missed, changes = self._tally.read()
+        seen = self._mine(), changes
+        if seen != self._seen or now >= self._refresh_at:
+            self._refresh(seen[0])
+            self._seen = seen
+            self._refresh_at = now + max(REFRESH, (time.monotonic() - now) / REFRESH_SHARE)
         if now - self._composed >= COMPOSE_EVERY:
             self._composed = now
             _release_openers()
-        hints, shares = self._hint(self._reserve(now))
-        publish(_releases(hints, shares))
-        metrics.released.inc(len(hints))
-        return len(hints)
+        self._pressure.learn(now, met, missed)
+        slots = {int(grant.agent): grant.slots() for grant in self._reserve(now)}
+        hints, shares = self._hint(slots, lanes.hint)
+        paced, _ = self._hint(self._senders.places(now, self._lanes), limits.hint)
+        entries = self._senders.turns(paced, now=now, offset=self._clock.offset)
+        self._pressure.took(len(entries))
+        publish(_releases(hints, shares, entries))
+        metrics.released.inc(len(hints) + len(entries))
+        return len(hints) + len(entries)
 
-    def _refresh(self) -> None:
+    def _refresh(self, shards: frozenset[int]) -> None:
         with transaction() as connection:
-            found = lanes.with_work(connection)
+            found = lanes.with_work(connection, shards)
+            self._senders.refresh(connection)
         self._lanes = defaultdict(list)
         for lane in found:
             self._lanes[lane.agent_key].append(lane)
@@ -91,38 +122,70 @@ class Dispatcher:
             self._served = {lane: turn for lane, turn in self._served.items() if lane in known}
 
     def _reserve(self, now: float) -> list[Granted]:
-        """Slots for every agent whose next one comes within reach."""
-        wants = []
-        for agent, rows in self._lanes.items():
-            if rows and self._next.get(agent, 0.0) < now + AHEAD:
-                lane = rows[0]
-                most = int(AHEAD * lane.rate) + 1
-                wants.append(Want(str(agent), lane.account, lane.rate, most))
-        if not wants:
+        """Slots for every agent whose next one comes within reach, as far as there is room."""
+        ready = [
+            agent
+            for agent, rows in self._lanes.items()
+            if rows and self._next.get(agent, 0.0) < now + AHEAD and agent not in self._senders
+        ]
+        room = self._pressure.room(now)
+        if room < len(ready):
+            ready = self._whose_turn(ready, room, now)
+        if not ready:
             return []
+        wants = [self._want(agent) for agent in ready]
         granted = self._throttle.reserve_many(wants, lead=LEAD, ahead=AHEAD)
         for grant in granted:
             slot = grant.first + grant.count * grant.period
             self._next[int(grant.agent)] = slot - self._clock.offset
+            (self._promised.discard if grant.count else self._promised.add)(int(grant.agent))
+        self._pressure.took(sum(grant.count for grant in granted))
         return [grant for grant in granted if grant.count]
 
-    def _hint(self, granted: list[Granted]) -> tuple[list[Hint], dict[Lane, list[float]]]:
+    def _want(self, agent: int) -> Want:
+        lane = self._lanes[agent][0]
+        return Want(str(agent), lane.account, lane.rate, int(AHEAD * lane.rate) + 1)
+
+    def _whose_turn(self, ready: list[int], room: float, now: float) -> list[int]:
+        """The most urgent, and of equals those who come after the last that was asked; as many
+        as may get so many slots together.
+        """
+
+        def turn(agent: int) -> tuple[int, bool, bool, int]:
+            urgent = min(lane.priority for lane in self._lanes[agent])
+            return urgent, agent not in self._promised, agent <= self._last_asked, agent
+
+        chosen = []
+        for agent in sorted(ready, key=turn):
+            if room <= 0:
+                break
+            rate = self._lanes[agent][0].rate
+            foretold = self._next.get(agent, 0.0) >= now
+            room -= max(1.0, TICK * rate) if foretold else (AHEAD - LEAD) * rate
+            chosen.append(agent)
+            if agent not in self._promised:
+                self._last_asked = agent
+        return chosen
+
+    def _hint(
+        self, slots: Mapping[int, list[float]], hint: Callable[..., list[H]]
+    ) -> tuple[list[H], dict[Lane, list[float]]]:
         """Hint what is due, and the slots of each lane; what one lane cannot use, another may."""
-        hints: list[Hint] = []
+        hints: list[H] = []
         used: dict[Lane, list[float]] = defaultdict(list)
-        slots = {int(grant.agent): grant.slots() for grant in granted}
         stale = timedelta(seconds=settings().release_stale_after)
         while shares := self._shares(slots):
             wants = [(*lane, len(instants)) for lane, instants in shares.items()]
-            found = retried(partial(lanes.hint, wants=wants, stale=stale))
+            found = retried(partial(hint, wants=wants, stale=stale))
             hints += found
-            count = Counter((hint.campaign_id, hint.agent_key) for hint in found)
-            slots = {}
+            count = Counter((one.campaign_id, one.agent_key) for one in found)
+            left: dict[int, list[float]] = {}
             for lane, instants in shares.items():
                 used[lane] += instants[: count[lane]]
                 if count[lane] < len(instants):
-                    slots.setdefault(lane[1], []).extend(instants[count[lane] :])
+                    left.setdefault(lane[1], []).extend(instants[count[lane] :])
                     self._set_aside(lane)
+            slots = left
         return hints, used
 
     def _shares(self, slots: Mapping[int, list[float]]) -> dict[Lane, list[float]]:
@@ -146,13 +209,18 @@ class Dispatcher:
         self._lanes[agent] = [row for row in self._lanes[agent] if row.campaign_id != campaign]
 
 
-def _releases(hints: Iterable[Hint], shares: Mapping[Lane, list[float]]) -> Iterator[SendMessages]:
-    """The hinted messages with their slots, in releases, nearest slots first."""
+def _releases(
+    hints: Iterable[Hint], shares: Mapping[Lane, list[float]], more: Iterable[Entry] = ()
+) -> Iterator[SendMessages]:
+    """The hinted messages with their slots, in releases, nearest slots first; and `more` entries
+    that have theirs.
+    """
     slots = {lane: iter(sorted(instants)) for lane, instants in shares.items()}
-    entries = sorted(
+    dealt = (
         (next(slots[hint.campaign_id, hint.agent_key]), hint.message_id, hint.due) for hint in hints
     )
-    size = min(RELEASE, max(1, -(-len(entries) // 4)))
+    entries = sorted([*dealt, *more])
+    size = min(max(RELEASE[0], -(-len(entries) // SHARES)), RELEASE[1])
     for start in range(0, len(entries), size):
         yield SendMessages(
             release=tuple(

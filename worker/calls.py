@@ -1,6 +1,7 @@
 """One call to a provider: the last looks before the write, and what came of it."""
 
 import time
+from collections.abc import Iterable
 from functools import partial
 
 from shared import clock, metrics
@@ -41,6 +42,11 @@ class Calls:
         self._pace = pace
         self._recorder = recorder
 
+    def expect(self, claimed: Iterable[Claimed]) -> None:
+        """Open connections for these messages: their slots come in a moment."""
+        for (provider, credentials), calls in self._directory.accounts_of(claimed).items():
+            adapter_for(provider, credentials).warm(calls)
+
     async def make(self, loaded: Loaded) -> bool:
         """One call for one claimed message; False when it was not written and wants another slot.
 
@@ -60,14 +66,14 @@ class Calls:
                 wrote=partial(self._wrote, loaded),
             )
         except Missed:
-            metrics.late.inc()
             return False
         except Fenced:
             metrics.sends.labels("fence").inc()
             self._recorder.put(outcomes.not_sent(claimed, "fence"), claimed.campaign_id)
         except NoConnection as error:
             # One is being opened: part of the pace, not a failure, unless it goes on.
-            if loaded.slot is None or loaded.misses < CONNECT_TRIES:
+            patient = loaded.misses < CONNECT_TRIES and not loaded.claimed.paced
+            if loaded.slot is None or patient:
                 return False
             await self._failed(loaded, route, error)
         except SendError as error:
@@ -98,7 +104,9 @@ class Calls:
 
     def _wrote(self, loaded: Loaded) -> None:
         if loaded.slot is not None:
-            self._pace.was_late(loaded.claimed.agent_key, loaded.slot)
+            claimed = loaded.claimed
+            sender = claimed.sender if claimed.paced else None
+            self._pace.wrote(claimed.agent_key, loaded.slot, sender=sender)
 
     async def _failed(self, loaded: Loaded, route: Route, error: SendError) -> None:
         claimed = loaded.claimed

@@ -7,6 +7,7 @@ effect within `FRESH_FOR` seconds; what must take effect at once is judged in th
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -44,9 +45,8 @@ class Directory:
         """Read what these messages need and is missing or old."""
         claimed = list(claimed)
         self.refresh_agents(connection, self._old("agent", {c.agent_key for c in claimed}))
-        for campaign in directory.campaigns(
-            connection, self._old("campaign", {c.campaign_id for c in claimed})
-        ):
+        old = self._old("campaign", {c.campaign_id for c in claimed})
+        for campaign in directory.campaigns(connection, old) if old else ():
             self._campaigns[campaign.id] = campaign
             self._read_at["campaign", campaign.id] = time.monotonic()
 
@@ -77,14 +77,35 @@ class Directory:
         """The agent of this message."""
         return self._agents[claimed.agent_key]
 
+    def accounts_of(self, claimed: Iterable[Claimed]) -> dict[tuple[str, Credentials], int]:
+        """How many of these messages each (provider, credentials) is going to send."""
+        agents = Counter(one.agent_key for one in claimed)
+        found: Counter[tuple[str, Credentials]] = Counter()
+        for key, messages in agents.items():
+            credentials = self._credentials[key]
+            if isinstance(credentials, Credentials):
+                found[self._agents[key].provider, credentials] += messages
+        return found
+
     def accounts(self) -> set[tuple[str, Credentials]]:
         """(provider, credentials) of all agents that were read."""
         known = {(a.provider, self._credentials[a.key]) for a in self._agents.values()}
         return {(provider, c) for provider, c in known if isinstance(c, Credentials)}
 
     def _old(self, kind: str, keys: set[int]) -> list[int]:
-        limit = time.monotonic() - FRESH_FOR
-        return sorted(k for k in keys if self._read_at.get((kind, k), -math.inf) <= limit)
+        """Which of these to read: none while all are fresh, else all that will soon be old.
+
+        Thousands of agents that each grow old at an instant of its own would be read one by one.
+        """
+        now = time.monotonic()
+
+        def age(key: int) -> float:
+            return now - self._read_at.get((kind, key), -math.inf)
+
+        if max(map(age, keys), default=0.0) < FRESH_FOR:
+            return []
+        known = {key for of, key in self._read_at if of == kind}
+        return sorted(key for key in known | keys if age(key) > FRESH_FOR / 2)
 
 
 def _credentials(agent: AgentFacts) -> Credentials | Refused:

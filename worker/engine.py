@@ -2,7 +2,7 @@
 
 The rules that keep the pace, each seen failing without (deploy/docs/decisions/0004):
 * claim shortly before the slot, so that a killed worker leaves few calls in doubt;
-* hold the message until its slot; a pump on a 2 ms grid, not a timer each;
+* hold the message until its slot; a pump on a grid of 3 ms, not a timer each;
 * connection in hand, look at the clock, write: no await between. Too late: not written, another
 slot;
 * what was written late all the same gives its excess back to the agent's next slot.
@@ -33,22 +33,30 @@ from shared.logging import get_logger
 from shared.providers.registry import adapter_for, close_adapters
 from shared.settings import settings
 from shared.throttle import Throttle
+from shared.throttle.tally import Tally
 from worker import outcomes
 from worker.calls import Calls
 from worker.directory import Directory
-from worker.pace import Pace, want_of
+from worker.pace import LATE, Pace, want_of
 from worker.recorder import Recorder
 from worker.refusals import Refusals
 from worker.slots import Due, Loaded, Slots
 
 log = get_logger(__name__)
 
-#: The pump's grid. One timer for each message costs three times the CPU.
-GRID = 0.002
+#: The pump's grid: how long it sleeps while something is due, and while nothing is. One timer for
+#: each message costs three times the CPU.
+GRID = (0.003, 0.010)
 #: Claims are asked for this long before the slot, or as long as the slowest of them take.
-CLAIM_LEAD = (0.030, 0.150)
+CLAIM_LEAD = (0.050, 0.150)
+#: No claim sooner after the last one: it costs Postgres as much as thirty messages in it.
+CLAIM_EVERY = 0.040
+#: Nor do late messages ask for another slot sooner: together they ask once.
+AGAIN_EVERY = 0.010
 #: Most messages in one claim.
 CLAIM_MOST = 500
+#: Postgres plans a statement anew for each of its first five times.
+_PLANNED_AFTER = 6
 #: Connections opened to each account before the first slot.
 WARM = 4
 
@@ -56,16 +64,17 @@ WARM = 4
 class Engine:
     """`accept` releases from any thread; everything else happens on the engine's own."""
 
-    def __init__(self, throttle: Throttle, refusals: Refusals) -> None:
+    def __init__(self, throttle: Throttle, tally: Tally, refusals: Refusals) -> None:
         self.boot = f"{socket.gethostname()}:{os.getpid()}"
         self._directory = Directory()
         self._slots = Slots()
-        self._pace = Pace(throttle)
+        self._pace = Pace(throttle, tally)
         self._recorder = Recorder(boot=self.boot, on_continued=self._continued, refusals=refusals)
         self._calls = Calls(directory=self._directory, pace=self._pace, recorder=self._recorder)
         self._claimer = ThreadPoolExecutor(1, thread_name_prefix="claimer")
         self._claim_times = [CLAIM_LEAD[0]] * 100
         self._claiming = False
+        self._claim_at = self._again_at = 0.0
         self._late: list[Loaded] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -114,7 +123,8 @@ class Engine:
             except Exception as error:  # a loop that keeps the promise does not die of one bug
                 metrics.loop_failures.labels("engine").inc()
                 log.exception("engine.pump_failed", error=type(error).__name__)
-            await asyncio.sleep(GRID)
+            ahead = self._slots.next_slot - self._pace.clock.now()
+            await asyncio.sleep(min(max(ahead, GRID[0]), GRID[1]))
         clock.cancel()
         await self._wind_down()
 
@@ -141,18 +151,23 @@ class Engine:
 
     def _pump(self) -> None:
         now = self._pace.clock.now()
-        if not self._claiming and self._slots.unclaimed:
-            hints = self._slots.to_claim(now + self._claim_lead(), CLAIM_MOST)
+        if not self._claiming and now >= self._claim_at and self._slots.unclaimed:
+            hints = self._slots.to_claim(now + CLAIM_EVERY + self._claim_lead(), CLAIM_MOST)
             if hints:
                 self._claiming = True
+                self._claim_at = now + CLAIM_EVERY
                 self._spawn(self._claim(hints))
         for loaded in self._slots.to_send(now):
-            self._spawn(self._send(loaded))
-        if self._late:
+            if loaded.slot is not None and now - loaded.slot > LATE:
+                self._missed(loaded)
+            else:
+                self._spawn(self._send(loaded))
+        if self._late and now >= self._again_at:
+            self._again_at = now + AGAIN_EVERY
             late, self._late = self._late, []
             self._spawn(self._reserve_again(late))
         if self._pace.owes:
-            self._spawn(self._pace.give_excess_back())
+            self._spawn(self._pace.settle_up())
 
     def _claim_lead(self) -> float:
         slowest = sorted(self._claim_times)[-2]
@@ -170,6 +185,7 @@ class Engine:
         finally:
             self._claiming = False
         self._claim_times[random.randrange(len(self._claim_times))] = time.monotonic() - claimed_at
+        self._calls.expect(claimed)
         for one in claimed:
             self._slots.load(Loaded(one, claimed_at=claimed_at, slot=slots[one.message_id]))
         metrics.claims.labels("sending").inc(len(claimed))
@@ -210,6 +226,15 @@ class Engine:
         if loaded.slot is None:
             self._slots.load(loaded)
         else:
+            self._missed(loaded)
+
+    def _missed(self, loaded: Loaded) -> None:
+        metrics.late.inc()
+        if loaded.claimed.paced:  # only the dispatcher asks the agent and the sender together
+            self._pace.missed()
+            late = outcomes.not_sent(loaded.claimed, "too late for its slot")
+            self._recorder.put(late, loaded.claimed.campaign_id)
+        else:
             self._late.append(loaded)
 
     async def _reserve_again(self, late: list[Loaded]) -> None:
@@ -226,12 +251,14 @@ class Engine:
                 self._slots.load(loaded)
 
     async def _warm_up(self) -> None:
-        """Read all agents and open connections to their providers before the first slot."""
+        """Read all agents, have the claim planned and open connections before the first slot."""
 
         def read() -> None:
             with transaction() as connection:
                 keys = directory.active_agents(connection)
                 self._directory.refresh_agents(connection, keys)
+            for _ in range(_PLANNED_AFTER):
+                self._claim_in_thread([Due(slot=0.0, message_id=0, due=0)])
 
         try:
             await self._in_claimer(read)

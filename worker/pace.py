@@ -14,8 +14,9 @@ from typing import TypeVar
 from redis import RedisError
 
 from shared.logging import get_logger
-from shared.throttle import Granted, Throttle, Want
+from shared.throttle import SENDER, Granted, Throttle, Want
 from shared.throttle.clock import RedisClock, measure
+from shared.throttle.tally import Tally
 from worker.slots import Loaded
 
 log = get_logger(__name__)
@@ -30,6 +31,8 @@ HOLD = 0.5
 _BACK_OFF, _BACK_OFF_MOST = 0.1, 8.0
 #: A new slot is at least this far ahead.
 _LEAD = 0.02
+#: How often the throttle is told of starts that were late and of slots met and missed.
+_TELL_EVERY = 0.1
 #: How often Redis's clock is measured; sooner while it is in doubt.
 _CLOCK_EVERY, _CLOCK_IN_DOUBT = 60.0, 1.0
 
@@ -37,11 +40,14 @@ _CLOCK_EVERY, _CLOCK_IN_DOUBT = 60.0, 1.0
 class Pace:
     """Asks the throttle for one sending process."""
 
-    def __init__(self, throttle: Throttle) -> None:
+    def __init__(self, throttle: Throttle, tally: Tally) -> None:
         self.clock = RedisClock(offset=0.0, doubt=float("inf"))
         self._throttle = throttle
+        self._tally = tally
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="throttle")
         self._excess: list[tuple[str, float]] = []
+        self._met = self._missed = 0
+        self._told_at = 0.0
         #: scope → (429s in a row, monotonic end of the last wait)
         self._backing_off: dict[str, tuple[int, float]] = {}
 
@@ -49,14 +55,24 @@ class Pace:
         """Seconds since that slot, on Redis's clock."""
         return self.clock.now() - slot
 
-    def was_late(self, agent_key: int, slot: float) -> None:
-        """It went out; if the machine stood still between look and write, the next slot pays."""
+    def wrote(self, agent_key: int, slot: float, *, sender: str | None = None) -> None:
+        """It went out; if the machine stood still between look and write, the next slot pays: the
+        agent's, and the sender's if that has a limit.
+        """
+        self._met += 1
         excess = self.lateness(slot) - LATE
         if excess > 0:
             self._excess.append((str(agent_key), excess))
+            if sender is not None:
+                self._excess.append((SENDER + sender, excess))
+
+    def missed(self) -> None:
+        """It did not go out in its slot, and no other was asked for."""
+        self._missed += 1
 
     async def reserve_again(self, late: Sequence[tuple[Loaded, Want]]) -> list[Loaded]:
         """Another slot for all late messages, in one call; returns those that got none in time."""
+        self._missed += len(late)
         try:
             ask = partial(self._throttle.reserve_many, lead=_LEAD, ahead=HOLD, spread=False)
             granted: list[Granted | None] = list(await self._ask(ask, [want for _, want in late]))
@@ -74,14 +90,19 @@ class Pace:
 
     @property
     def owes(self) -> bool:
-        """Whether starts were written late and nobody has paid for it yet."""
-        return bool(self._excess)
+        """Whether the throttle is to be told something: a late start now, counts in a while."""
+        if self._excess:
+            return True
+        return bool(self._met or self._missed) and time.monotonic() - self._told_at >= _TELL_EVERY
 
-    async def give_excess_back(self) -> None:
-        """Push the next slots of agents whose starts were written late."""
+    async def settle_up(self) -> None:
+        """Push the next slots of agents whose starts were written late; tell of slots met."""
         excess, self._excess = self._excess, []
         if excess:
             await self._quietly(self._throttle.delay, excess)
+        met, missed, self._met, self._missed = self._met, self._missed, 0, 0
+        self._told_at = time.monotonic()
+        await self._quietly(partial(self._tally.add, met=met, missed=missed))
 
     async def back_off(self, scope: str, told: float | None) -> None:
         """A 429: no start in that scope as long as the provider told us; if it did not, for a

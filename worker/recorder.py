@@ -28,7 +28,7 @@ from worker.refusals import NOT_COUNTED, Refusals
 log = get_logger(__name__)
 
 #: One transaction for all outcomes of so many seconds: a record costs as much for one as for ten.
-GATHER = 0.01
+GATHER = 0.04
 
 
 class Recorder(threading.Thread):
@@ -133,7 +133,8 @@ class Recorder(threading.Thread):
         tokens: dict[int, uuid.UUID],
     ) -> list[Claimed]:
         """`tokens` are those of the next parts, kept over tries: see `claim`."""
-        parts.lock(connection, [outcome.message_id for outcome in outcomes])
+        if len({type(outcome) for outcome in outcomes}) > 1:  # in one order, whatever their kinds
+            parts.lock(connection, [outcome.message_id for outcome in outcomes])
         applied = evidence.apply(
             connection,
             [o for o in outcomes if isinstance(o, Evidence)],
@@ -157,5 +158,6 @@ class Recorder(threading.Thread):
             tokens=tokens,
             by=self._boot,
             reconcile_after=timedelta(seconds=settings().reconcile_after),
+            unasked=True,
         )
         return claimed

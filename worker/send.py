@@ -3,6 +3,7 @@
 from shared.queue.jobs import SendMessages
 from shared.throttle import Throttle
 from shared.throttle.store import redis
+from shared.throttle.tally import Tally
 from worker.engine import Engine
 from worker.refusals import Refusals
 
@@ -11,7 +12,7 @@ _running: list[Engine] = []
 
 def start() -> Engine:
     """Start this process's engine."""
-    engine = Engine(Throttle(redis()), Refusals(redis()))
+    engine = Engine(Throttle(redis()), Tally(redis()), Refusals(redis()))
     engine.start()
     _running.append(engine)
     return engine

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -67,6 +68,11 @@ class Slots:
 
     def __len__(self) -> int:
         return len(self._due) + len(self._loaded)
+
+    @property
+    def next_slot(self) -> float:
+        """When the next claimed message is to be sent; infinite when there is none."""
+        return self._loaded[0][0] if self._loaded else math.inf
 
     @property
     def unclaimed(self) -> int:

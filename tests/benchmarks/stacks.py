@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -116,12 +115,6 @@ def stage(*, workers: int = 2, carrier: bool = True, **env: str) -> Iterator[Sta
 def dial(carrier_url: str, dials: Mapping[str, Any]) -> None:
     """Turn a carrier's dials."""
     requests.post(f"{carrier_url}/control", json=dials, timeout=10).raise_for_status()
-
-
-def prefer(pid: int) -> None:
-    """The stop-watch: what waits for a busy core is not measured when it arrived."""
-    with contextlib.suppress(PermissionError, ProcessLookupError):
-        os.setpriority(os.PRIO_PROCESS, pid, -15)
 
 
 def until(condition: Any, what: str, *, seconds: float = 300, every: float = 0.1) -> float:

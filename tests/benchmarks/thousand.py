@@ -16,7 +16,8 @@ from pathlib import Path
 
 from tests.benchmarks import people
 from tests.benchmarks.row import Row, within
-from tests.benchmarks.stacks import Stage, difference, prefer, stage, until
+from tests.benchmarks.stacks import Stage, difference, stage, until
+from tests.support.stopwatch import prefer
 
 RATE, WORKERS = 5, 4
 WINDOW = 0.97

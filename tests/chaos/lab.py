@@ -25,6 +25,7 @@ from shared.db.session import transaction
 from shared.queue.jobs import Job, SendMessages
 from shared.throttle import Throttle
 from shared.throttle.store import redis
+from shared.throttle.tally import Tally
 from tests.support.environment import environment
 from tests.support.lanes import add_agent, add_campaign, add_messages, rows
 from worker import send
@@ -55,7 +56,7 @@ class Lab:
     _engines: list[Engine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._dispatcher = Dispatcher(Throttle(redis()))
+        self._dispatcher = Dispatcher(Throttle(redis()), Tally(redis()))
         self.agents = [add_agent(f"agent-{n}") for n in range(10)]
         self.campaign = add_campaign(*self.agents)
 

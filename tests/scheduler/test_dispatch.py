@@ -1,5 +1,6 @@
 """The dispatcher against a real Postgres and a real Valkey, in a time that the test moves."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,7 +16,7 @@ from redis.retry import Retry
 from sqlalchemy import event
 
 from deploy.local import ports
-from scheduler import campaigns, dispatch, switch
+from scheduler import campaigns, dispatch, pressure, switch
 from scheduler.dispatch import AHEAD, LEAD, REFRESH, TICK, Dispatcher
 from shared import metrics
 from shared.db.queries import lanes
@@ -26,6 +27,7 @@ from shared.settings import settings
 from shared.throttle import Granted, Throttle, Want, period
 from shared.throttle.clock import RedisClock
 from shared.throttle.store import redis
+from shared.throttle.tally import Tally
 from tests.support.broker import broker
 from tests.support.lanes import add_agent, add_campaign, add_messages, change, rows
 
@@ -67,7 +69,7 @@ class Pace:
     on_publish: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
-        self.dispatcher = Dispatcher(self.throttle)
+        self.dispatcher = Dispatcher(self.throttle, Tally(redis()))
 
     def run(self, seconds: float) -> None:
         """Tick for so long."""
@@ -226,6 +228,41 @@ def test_nothing_is_hinted_while_all_sending_is_stopped(pace: Pace) -> None:
     pace.run(1)
 
     assert stopped == []
+    assert pace.released != []
+
+
+def test_where_the_senders_are_the_limit_every_agent_gets_its_turns(
+    pace: Pace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pressure, "BEGIN", 10.0)
+    monkeypatch.setattr(pressure, "DOUBLE", 0.0)
+    pace.dispatcher = Dispatcher(pace.throttle, Tally(redis()))
+    agents = [add_agent(f"agent-{n}", rate=1) for n in range(40)]
+    campaign = add_campaign(*agents)
+    of = {message: agent for agent in agents for message in add_messages(campaign, agent, 20)}
+
+    pace.run(15)
+
+    starts = Counter(of[message] for message in pace.ids())
+    assert 100 <= starts.total() <= 170
+    assert min(starts[agent] for agent in agents) >= 2
+    assert max(starts.values()) <= 6
+
+
+def test_a_launch_is_seen_at_the_next_tick(pace: Pace) -> None:
+    agent = add_agent()
+    campaign = add_campaign(agent, status="ready")
+    change(
+        "UPDATE campaign SET report = '{\"accepted\": 9}' WHERE id = :id",
+        id=campaign,
+    )
+    add_messages(campaign, agent, 9)
+    pace.run(1)
+    pace.dispatcher._refresh_at = float("inf")  # no look of its own accord
+
+    campaigns.launch(campaign, actor="test")
+    pace.run(4 * TICK)
+
     assert pace.released != []
 
 
@@ -452,7 +489,7 @@ def test_without_redis_nothing_starts(database: str) -> None:
     away = Redis(port=ports.any_free(), retry=Retry(NoBackoff(), 0))
 
     with pytest.raises(StoreIsAway):
-        Dispatcher(Throttle(away)).tick()
+        Dispatcher(Throttle(away), Tally(away)).tick()
 
     assert rows("SELECT 1 FROM message WHERE due_at > now()") == []
 
@@ -492,7 +529,7 @@ def test_the_loop_outlives_redis_and_says_so(
     before = failures._value.get()
     rounds = iter([False, False, False, True])
 
-    dispatch.run(Dispatcher(Throttle(away)), lambda: next(rounds))
+    dispatch.run(Dispatcher(Throttle(away), Tally(away)), lambda: next(rounds))
 
     assert failures._value.get() == before + 3
 

@@ -16,12 +16,16 @@ class Told:
     def __init__(self) -> None:
         self.holds: list[float] = []
         self.slowed = 0
+        self.counted: list[tuple[int, int]] = []
 
     def hold(self, _scope: str, until: float) -> None:
         self.holds.append(until)
 
     def slow(self, _scope: str) -> None:
         self.slowed += 1
+
+    def add(self, *, met: int, missed: int) -> None:
+        self.counted.append((met, missed))
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def told() -> Told:
 @pytest.fixture
 def pace(told: Any, monkeypatch: pytest.MonkeyPatch) -> Pace:
     """A pace whose waits are over at once: time is moved by hand."""
-    made = Pace(told)
+    made = Pace(told, told)
     moment = [1000.0]
     monkeypatch.setattr(pace_module.time, "monotonic", lambda: moment[0])
     made.clock = type("Clock", (), {"now": staticmethod(lambda: moment[0])})()  # type: ignore[assignment]
@@ -82,3 +86,18 @@ def test_429s_of_calls_that_were_under_way_together_are_one(pace: Any, told: Tol
     asyncio.run(together())
 
     assert len(told.holds) == 1
+
+
+def test_slots_that_were_met_are_told_now_and_then_and_once(pace: Any, told: Told) -> None:
+    pace.clock = type("Clock", (), {"now": staticmethod(lambda: 50.0)})()
+    for _ in range(3):
+        pace.wrote(agent_key=1, slot=50.0)
+    assert pace.owes
+
+    asyncio.run(pace.settle_up())
+    pace.wrote(agent_key=1, slot=50.0)
+    owed_at_once = pace.owes
+    pace.advance(1)
+
+    assert told.counted == [(3, 0)]
+    assert not owed_at_once and pace.owes

@@ -1,5 +1,6 @@
 """The order in which one sending process claims and sends."""
 
+import math
 import uuid
 
 from shared.db.queries.claim import Claimed
@@ -91,3 +92,12 @@ def test_a_worker_that_stops_takes_out_everything() -> None:
     assert [d.message_id for d in dues] == [1]
     assert sorted(one.claimed.message_id for one in claimed) == [2, 3]
     assert not slots
+
+
+def test_the_pump_knows_when_the_next_message_is_due() -> None:
+    slots = Slots()
+    nothing = slots.next_slot
+    slots.load(loaded(7.0))
+    slots.load(loaded(5.0))
+
+    assert (nothing, slots.next_slot) == (math.inf, 5.0)
