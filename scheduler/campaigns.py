@@ -54,7 +54,7 @@ def launch(campaign_id: int, *, actor: str) -> str:
         later = row.scheduled_at is not None and row.scheduled_at > clock.now()
         return _C.SCHEDULED if later else _C.RUNNING
 
-    return _change(campaign_id, decide, actor=actor, action="launch")
+    return _nudged(_change(campaign_id, decide, actor=actor, action="launch"))
 
 
 def pause(campaign_id: int, *, actor: str, reason: str | None = None) -> str:
@@ -78,7 +78,7 @@ def resume(campaign_id: int, *, actor: str) -> str:
             _require(row, _C.PAUSED, "resumed")
         return _C.RUNNING
 
-    return _change(campaign_id, decide, actor=actor, action="resume")
+    return _nudged(_change(campaign_id, decide, actor=actor, action="resume"))
 
 
 def cancel(campaign_id: int, *, actor: str) -> str:
@@ -129,15 +129,15 @@ def _change(
             campaigns.shut_gate(connection)
         return str(status)
 
-    status = retried(work)
-    _nudge()
-    return status
+    return retried(work)
 
 
-def _nudge() -> None:
+def _nudged(status: str) -> str:
     """Have dispatchers look at once; without Redis they find out by themselves a little later."""
-    with suppress(RedisError, Refused):
-        Tally(redis()).nudge()
+    if status == _C.RUNNING:
+        with suppress(RedisError, Refused):
+            Tally(redis()).nudge()
+    return status
 
 
 def locked(connection: Connection, campaign_id: int) -> Row[Any]:

@@ -5,6 +5,7 @@ number of round trips, however many agents: one reservation of slots, one statem
 batch of releases.
 """
 
+import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -76,7 +77,8 @@ class Dispatcher:
         self._lanes: dict[int, list[LaneRow]] = defaultdict(list)
         self._served: dict[Lane, int] = {}
         self._turn = 0
-        self._last_asked = 0
+        #: priority → the agent that was asked last
+        self._last_asked: dict[int, int] = {}
         #: agents whose next slot lay beyond the horizon when they were asked: asked again too late,
         #: they would be told of another, and never start
         self._promised: set[int] = set()
@@ -96,18 +98,33 @@ class Dispatcher:
             self._refresh(seen[0])
             self._seen = seen
             self._refresh_at = now + max(REFRESH, (time.monotonic() - now) / REFRESH_SHARE)
+        self._pressure.learn(now, met, missed)
+        places = self._senders.places(now, self._lanes)
+        ready = self._ready(now)
+        room = self._pressure.room(now)
+        share = min(1.0, room / max(1, len(ready) + sum(map(len, places.values()))))
+        released = self._release(self._reserve(ready, share * len(ready), now))
+        # What follows is about other messages: if it fails, those above are on their way.
+        released += self._release_paced(_some(places, share) if share < 1 else places, now)
         if now - self._composed >= COMPOSE_EVERY:
             self._composed = now
             _release_openers()
-        self._pressure.learn(now, met, missed)
-        slots = {int(grant.agent): grant.slots() for grant in self._reserve(now)}
+        metrics.released.inc(released)
+        return released
+
+    def _release(self, granted: list[Granted]) -> int:
+        slots = {int(grant.agent): grant.slots() for grant in granted}
         hints, shares = self._hint(slots, lanes.hint)
-        paced, _ = self._hint(self._senders.places(now, self._lanes), limits.hint)
+        publish(_releases(hints, shares))
+        return len(hints)
+
+    def _release_paced(self, places: Mapping[int, list[float]], now: float) -> int:
+        """Of agents whose senders have limits: the messages first, then a slot for each."""
+        paced, _ = self._hint(places, limits.hint)
         entries = self._senders.turns(paced, now=now, offset=self._clock.offset)
         self._pressure.took(len(entries))
-        publish(_releases(hints, shares, entries))
-        metrics.released.inc(len(hints) + len(entries))
-        return len(hints) + len(entries)
+        publish(_releases([], {}, entries))
+        return len(entries)
 
     def _refresh(self, shards: frozenset[int]) -> None:
         with transaction() as connection:
@@ -121,14 +138,16 @@ class Dispatcher:
             known = {(lane.campaign_id, lane.agent_key) for lane in found}
             self._served = {lane: turn for lane, turn in self._served.items() if lane in known}
 
-    def _reserve(self, now: float) -> list[Granted]:
-        """Slots for every agent whose next one comes within reach, as far as there is room."""
-        ready = [
+    def _ready(self, now: float) -> list[int]:
+        """Agents with work whose next slot comes within reach."""
+        return [
             agent
             for agent, rows in self._lanes.items()
             if rows and self._next.get(agent, 0.0) < now + AHEAD and agent not in self._senders
         ]
-        room = self._pressure.room(now)
+
+    def _reserve(self, ready: list[int], room: float, now: float) -> list[Granted]:
+        """Slots for these agents, as far as there is room."""
         if room < len(ready):
             ready = self._whose_turn(ready, room, now)
         if not ready:
@@ -151,9 +170,11 @@ class Dispatcher:
         as may get so many slots together.
         """
 
+        urgent = {agent: min(r.priority for r in self._lanes[agent]) for agent in ready}
+
         def turn(agent: int) -> tuple[int, bool, bool, int]:
-            urgent = min(lane.priority for lane in self._lanes[agent])
-            return urgent, agent not in self._promised, agent <= self._last_asked, agent
+            asked = self._last_asked.get(urgent[agent], 0)
+            return urgent[agent], agent not in self._promised, agent <= asked, agent
 
         chosen = []
         for agent in sorted(ready, key=turn):
@@ -164,7 +185,7 @@ class Dispatcher:
             room -= max(1.0, TICK * rate) if foretold else (AHEAD - LEAD) * rate
             chosen.append(agent)
             if agent not in self._promised:
-                self._last_asked = agent
+                self._last_asked[urgent[agent]] = agent
         return chosen
 
     def _hint(
@@ -207,6 +228,20 @@ class Dispatcher:
         """It has nothing more that is due; the next refresh looks again."""
         campaign, agent = lane
         self._lanes[agent] = [row for row in self._lanes[agent] if row.campaign_id != campaign]
+
+
+def _some(places: Mapping[int, list[float]], share: float) -> dict[int, list[float]]:
+    """About that share of the places, of agents drawn by lot."""
+    agents = list(places)
+    random.shuffle(agents)
+    left = max(0.0, share) * sum(map(len, places.values()))
+    some: dict[int, list[float]] = {}
+    for agent in agents:
+        if left <= 0:
+            break
+        some[agent] = places[agent]
+        left -= len(places[agent])
+    return some
 
 
 def _releases(

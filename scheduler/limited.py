@@ -17,7 +17,7 @@ from shared.db.queries import limits
 from shared.db.queries.lanes import LaneRow
 from shared.db.queries.limits import PacedHint
 from shared.db.session import retried
-from shared.throttle import MARGIN, Text, Throttle, Turn, period
+from shared.throttle import Text, Throttle, Turn, period
 
 #: A row that waits for its sender is due again so many seconds before it can be of use: lanes are
 #: looked for that often. And it looks again after so many seconds, whatever was foretold.
@@ -129,7 +129,7 @@ class LimitedSenders:
             if hint.sender is None or hint.limit is None:
                 continue
             if turn.granted:
-                paid = hint.segments * (1 + MARGIN) / hint.limit
+                paid = hint.segments * period(hint.limit)
                 self._free[hint.sender] = turn.at - offset + paid
             else:
                 waiting.setdefault(hint.sender, turn.at - offset)

@@ -20,7 +20,7 @@ FEW, MANY, FAR_TOO_MANY = 0.03, 0.07, 0.3
 #: Fewer misses than this in a window say nothing.
 TELLING = 10
 #: Starts per second to begin with, and the least that is ever allowed.
-BEGIN, LEAST = 500.0, 20.0
+BEGIN, LEAST = 1000.0, 20.0
 #: The most that is taken away at once.
 HALF = 0.5
 #: What the first good window after a cut adds, by how much more each that follows, and the most.
@@ -73,7 +73,7 @@ class Pressure:
     def took(self, slots: int) -> None:
         """So many were handed out."""
         self._released += slots
-        self._room -= slots
+        self._room = max(self._room - slots, -BURST * self.limit)
 
     def _steer(self, now: float, met: int, missed: int, released: float) -> None:
         share = missed / (met + missed) if missed >= TELLING else 0.0

@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     poll_after: float = Field(default=3600.0, gt=0)
     release_stale_after: float = Field(default=30.0, ge=1)
     pause_on_failures: float = Field(default=0.5, ge=0, le=1)
+    pace_margin: float = Field(default=0.025, ge=0.015, le=0.5)
     on_unknown: Literal["park", "resend"] = "park"
     allow_private_urls: bool = False
     max_upload_mb: int = Field(default=512, ge=1)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 
 from shared import clock, metrics
@@ -45,14 +46,15 @@ class Calls:
     def expect(self, claimed: Iterable[Claimed]) -> None:
         """Open connections for these messages: their slots come in a moment."""
         for (provider, credentials), calls in self._directory.accounts_of(claimed).items():
-            adapter_for(provider, credentials).warm(calls)
+            with suppress(Refused):  # what is wrong with an account is said when it is called
+                adapter_for(provider, credentials).warm(calls)
 
     async def make(self, loaded: Loaded) -> bool:
         """One call for one claimed message; False when it was not written and wants another slot.
 
         Whatever else comes of it is recorded.
         """
-        claimed = loaded.claimed
+        claimed, loaded.held_up = loaded.claimed, False
         try:
             route = self._directory.route(claimed)
             adapter = adapter_for(route.agent.provider, route.credentials)
@@ -72,8 +74,9 @@ class Calls:
             self._recorder.put(outcomes.not_sent(claimed, "fence"), claimed.campaign_id)
         except NoConnection as error:
             # One is being opened: part of the pace, not a failure, unless it goes on.
-            patient = loaded.misses < CONNECT_TRIES and not loaded.claimed.paced
-            if loaded.slot is None or patient:
+            patient = loaded.misses < CONNECT_TRIES and not claimed.paced
+            loaded.held_up = True
+            if not error.failing and (loaded.slot is None or patient):
                 return False
             await self._failed(loaded, route, error)
         except SendError as error:
@@ -98,6 +101,7 @@ class Calls:
         if loaded.slot is None:
             return
         if not self._pace.clock.good:
+            loaded.held_up = True
             raise Missed("nobody knows what time it is on Redis's clock")
         if self._pace.lateness(loaded.slot) > LATE:
             raise Missed("the slot has passed")

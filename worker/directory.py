@@ -21,6 +21,8 @@ from shared.providers.accounts import credentials_for
 from shared.providers.base import Credentials
 
 FRESH_FOR = 5.0
+#: What nobody has sent for in so many seconds is read when it is needed again, not before.
+WANTED_FOR = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Directory:
         self._campaigns: dict[int, CampaignFacts] = {}
         self._credentials: dict[int, Credentials | Refused] = {}
         self._read_at: dict[tuple[str, int], float] = {}
+        self._wanted_at: dict[tuple[str, int], float] = {}
 
     def refresh(self, connection: Connection, claimed: Iterable[Claimed]) -> None:
         """Read what these messages need and is missing or old."""
@@ -102,10 +105,13 @@ class Directory:
         def age(key: int) -> float:
             return now - self._read_at.get((kind, key), -math.inf)
 
+        for key in keys:
+            self._wanted_at[kind, key] = now
         if max(map(age, keys), default=0.0) < FRESH_FOR:
             return []
-        known = {key for of, key in self._read_at if of == kind}
-        return sorted(key for key in known | keys if age(key) > FRESH_FOR / 2)
+        lately = {k for k, at in self._wanted_at.items() if now - at < WANTED_FOR}
+        self._wanted_at = {k: at for k, at in self._wanted_at.items() if k in lately}
+        return sorted(key for of, key in lately if of == kind and age(key) > FRESH_FOR / 2)
 
 
 def _credentials(agent: AgentFacts) -> Credentials | Refused:

@@ -53,6 +53,8 @@ CLAIM_LEAD = (0.050, 0.150)
 CLAIM_EVERY = 0.040
 #: Nor do late messages ask for another slot sooner: together they ask once.
 AGAIN_EVERY = 0.010
+#: Seconds that what could not go for want of a connection or a clock waits, between these two.
+_HELD_UP_AFTER = (0.5, 1.5)
 #: Most messages in one claim.
 CLAIM_MOST = 500
 #: Postgres plans a statement anew for each of its first five times.
@@ -88,9 +90,7 @@ class Engine:
         self._thread.start()
 
     def accept(self, release: Sequence[tuple[int, float, int]]) -> None:
-        """Take a release from the queue; returns at once. Lost with the process, as hints may
-        be.
-        """
+        """Take a release; returns at once. Lost with the process, as hints may be."""
         dues = [Due(slot=slot, message_id=message_id, due=due) for message_id, slot, due in release]
         self._loop.call_soon_threadsafe(self._hinted, dues)
 
@@ -115,7 +115,7 @@ class Engine:
         clock = asyncio.create_task(self._pace.keep_clock())
         await self._warm_up()
         while not self._stopping:
-            if not self._slots and not self._late and not self._tasks:
+            if not (self._slots or self._late or self._tasks or self._pace.unsettled):
                 self._wake.clear()
                 await self._wake.wait()
             try:
@@ -185,9 +185,9 @@ class Engine:
         finally:
             self._claiming = False
         self._claim_times[random.randrange(len(self._claim_times))] = time.monotonic() - claimed_at
-        self._calls.expect(claimed)
         for one in claimed:
             self._slots.load(Loaded(one, claimed_at=claimed_at, slot=slots[one.message_id]))
+        self._calls.expect(claimed)
         metrics.claims.labels("sending").inc(len(claimed))
         for _, verdict in refused:
             metrics.claims.labels(verdict).inc()
@@ -230,23 +230,27 @@ class Engine:
 
     def _missed(self, loaded: Loaded) -> None:
         metrics.late.inc()
-        if loaded.claimed.paced:  # only the dispatcher asks the agent and the sender together
+        if not loaded.held_up:  # that would not be mended by fewer slots
             self._pace.missed()
-            late = outcomes.not_sent(loaded.claimed, "too late for its slot")
-            self._recorder.put(late, loaded.claimed.campaign_id)
+        if loaded.claimed.paced:  # only the dispatcher asks the agent and the sender together
+            self._give_back(loaded)
         else:
             self._late.append(loaded)
+
+    def _give_back(self, loaded: Loaded) -> None:
+        after = random.uniform(*_HELD_UP_AFTER) if loaded.held_up else 0.0
+        late = outcomes.not_sent(loaded.claimed, "too late for its slot", after=after)
+        self._recorder.put(late, loaded.claimed.campaign_id)
 
     async def _reserve_again(self, late: list[Loaded]) -> None:
         wants = []
         for loaded in late:
             agent = self._directory.agent(loaded.claimed)
             wants.append((loaded, want_of(agent.key, agent.account, agent.rate)))
-        too_late = await self._pace.reserve_again(wants)
+        too_late = {id(loaded) for loaded in await self._pace.reserve_again(wants)}
         for loaded in late:
-            if loaded in too_late:
-                late_again = outcomes.not_sent(loaded.claimed, "too late for its slot")
-                self._recorder.put(late_again, loaded.claimed.campaign_id)
+            if id(loaded) in too_late:
+                self._give_back(loaded)
             else:
                 self._slots.load(loaded)
 
@@ -268,21 +272,22 @@ class Engine:
             log.warning("engine.cold_start", error=type(error).__name__)
 
     async def _wind_down(self) -> None:
+        self._recorder.claim_no_more()
         dues, loaded = self._slots.take_all()
         late, self._late = self._late, []
-        for one in [*loaded, *late]:
-            self._recorder.put(
-                outcomes.not_sent(one.claimed, "the worker stopped"), one.claimed.campaign_id
-            )
+        self._leave([*loaded, *late])
         if dues:
             await self._in_claimer(partial(_rest, [(due.message_id, due.due) for due in dues]))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=sum(settings().http_timeout))
-        for one in [*self._late, *self._slots.take_all()[1]]:
-            self._recorder.put(
-                outcomes.not_sent(one.claimed, "the worker stopped"), one.claimed.campaign_id
-            )
+        self._leave([*self._late, *self._slots.take_all()[1]])
+        await self._pace.settle_up()
         await close_adapters()
+
+    def _leave(self, unsent: list[Loaded]) -> None:
+        for one in unsent:
+            stopped = outcomes.not_sent(one.claimed, "the worker stopped")
+            self._recorder.put(stopped, one.claimed.campaign_id)
 
     async def _in_claimer(self, work: Any) -> Any:
         return await self._loop.run_in_executor(self._claimer, work)

@@ -67,12 +67,11 @@ class Pace:
                 self._excess.append((SENDER + sender, excess))
 
     def missed(self) -> None:
-        """It did not go out in its slot, and no other was asked for."""
+        """It did not go out in its slot, for it was not ready in time."""
         self._missed += 1
 
     async def reserve_again(self, late: Sequence[tuple[Loaded, Want]]) -> list[Loaded]:
         """Another slot for all late messages, in one call; returns those that got none in time."""
-        self._missed += len(late)
         try:
             ask = partial(self._throttle.reserve_many, lead=_LEAD, ahead=HOLD, spread=False)
             granted: list[Granted | None] = list(await self._ask(ask, [want for _, want in late]))
@@ -87,6 +86,11 @@ class Pace:
             else:
                 loaded.slot = grant.first
         return too_late
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there is anything that the throttle does not know yet."""
+        return bool(self._excess or self._met or self._missed)
 
     @property
     def owes(self) -> bool:

@@ -49,8 +49,8 @@ class Recorder(threading.Thread):
         self._outcomes: list[Outcome] = []
         self._calls: list[tuple[int, bool]] = []
         self._holds: list[NewHold] = []
-        self._busy = False
         self._stopping = False
+        self._claims = True
 
     def put(self, outcome: Outcome, campaign_id: int) -> None:
         """An outcome to record; returns at once."""
@@ -67,6 +67,10 @@ class Recorder(threading.Thread):
         with self._wake:
             self._holds.append(held)
             self._wake.notify()
+
+    def claim_no_more(self) -> None:
+        """The sending loop ends: the next parts of messages stay ready, for others."""
+        self._claims = False
 
     def stop(self, timeout: float) -> bool:
         """Record what is waiting and end; False when it could not within `timeout` seconds."""
@@ -147,7 +151,7 @@ class Recorder(threading.Thread):
             agents.hold(connection, held)
         # What an earlier try has claimed is found by its token, whatever `due_at` is asked for.
         hints = dict.fromkeys(tokens, 0) | dict(applied.continued)
-        if not hints:
+        if not hints or not self._claims:
             return []
         tokens.update(
             {message_id: uuid.uuid4() for message_id in hints if message_id not in tokens}

@@ -31,6 +31,8 @@ class Loaded:
     slot: float | None
     #: how often it missed its slot
     misses: int = 0
+    #: the last time not for want of speed: no connection yet, or a clock in doubt
+    held_up: bool = False
 
 
 @dataclass(slots=True)

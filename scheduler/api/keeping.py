@@ -106,7 +106,7 @@ class Keeper:
         # Postgres is away, or frozen with a group in hand: that one may be stored twice, no harm.
         try:
             await loop.run_in_executor(None, self._spool.keep, callbacks)
-        except OSError as error:
+        except Exception as error:  # the group is refused with 503, and the next one is kept
             log.error("callbacks.not_kept", error=type(error).__name__, callbacks=len(callbacks))
             return False
         return True
@@ -127,7 +127,10 @@ class Keeper:
         while True:
             await self._hint.wait()
             self._hint.clear()
-            await _in_thread(lambda: publish([ApplyReceipts()]))
+            try:
+                await _in_thread(lambda: publish([ApplyReceipts()]))
+            except Exception as error:  # the next hint may get through
+                log.warning("callbacks.not_hinted", error=type(error).__name__)
             await asyncio.sleep(HINT_EVERY)
 
 

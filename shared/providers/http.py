@@ -27,6 +27,9 @@ BACKOFF: Final = (0.05, 2.0)
 class NoConnection(Unreachable):
     """No warm connection is in hand. One has been asked for; nothing was written."""
 
+    #: whether the last try to open one failed, so that the next will hardly be there in a moment
+    failing = False
+
 
 @cache
 def tls() -> ssl.SSLContext:
@@ -137,7 +140,9 @@ class Wire:
     def no_connection(self) -> NoConnection:
         """The error to raise when `take` gave nothing, with the reason if there is one."""
         why = f" ({self.trouble})" if self.trouble else ""
-        return NoConnection(f"Nothing was sent: no connection to {self._host} yet{why}.")
+        error = NoConnection(f"Nothing was sent: no connection to {self._host} yet{why}.")
+        error.failing = self.trouble is not None
+        return error
 
     async def close(self) -> None:
         """Close all connections; requests in flight end as Unknown. Safe to call twice."""

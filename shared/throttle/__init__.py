@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: Share of a period that is given away so that jitter never squeezes rate + 1 starts into a second.
-MARGIN = 0.025
+from shared.settings import settings
 
 #: After a 429 a scope keeps to this share of its rate, never less than the least; it grows by
 #: `RECOVER` a second; 429s within `TOGETHER` seconds are one.
@@ -85,8 +84,12 @@ class Turn:
 
 
 def period(rate: float) -> float:
-    """Seconds between two session starts of an agent of `rate` per second."""
-    return (1 + MARGIN) / rate
+    """Seconds between two session starts of an agent of `rate` per second.
+
+    A little longer than 1 / rate, by the operator's margin: so that jitter on the path never
+    squeezes rate + 1 starts into a second. Segments of a sender likewise.
+    """
+    return (1 + settings().pace_margin) / rate
 
 
 class Throttle:
@@ -217,7 +220,7 @@ def _arguments(
     wants: Sequence[Want], *, lead: float, ahead: float, now: float | None, spread: bool = True
 ) -> list[Any]:
     arguments: list[Any] = ["" if now is None else repr(now), lead, ahead, int(spread)]
-    arguments += [RECOVER, 1 + MARGIN, len(wants)]
+    arguments += [RECOVER, period(1), len(wants)]
     for want in wants:
         arguments += [
             want.agent,

@@ -249,6 +249,24 @@ def test_where_the_senders_are_the_limit_every_agent_gets_its_turns(
     assert max(starts.values()) <= 6
 
 
+def test_where_the_senders_are_the_limit_the_less_urgent_get_turns_too(
+    pace: Pace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pressure, "BEGIN", 30.0)
+    monkeypatch.setattr(pressure, "DOUBLE", 0.0)
+    pace.dispatcher = Dispatcher(pace.throttle, Tally(redis()))
+    urgent, patient = add_agent("urgent"), [add_agent(f"agent-{n}") for n in range(30)]
+    of = dict.fromkeys(add_messages(add_campaign(urgent, priority=REMINDER), urgent, 80), urgent)
+    campaign = add_campaign(*patient, priority=BULK)
+    of |= {message: agent for agent in patient for message in add_messages(campaign, agent, 50)}
+
+    pace.run(12)
+
+    starts = Counter(of[message] for message in pace.ids())
+    assert starts[urgent] >= 50, "nobody is before the urgent one"
+    assert min(starts[agent] for agent in patient) >= 2
+
+
 def test_a_launch_is_seen_at_the_next_tick(pace: Pace) -> None:
     agent = add_agent()
     campaign = add_campaign(agent, status="ready")
@@ -414,7 +432,9 @@ def test_a_tick_takes_as_many_round_trips_for_two_hundred_agents_as_for_one(
     many = cost.dearest_tick(pace)
 
     assert len(_agents_of(pace.ids())) > 150
-    assert one == many
+    # What is done now and then may fall into one tick or into two.
+    assert many[0] <= one[0] + 1
+    assert many[1] == one[1]
 
 
 class _Cost:

@@ -119,6 +119,16 @@ def test_cold_connections_at_the_start_cost_no_pace() -> None:
     assert min(senders.released[10:]) >= BEGIN * TICK
 
 
+def test_what_was_taken_beyond_the_room_is_soon_forgiven() -> None:
+    senders = Senders(1e9)
+    senders.run(2, wanted=900)
+
+    senders.pressure.took(1_000_000)
+    senders.run(1, wanted=900)
+
+    assert senders.released[-1] == 90
+
+
 def test_however_much_is_missed_somebody_may_always_start() -> None:
     senders = Senders(0)
 

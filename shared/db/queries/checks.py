@@ -66,7 +66,8 @@ _ACCEPTED_AFTER = text("""
 _ELDER = text("""
     SELECT EXISTS (SELECT 1 FROM recipient r JOIN message m ON m.recipient_id = r.id
         JOIN attempt a ON a.message_id = m.id
-        WHERE r.phone = :phone AND a.status = 'sending'
+        JOIN agent ON agent.key = m.agent_key
+        WHERE r.phone = :phone AND a.status = 'sending' AND agent.account = :account
           AND (a.claimed_at, a.token) < (:claimed_at, :token))
 """)
 _AGAIN = text("""
@@ -117,8 +118,13 @@ def accepted_after(connection: Connection, sids: Sequence[str], after: datetime)
 
 
 def has_elder(connection: Connection, check: Check) -> bool:
-    """Whether the end of an earlier call to the same number is not known either."""
-    given = {"phone": check.phone, "claimed_at": check.claimed_at, "token": check.token}
+    """Whether an earlier call to that number, on the same account, has no known end either."""
+    given = {
+        "phone": check.phone,
+        "account": check.account,
+        "claimed_at": check.claimed_at,
+        "token": check.token,
+    }
     found: bool = connection.execute(_ELDER, given).scalar_one()
     return found
 

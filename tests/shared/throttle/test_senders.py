@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from shared.throttle import MARGIN, Text, Throttle, Turn, period
+from shared.throttle import Text, Throttle, Turn, period
 
 NOON = 1_800_000_000.0
 ROUNDING = 1e-4
@@ -57,8 +57,8 @@ def most_in_a_second(sent: list[tuple[float, int]]) -> int:
 def test_a_text_costs_its_sender_its_segments_at_its_pace(throttle: Throttle) -> None:
     first, second, third = slots(asked(throttle, text(3, limit=2), text(1, limit=2), text(limit=2)))
 
-    assert second - first == pytest.approx(3 * (1 + MARGIN) / 2, abs=ROUNDING)
-    assert third - second == pytest.approx((1 + MARGIN) / 2, abs=ROUNDING)
+    assert second - first == pytest.approx(3 * period(1) / 2, abs=ROUNDING)
+    assert third - second == pytest.approx(period(1) / 2, abs=ROUNDING)
 
 
 @pytest.mark.parametrize(("limit", "segments"), [(5, 2), (10, 3), (3, 2), (2.5, 1), (4, 4)])
@@ -70,7 +70,7 @@ def test_no_second_holds_more_segments_than_the_limit_and_hardly_fewer(
     at = slots(asked(throttle, *texts))
 
     assert most_in_a_second([(one, segments) for one in at]) <= limit
-    possible = limit // segments * segments / (1 + MARGIN)
+    possible = limit // segments * segments / period(1)
     assert 59 * segments / (at[-1] - at[0]) >= 0.999 * possible
 
 
@@ -80,13 +80,13 @@ def test_a_text_longer_than_a_seconds_limit_has_its_time_to_itself(throttle: Thr
     )
 
     assert long - before >= 1
-    assert after - long == pytest.approx(7 * (1 + MARGIN) / 2, abs=ROUNDING)
+    assert after - long == pytest.approx(7 * period(1) / 2, abs=ROUNDING)
 
 
 def test_a_sender_is_one_whichever_agents_speak_from_it(throttle: Throttle) -> None:
     first, second = slots(asked(throttle, text(agent="ann"), text(agent="bob")))
 
-    assert second - first == pytest.approx(1 + MARGIN, abs=ROUNDING)
+    assert second - first == pytest.approx(period(1), abs=ROUNDING)
 
 
 def test_a_new_limit_holds_from_the_next_text_on(throttle: Throttle) -> None:
@@ -95,8 +95,8 @@ def test_a_new_limit_holds_from_the_next_text_on(throttle: Throttle) -> None:
     (second,) = slots(asked(throttle, text(1, limit=4)))
     (third,) = slots(asked(throttle, text(1, limit=1)))
 
-    assert second - first == pytest.approx((1 + MARGIN) / 4, abs=ROUNDING)
-    assert third - second == pytest.approx(1 + MARGIN, abs=ROUNDING)
+    assert second - first == pytest.approx(period(1) / 4, abs=ROUNDING)
+    assert third - second == pytest.approx(period(1), abs=ROUNDING)
 
 
 def test_a_sender_that_rested_saves_nothing_up(throttle: Throttle) -> None:
@@ -104,7 +104,7 @@ def test_a_sender_that_rested_saves_nothing_up(throttle: Throttle) -> None:
 
     at = slots(asked(throttle, *[text(5, limit=5)] * 2, now=NOON + 60))
 
-    assert at[1] - at[0] == pytest.approx(1 + MARGIN, abs=ROUNDING)
+    assert at[1] - at[0] == pytest.approx(period(1), abs=ROUNDING)
 
 
 def test_what_was_written_late_pushes_its_senders_next_slot_by_as_much(throttle: Throttle) -> None:
@@ -113,7 +113,7 @@ def test_what_was_written_late_pushes_its_senders_next_slot_by_as_much(throttle:
 
     (second,) = slots(asked(throttle, text()))
 
-    assert second - first == pytest.approx(1.4 + MARGIN, abs=ROUNDING)
+    assert second - first == pytest.approx(0.4 + period(1), abs=ROUNDING)
 
 
 def test_an_idle_sender_is_forgotten_and_a_busy_one_is_not(store: Redis) -> None:
@@ -135,7 +135,7 @@ def test_a_text_gets_the_later_of_both_slots(throttle: Throttle) -> None:
     by_agent, by_sender = slots(asked(throttle, text(sender=None, limit=None), text(limit=1)))
     (after,) = slots(asked(throttle, text(sender=None, limit=None)))
 
-    assert by_sender - by_agent == pytest.approx(1 + MARGIN - period(5), abs=ROUNDING)
+    assert by_sender - by_agent == pytest.approx(period(1) - period(5), abs=ROUNDING)
     assert after - by_sender == pytest.approx(period(5), abs=ROUNDING)
 
 
@@ -147,7 +147,7 @@ def test_or_neither_and_then_nothing_is_used_up(throttle: Throttle) -> None:
     (sender,) = slots(asked(throttle, text(agent="bob")))
 
     assert not refused.granted
-    assert refused.at == pytest.approx(first + 1 + MARGIN, abs=ROUNDING)
+    assert refused.at == pytest.approx(first + period(1), abs=ROUNDING)
     assert agent - first == pytest.approx(period(5), abs=ROUNDING)
     assert sender == pytest.approx(refused.at, abs=ROUNDING)
 
@@ -158,7 +158,7 @@ def test_those_without_a_slot_are_told_their_turns_one_after_the_other(throttle:
     assert [turn.granted for turn in turns] == [True, False, False]
     first, second, third = (turn.at for turn in turns)
     assert (second - first, third - second) == pytest.approx(
-        (1 + MARGIN, 2 + 2 * MARGIN), abs=ROUNDING
+        (period(1), 2 * period(1)), abs=ROUNDING
     )
 
 
@@ -176,7 +176,7 @@ def test_a_part_that_continues_a_text_takes_no_slot_of_its_agent(throttle: Throt
     first, more = slots(asked(throttle, text(limit=100), text(limit=100, starts=False)))
     (second,) = slots(asked(throttle, text(sender=None, limit=None)))
 
-    assert more - first == pytest.approx((1 + MARGIN) / 100, abs=ROUNDING)
+    assert more - first == pytest.approx(period(1) / 100, abs=ROUNDING)
     assert second - first == pytest.approx(period(5), abs=ROUNDING)
 
 
@@ -237,7 +237,7 @@ def test_an_agent_whose_sender_is_busy_goes_as_soon_as_that_is_free(throttle: Th
         at += [turn.at for turn in turns if turn.granted]
 
     gaps = [after - before for before, after in pairwise(at)]
-    assert gaps == pytest.approx([1 + MARGIN] * 5, abs=ROUNDING)
+    assert gaps == pytest.approx([period(1)] * 5, abs=ROUNDING)
 
 
 # -- whatever comes in whatever order --------------------------------------------------------------

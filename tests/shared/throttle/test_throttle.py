@@ -16,6 +16,7 @@ from deploy.local import ports
 from deploy.local.valkey import EmbeddedValkey
 from shared.throttle import Granted, Throttle, Want, period
 from tests.support.embedded import Servers, temporary_data_dir
+from tests.support.environment import environment
 
 NOON = 1_800_000_000.0
 #: Slots are kept with six decimals, so a long row of them is not quite exact.
@@ -324,6 +325,13 @@ def test_an_agent_that_is_a_little_behind_goes_at_once_and_is_not_spread_anew(
         now = grant.first + grant.period + 0.05  # its next slot was free 50 ms ago
         (again,) = reserved(throttle, want(grant.agent), now=now)
         assert again.first == pytest.approx(now + 0.1, abs=ROUNDING)
+
+
+def test_an_operator_on_a_jittery_path_gives_more_of_the_rate_away(throttle: Throttle) -> None:
+    with environment(pace_margin=0.1):
+        waits = [throttle.reserve("ann", 5, now=NOON) for _ in range(3)]
+
+    assert waits == pytest.approx([0, 1.1 / 5, 2.2 / 5], abs=ROUNDING)
 
 
 def test_a_message_that_was_late_gets_a_slot_a_little_later_than_free(throttle: Throttle) -> None:
