@@ -25,6 +25,9 @@ BEGIN, LEAST = 1000.0, 20.0
 HALF = 0.5
 #: What the first good window after a cut adds, by how much more each that follows, and the most.
 STEP, FASTER, DOUBLE = 0.02, 1.5, 1.0
+#: What a good window adds at the least while fewer are allowed than at the beginning: few machines
+#: are that slow, but workers that die or freeze miss slots too.
+LOW_STEP = 0.25
 #: The limit stays within so many times what is used of it: what nobody tried, nobody knows.
 UNUSED = 2.0
 #: No more than is allowed for so many seconds goes out at once.
@@ -85,6 +88,7 @@ class Pressure:
             self._room, self._asked_at = 0.0, now
             self._step, self._settling = STEP, True
         elif share <= FEW:
-            grown = min(self.limit * (1 + self._step), UNUSED * released)
+            step = max(self._step, LOW_STEP) if self.limit < BEGIN else self._step
+            grown = min(self.limit * (1 + step), UNUSED * released)
             self.limit = max(grown, min(self.limit, BEGIN))
             self._step = min(self._step * FASTER, DOUBLE)

@@ -20,16 +20,16 @@ from rich.table import Table
 
 console = Console(highlight=False)
 
-#: CPU µs of one message with two callbacks, by part: `make bench`, end to end, 2026-11-20. It was
-#: measured with both cores full, when many messages miss their slot: the dear end of the range.
+#: CPU µs of one message with two callbacks, by part: `make bench`, end to end, 2026-11-20, both
+#: cores full, in an hour when the machine was slow: the dear end of the range.
 COSTS: Final[Mapping[str, float]] = {
-    "worker": 850.0,
-    "postgres": 947.0,
-    "edge": 366.0,
-    "dispatch": 161.0,
-    "repair": 186.0,
-    "redis": 85.0,
-    "receipts": 50.0,
+    "worker": 617.0,
+    "postgres": 514.0,
+    "edge": 340.0,
+    "dispatch": 109.0,
+    "repair": 89.0,
+    "redis": 45.0,
+    "receipts": 40.0,
 }
 #: No core should be asked for more than this share of its time.
 BUSY: Final = 0.6

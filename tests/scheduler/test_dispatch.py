@@ -234,8 +234,7 @@ def test_nothing_is_hinted_while_all_sending_is_stopped(pace: Pace) -> None:
 def test_where_the_senders_are_the_limit_every_agent_gets_its_turns(
     pace: Pace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pressure, "BEGIN", 10.0)
-    monkeypatch.setattr(pressure, "DOUBLE", 0.0)
+    _never_more(monkeypatch, than=10.0)
     pace.dispatcher = Dispatcher(pace.throttle, Tally(redis()))
     agents = [add_agent(f"agent-{n}", rate=1) for n in range(40)]
     campaign = add_campaign(*agents)
@@ -252,8 +251,7 @@ def test_where_the_senders_are_the_limit_every_agent_gets_its_turns(
 def test_where_the_senders_are_the_limit_the_less_urgent_get_turns_too(
     pace: Pace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pressure, "BEGIN", 30.0)
-    monkeypatch.setattr(pressure, "DOUBLE", 0.0)
+    _never_more(monkeypatch, than=30.0)
     pace.dispatcher = Dispatcher(pace.throttle, Tally(redis()))
     urgent, patient = add_agent("urgent"), [add_agent(f"agent-{n}") for n in range(30)]
     of = dict.fromkeys(add_messages(add_campaign(urgent, priority=REMINDER), urgent, 80), urgent)
@@ -265,6 +263,13 @@ def test_where_the_senders_are_the_limit_the_less_urgent_get_turns_too(
     starts = Counter(of[message] for message in pace.ids())
     assert starts[urgent] >= 50, "nobody is before the urgent one"
     assert min(starts[agent] for agent in patient) >= 2
+
+
+def _never_more(monkeypatch: pytest.MonkeyPatch, *, than: float) -> None:
+    """Starts per second that the dispatcher believes in, for ever."""
+    monkeypatch.setattr(pressure, "BEGIN", than)
+    monkeypatch.setattr(pressure, "DOUBLE", 0.0)
+    monkeypatch.setattr(pressure, "LOW_STEP", 0.0)
 
 
 def test_a_launch_is_seen_at_the_next_tick(pace: Pace) -> None:
