@@ -78,6 +78,13 @@ class Lab:
         """Release all that is due: each release to each of these engines; to none, it is lost."""
         wait(lambda: self._released_to(engines), "everything due to be released")
 
+    def dispatch_calls(self, engine: Engine, count: int) -> None:
+        """Dispatch to this engine until so many calls were made: what is late goes again."""
+        wait(
+            lambda: self._released_to([engine]) and len(self.carrier.log()) >= count,
+            f"{count} calls",
+        )
+
     def run(self, engine: Engine, *, seconds: float = 15) -> bool:
         """Dispatch to this engine and reconcile until everybody has an end; False if never."""
         deadline = time.monotonic() + seconds

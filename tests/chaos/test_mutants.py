@@ -15,7 +15,7 @@ from shared.db.queries.claim import claim
 from shared.db.queries.record import PROVED_NOT_GONE, Return
 from shared.db.session import transaction
 from shared.providers.reactions import react
-from tests.chaos.lab import Lab, freezing, laboratory, wait
+from tests.chaos.lab import Lab, freezing, laboratory
 from tests.chaos.mutants import MUTANTS, without_guard
 from tests.support.lanes import rows
 
@@ -54,8 +54,7 @@ def a_list_that_lags(lab: Lab) -> list[Any]:
     engine = lab.engine()
     lab.carrier.control(fault_rates={"500_after": 1}, list_lag_seconds=60)
     doubtful = lab.add(5)
-    lab.dispatch(engine)
-    wait(lambda: len(lab.carrier.log()) == len(doubtful), "the doubtful calls")
+    lab.dispatch_calls(engine, len(doubtful))
     lab.carrier.control(fault_rates={})
     lab.add(10)
     lab.run(engine)

@@ -109,7 +109,7 @@ def test_many_agents_of_many_rates_keep_them_through_kills_and_a_wiped_store(
 
 
 def test_an_import_whose_importer_is_killed_again_and_again_is_whole(stack: Bench) -> None:
-    rows = 60_000
+    rows = 400_000  # several seconds of importing
 
     def kill_the_importer() -> bool:
         importers = [c for pid in stack.pids("scheduler") for c in processes.children(pid)]
