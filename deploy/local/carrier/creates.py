@@ -1,14 +1,15 @@
 """POST Messages.json: every create is checked, scripted, accepted or not, logged, and answered."""
 
+import mimetypes
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-import orjson
-
-from deploy.local.carrier import faults, resource, segments
+from deploy.local.carrier import answers, faults, resource, segments
 from deploy.local.carrier.accounts import Account
 from deploy.local.carrier.control import Control, Dials
 from deploy.local.carrier.faults import Answer, Posts
@@ -16,7 +17,7 @@ from deploy.local.carrier.journeys import Journeys
 from deploy.local.carrier.log import Entry, Log
 from deploy.local.carrier.people import People
 from deploy.local.carrier.script import ORDINARY, Behaviour, Script
-from deploy.local.carrier.store import Message, Store
+from deploy.local.carrier.store import Feedback, Media, Message, Store
 from deploy.local.carrier.timeline import Timeline
 from deploy.local.carrier.validation import (
     REFUSALS,
@@ -97,7 +98,8 @@ class Creates:
         payload, sid = b"", None
         if behaviour.answer.accepts:
             message = self._accept(case, account, behaviour, delay)
-            payload, sid = orjson.dumps(resource.message(message)), message.sid
+            document, sid = resource.created(message), message.sid
+            payload = answers.written(case.request, "Message", document)
         self._note(case, answer=behaviour.answer.value, sid=sid)
         if behaviour.answer in (Answer.HANG_BEFORE, Answer.HANG_AFTER):
             case.request.hang()
@@ -107,13 +109,16 @@ class Creates:
     def _accept(self, case: Case, account: Account, behaviour: Behaviour, delay: float) -> Message:
         draft = case.draft
         body = segments.smart(draft.body) if draft.smart else draft.body
-        message = Message(account.sid, draft.to, draft.sender, body=body, at=case.request.at)
+        at, mms = case.request.at, bool(draft.media) or draft.as_mms
+        message = Message(account.sid, draft.to, draft.sender, body=body, at=at, mms=mms)
         message.service = draft.service
         message.callback = draft.callback
-        message.media = len(draft.media)
-        message.segments = 1 if draft.media else segments.count(body)
+        message.media = tuple(_media(url, at) for url in draft.media)
+        message.segments = 1 if mms else segments.count(body)
+        if draft.feedback:
+            message.feedback = Feedback("unconfirmed", at, at)
         message.listed = behaviour.listed
-        ahead = seconds_ahead(draft, case.request.at)
+        ahead = seconds_ahead(draft, at)
         if draft.service is not None:
             message.status = "accepted" if ahead is None else "scheduled"
         self.store.add(message)
@@ -122,14 +127,13 @@ class Creates:
         return message
 
     def _refuse(self, case: Case, code: int, *, retry_after: int | None = None) -> None:
-        status = REFUSALS[code][0]
-        self._note(case, answer=str(status), code=code)
+        self._note(case, answer=str(REFUSALS[code][0]), code=code)
         headers = b"" if retry_after is None else b"Retry-After: %d\r\n" % retry_after
-        if status == 401:
-            headers += b'WWW-Authenticate: Basic realm="Twilio API"\r\n'
         detail = case.draft.to if code in (21211, 21614) else ""
-        payload = resource.error(code, detail)
-        self._later(self._latency(), lambda _: case.request.answer(status, payload, headers))
+        self._later(
+            self._latency(),
+            lambda _: answers.refuse(case.request, code, detail=detail, headers=headers),
+        )
 
     def _note(
         self, case: Case, *, answer: str, code: int | None = None, sid: str | None = None
@@ -157,13 +161,19 @@ def _give(request: Request, answer: Answer, payload: bytes) -> None:
     if answer is Answer.CREATED:
         request.answer(201, payload)
     elif answer in (Answer.ERROR_BEFORE, Answer.ERROR_AFTER):
-        request.answer(500, resource.error(20500))
+        answers.refuse(request, 20500)
     elif answer is Answer.TRUNCATED:
         request.truncate(201, payload)
     elif answer is Answer.SLOW_LORIS:
         request.dribble(201, payload, every=DRIBBLE_SECONDS)
     else:
         request.reset()
+
+
+def _media(url: str, at: float) -> Media:
+    """Twilio has fetched the file; what it is, its name tells."""
+    guessed, _ = mimetypes.guess_type(urlsplit(url).path)
+    return Media("ME" + os.urandom(16).hex(), url, guessed or "image/jpeg", at)
 
 
 @lru_cache(maxsize=256)

@@ -4,9 +4,7 @@ import asyncio
 import random
 import re
 
-import orjson
-
-from deploy.local.carrier import resource
+from deploy.local.carrier import answers, resource
 from deploy.local.carrier.accounts import Account, Accounts
 from deploy.local.carrier.backstage import Backstage
 from deploy.local.carrier.callbacks import Callbacks
@@ -15,14 +13,20 @@ from deploy.local.carrier.control import Dials, ScriptFile
 from deploy.local.carrier.creates import Creates
 from deploy.local.carrier.journeys import Journeys
 from deploy.local.carrier.log import Log
-from deploy.local.carrier.messages import Messages, refuse
+from deploy.local.carrier.messages import Messages
 from deploy.local.carrier.people import People
 from deploy.local.carrier.script import Script
 from deploy.local.carrier.store import Store
+from deploy.local.carrier.subresources import Subresources
 from deploy.local.carrier.timeline import Timeline
 from deploy.local.carrier.wire import Request
 
-ROUTE = re.compile(r"/2010-04-01/Accounts/(AC\w{32})(?:(/Messages)(?:/(\w+))?)?(?:\.json)?")
+ROOT = f"/{resource.VERSION}/"
+ROUTE = re.compile(
+    ROOT + r"Accounts/(?P<account>AC\w{32})"
+    r"(?P<messages>/Messages(?:/(?P<sid>\w+)(?:/(?P<part>Media|Feedback)(?:/(?P<file>\w+))?)?)?)?"
+    r"(?:\.json|\.xml)?"
+)
 
 
 class Exchange:
@@ -41,6 +45,7 @@ class Exchange:
         journeys = Journeys(timeline, callbacks, chance=chance, dials=dials, people=people)
         journeys.pools = script.services
         self._messages = Messages(store, journeys, dials)
+        self._subresources = Subresources()
         self._creates = Creates(
             dials, chance, timeline, store, log, journeys, people, table, script.services
         )
@@ -51,22 +56,29 @@ class Exchange:
 
     def route(self, request: Request) -> None:
         """Answer one request, now or later."""
+        if request.path.startswith(ROOT):
+            answers.prepare(request)
         found = ROUTE.fullmatch(request.path)
         if found is None:
             if not self._backstage.serves(request):
-                refuse(request, 20404)
+                answers.refuse(request, 20404)
             return
-        account_sid, messages, sid = found.groups()
+        account_sid, messages, sid, part, file = found.groups()
         account = self._accounts.authenticate(request.authorization)
         code = self._admit(request, account, account_sid)
         if messages and not sid and request.method == "POST":
             self._creates.receive(request, account, account_sid, code=code)
         elif code is not None or account is None:
-            refuse(request, code or 20003)
-        elif not messages:
-            request.answer(200, orjson.dumps(resource.account(account.sid)))
-        else:
+            answers.refuse(request, code or 20003)
+        elif part:
+            message = self._messages.store.find(account.sid, sid)
+            self._subresources.serve(request, message, part=part, file=file)
+        elif messages:
             self._existing(request, account, sid)
+        elif request.method == "GET":
+            answers.give(request, "Account", resource.account(account.sid))
+        else:
+            answers.refuse(request, 20004)
 
     def close(self) -> None:
         """Nothing more happens: no answer, no step, no callback."""
@@ -96,4 +108,4 @@ class Exchange:
             case "DELETE", str():
                 self._messages.delete(request, account, sid)
             case _:
-                refuse(request, 20004)
+                answers.refuse(request, 20004)

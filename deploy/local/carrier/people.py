@@ -49,7 +49,7 @@ class People:
             self._opted_out.discard((to, person))
         message = Message(account.sid, to, person, body=body, at=clock.unix())
         message.direction, message.status, message.service = "inbound", "received", service
-        message.segments = segments.count(body)
+        message.segments, message.sent = segments.count(body), message.created
         self._store.add(message)
         url = account.inbound_url or self._dials.now.inbound_url
         if url is not None:

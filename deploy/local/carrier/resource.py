@@ -1,15 +1,14 @@
-"""Twilio's JSON: the Message resource, the Account resource, and errors."""
+"""Twilio's resources: Message, Media, Feedback, Account, the pages of lists, and errors."""
 
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any, Final
 
-import orjson
-
-from deploy.local.carrier.store import Message
+from deploy.local.carrier.store import Feedback, Media, Message
 from deploy.local.carrier.validation import REFUSALS
 
 VERSION = "2010-04-01"
+MILLS = 750  # hundred-thousandths of a dollar for a segment, as in Twilio's examples
 
 # Why a message was not delivered, in Twilio's words.
 DELIVERY: Final[dict[int, str]] = {
@@ -32,8 +31,8 @@ DELIVERY: Final[dict[int, str]] = {
 
 
 def message(m: Message) -> dict[str, Any]:
-    """The Message resource: counts are strings, dates RFC 2822."""
-    uri = f"/{VERSION}/Accounts/{m.account}/Messages/{m.sid}"
+    """The Message resource: counts are strings, dates RFC 2822, the price negative once billed."""
+    uri = message_uri(m)
     return {
         "account_sid": m.account,
         "api_version": VERSION,
@@ -46,15 +45,51 @@ def message(m: Message) -> dict[str, Any]:
         "error_message": None if m.error is None else DELIVERY.get(m.error, "Unknown error"),
         "from": m.sender,
         "messaging_service_sid": m.service,
-        "num_media": str(m.media),
+        "num_media": str(len(m.media)),
         "num_segments": str(m.segments) if m.sender else "0",
-        "price": None,
+        "price": None if m.sent is None else f"-{m.segments * MILLS / 100_000:.5f}",
         "price_unit": "USD",
         "sid": m.sid,
         "status": m.status,
-        "subresource_uris": {"media": f"{uri}/Media.json"},
+        "subresource_uris": {"media": f"{uri}/Media.json", "feedback": f"{uri}/Feedback.json"},
         "to": m.to,
         "uri": f"{uri}.json",
+    }
+
+
+def created(m: Message) -> dict[str, Any]:
+    """The Message as the answer to its create shows it: without a price or a feedback URI yet."""
+    media = {"media": f"{message_uri(m)}/Media.json"}
+    return message(m) | {"price_unit": None, "subresource_uris": media}
+
+
+def message_uri(m: Message) -> str:
+    """The path of a Message, without its suffix."""
+    return f"/{VERSION}/Accounts/{m.account}/Messages/{m.sid}"
+
+
+def media(m: Message, file: Media) -> dict[str, Any]:
+    """The Media resource of one of the message's files."""
+    return {
+        "account_sid": m.account,
+        "content_type": file.content_type,
+        "date_created": rfc2822(int(file.created)),
+        "date_updated": rfc2822(int(file.created)),
+        "parent_sid": m.sid,
+        "sid": file.sid,
+        "uri": f"{message_uri(m)}/Media/{file.sid}.json",
+    }
+
+
+def feedback(m: Message, told: Feedback) -> dict[str, Any]:
+    """The MessageFeedback resource."""
+    return {
+        "account_sid": m.account,
+        "date_created": rfc2822(int(told.created)),
+        "date_updated": rfc2822(int(told.updated)),
+        "message_sid": m.sid,
+        "outcome": told.outcome,
+        "uri": f"{message_uri(m)}/Feedback.json",
     }
 
 
@@ -74,17 +109,19 @@ def account(sid: str) -> dict[str, Any]:
     }
 
 
-def error(code: int, detail: str = "") -> bytes:
-    """Twilio's error body for one of REFUSALS."""
+def error(code: int, detail: str = "") -> dict[str, Any]:
+    """Twilio's error document for one of REFUSALS; `detail` is what it complains of."""
     status, words = REFUSALS[code]
-    return orjson.dumps(
-        {
-            "code": code,
-            "message": f"{words}: {detail}" if detail else words,
-            "more_info": f"https://www.twilio.com/docs/errors/{code}",
-            "status": status,
-        }
-    )
+    if "{}" in words:
+        words = words.format(detail)
+    elif detail:
+        words = f"{words}: {detail}"
+    return {
+        "code": code,
+        "message": words,
+        "more_info": f"https://www.twilio.com/docs/errors/{code}",
+        "status": status,
+    }
 
 
 @lru_cache(maxsize=4096)

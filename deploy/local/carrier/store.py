@@ -1,8 +1,9 @@
 """The carrier's own messages: found by SID, listed newest first."""
 
 import os
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 Status = str  # Twilio's words: accepted, queued, sending, sent, delivered, …
@@ -11,18 +12,40 @@ WAITING = frozenset({"accepted", "queued", "scheduled"})
 UNDER_WAY = WAITING | {"sending"}
 
 
+@dataclass(slots=True)
+class Media:
+    """One file of a message. Times are Unix seconds."""
+
+    sid: str
+    url: str
+    content_type: str
+    created: float
+
+
+@dataclass(slots=True)
+class Feedback:
+    """What was reported about a message's effect: confirmed or unconfirmed."""
+
+    outcome: str
+    created: float
+    updated: float
+
+
 class Message:
     """One message as Twilio would know it. Times are Unix seconds; `n` counts from 1 upwards."""
 
     __slots__ = (
-        "account", "body", "callback", "created", "deleted", "direction", "error", "listed",
-        "media", "n", "segments", "sender", "sent", "service", "sid", "status", "to", "updated",
+        "account", "body", "callback", "created", "deleted", "direction", "error", "feedback",
+        "listed", "media", "n", "segments", "sender", "sent", "service", "sid", "status",
+        "to", "updated",
     )  # fmt: skip
 
     n: int
 
-    def __init__(self, account: str, to: str, sender: str | None, *, body: str, at: float) -> None:
-        self.sid = "SM" + os.urandom(16).hex()
+    def __init__(
+        self, account: str, to: str, sender: str | None, *, body: str, at: float, mms: bool = False
+    ) -> None:
+        self.sid = ("MM" if mms else "SM") + os.urandom(16).hex()
         self.account = account
         self.to = to
         self.sender = sender
@@ -35,7 +58,8 @@ class Message:
         self.status: Status = "queued"
         self.error: int | None = None
         self.segments = 1
-        self.media = 0
+        self.media: tuple[Media, ...] = ()
+        self.feedback: Feedback | None = None
         self.listed = True
         self.deleted = False
 
@@ -70,14 +94,25 @@ class Store:
             return None
         return message
 
-    def newest_first(self, *, to: str | None, before: str | None) -> Iterator[Message]:
-        """Messages to one number or to all; with `before`, those older than that message."""
+    def newest_first(self, to: str | None, before: str | None) -> Iterator[Message]:
+        """Messages to one number or to all; with `before`, those older than that SID."""
         chosen = self._all if to is None else self._by_to.get(to, [])
-        last = self._by_sid.get(before or "")
-        if last is None:
+        if before is None:
             return reversed(chosen)
+        last = self._by_sid.get(before)
+        if last is None:
+            return iter(())
         older = bisect_left(chosen, last.n, key=lambda message: message.n)
         return islice(reversed(chosen), len(chosen) - older, None)
+
+    def oldest_first(self, to: str | None, after: str) -> Iterator[Message]:
+        """Messages younger than `after`, the SID of one; none if there is no such message."""
+        chosen = self._all if to is None else self._by_to.get(to, [])
+        first = self._by_sid.get(after)
+        if first is None:
+            return iter(())
+        start = bisect_right(chosen, first.n, key=lambda message: message.n)
+        return islice(chosen, start, None)
 
     def clear(self) -> None:
         self._all.clear()

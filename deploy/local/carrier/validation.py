@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from deploy.local.carrier import schema
 from deploy.local.carrier.accounts import Account
 from deploy.local.carrier.segments import units_of
 
@@ -25,7 +26,7 @@ REFUSALS: Final[dict[int, tuple[int, str]]] = {
     20005: (403, "Account is not active"),
     20007: (400, "Page size too large"),
     20009: (409, "Cannot delete this message because delivery is not completed"),
-    20404: (404, "The requested resource was not found"),
+    20404: (404, "The requested resource {} was not found"),
     20429: (429, "Too Many Requests"),
     20500: (500, "An internal server error has occurred"),
     20503: (503, "Service is unavailable"),
@@ -47,6 +48,9 @@ REFUSALS: Final[dict[int, tuple[int, str]]] = {
     21620: (400, "Invalid media URL(s)"),
     21623: (400, "Number of media files exceeds allowed limit"),
     21624: (400, "Invalid validity period value"),
+    21627: (400, "Max Price must be a valid float"),
+    21655: (400, "The ContentSid is Invalid"),
+    21656: (400, "The ContentVariables Parameter is invalid"),
     21659: (400, "'From' is not a Twilio phone number or Short Code country mismatch"),
     21660: (400, "Mismatch between the 'From' number and the account"),
     21701: (400, "The Messaging Service does not exist"),
@@ -86,13 +90,19 @@ class Form:
         """The value, or None if it is absent or empty: Twilio treats both alike."""
         return self._last.get(name) or None
 
+    def says_yes(self, name: str) -> bool:
+        return self._last.get(name, "").lower() == "true"
+
     def all(self, name: str) -> list[str]:
-        return [value for key, value in self._pairs if key == name]
+        return [value for key, value in self._pairs if key == name and value]
+
+    def pairs(self) -> list[tuple[str, str]]:
+        return self._pairs
 
 
 @dataclass(slots=True)
 class Draft:
-    """What a create asks for."""
+    """What a create asks for. `odd` is the code of a value that no such parameter may have."""
 
     to: str
     sender: str | None
@@ -105,6 +115,9 @@ class Draft:
     schedule: str | None
     send_at: str | None
     smart: bool
+    as_mms: bool
+    feedback: bool
+    odd: int | None
 
     @classmethod
     def of(cls, form: Form) -> "Draft":
@@ -123,7 +136,10 @@ class Draft:
             validity=get("ValidityPeriod"),
             schedule=get("ScheduleType"),
             send_at=get("SendAt"),
-            smart=get("SmartEncoded") in ("true", "True"),
+            smart=form.says_yes("SmartEncoded"),
+            as_mms=form.says_yes("SendAsMms"),
+            feedback=form.says_yes("ProvideFeedback"),
+            odd=schema.objection(form.pairs()),
         )
 
 
@@ -197,6 +213,10 @@ def _content(draft: Draft, _: Setting) -> int | None:
     return 21617 if units_of(draft.body) > BODY_UNITS else None
 
 
+def _values(draft: Draft, _: Setting) -> int | None:
+    return draft.odd
+
+
 def _callback(draft: Draft, _: Setting) -> int | None:
     url = draft.callback
     # Twilio accepts no underscore in the host's name; the pattern has none.
@@ -214,7 +234,9 @@ def _times(draft: Draft, setting: Setting) -> int | None:
     return None if ahead is None or SCHEDULE_SECONDS[0] <= ahead <= SCHEDULE_SECONDS[1] else 35115
 
 
-CHECKS: Final[tuple[Check, ...]] = (_recipient, _sender, _service, _content, _callback, _times)
+CHECKS: Final[tuple[Check, ...]] = (
+    _recipient, _sender, _service, _content, _callback, _times, _values,
+)  # fmt: skip
 
 
 def _pair(piece: bytes) -> tuple[str, str]:

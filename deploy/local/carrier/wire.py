@@ -29,12 +29,14 @@ log = logging.getLogger("volley.carrier")
 class Request:
     """One whole request. `at` is when its last byte was read, in Unix seconds.
 
-    `standing` are header lines that every answer to it carries; `done` is called when it is over.
+    `standing` are header lines that every answer to it carries, `content` the line that tells its
+    format; `done` is called when it is over.
     Exactly one of answer, truncate, dribble, reset and hang is to be called, once, at any time.
     """
 
     __slots__ = (
-        "_connection", "at", "authorization", "body", "done", "method", "path", "query", "standing",
+        "_connection", "at", "authorization", "body", "content", "done", "method", "path", "query",
+        "standing",
     )  # fmt: skip
 
     def __init__(self, connection: "Connection") -> None:
@@ -48,24 +50,26 @@ class Request:
         self.body = b"".join(connection.chunks)
         self.done: Callable[[], None] | None = None
         self.standing = b""
+        self.content = JSON
 
     def answer(self, status: int, payload: bytes, headers: bytes = b"") -> None:
         """A well-formed answer; `headers` are whole lines, each with its line end."""
         self.close_case()
-        self._connection.write(_message(status, payload, self.standing + headers))
+        lines = self.content + self.standing + headers
+        self._connection.write(_message(status, payload, lines))
         self._connection.next_request()
 
     def truncate(self, status: int, payload: bytes) -> None:
         """The head promises the whole payload, half of it comes, then the connection ends."""
         self.close_case()
-        message = _message(status, payload, b"")
+        message = _message(status, payload, self.content)
         self._connection.write(message[: len(message) - len(payload) // 2])
         self._connection.close()
 
     def dribble(self, status: int, payload: bytes, *, every: float) -> None:
         """The answer comes one byte every `every` seconds."""
         self.close_case()
-        self._connection.dribble(_message(status, payload, b""), every)
+        self._connection.dribble(_message(status, payload, self.content), every)
 
     def reset(self) -> None:
         """The connection is reset (RST) instead of answered."""
@@ -224,4 +228,4 @@ def _message(status: int, payload: bytes, headers: bytes) -> bytes:
     if status == 204:
         return b"%b%b\r\n" % (REASONS[204], headers)
     length = len(payload)
-    return b"%b%bContent-Length: %d\r\n%b\r\n%b" % (REASONS[status], JSON, length, headers, payload)
+    return b"%bContent-Length: %d\r\n%b\r\n%b" % (REASONS[status], length, headers, payload)
