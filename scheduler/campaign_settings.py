@@ -29,6 +29,9 @@ class CampaignSettings(BaseModel):
     phone_column: str | None = None
     timezone_column: str | None = None
     region: str | None = Field(default=None, pattern="^[A-Za-z]{2}$")
+    encoding: str | None = Field(default=None, max_length=50)
+    delimiter: Literal[",", ";", "\t", "|"] | None = None
+    include_hidden: bool | None = None
     window: Any = None
     send_before: AwareDatetime | None = None
     scheduled_at: AwareDatetime | None = None

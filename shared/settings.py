@@ -170,15 +170,31 @@ class Settings(BaseSettings):
             return self.api_key.get_secret_value()
         return _kept_secret(self.data_dir / "api_key")
 
+    def known_first_api_key(self) -> str | None:
+        """The first admin key if it was made; writes nothing, whoever asks and however often."""
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        return _read_secret(self.data_dir / "api_key")
+
+
+def _read_secret(path: Path) -> str | None:
+    """The secret that was kept there; None while there is none, or none that can be read."""
+    try:
+        return path.read_text().strip() or None
+    except OSError:
+        return None
+
 
 def _kept_secret(path: Path) -> str:
     """A random secret that is made once, by whichever process comes first; 0600."""
+    if known := _read_secret(path):
+        return known
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
     try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
         os.link(made, path)  # fails when another process was first; never a half-written secret
     except FileExistsError:
         pass

@@ -30,6 +30,7 @@ from scheduler.api import (
 from scheduler.api.auth import SHOWN_IN_OPENAPI, Authentication
 from scheduler.api.idempotency import Idempotency
 from scheduler.api.limits import BodyLimit
+from scheduler.api.redirects import RelativeRedirects
 from scheduler.api.requests import refuse_odd_text
 from scheduler.api.webhooks import Webhooks
 from shared.db.session import engine
@@ -104,6 +105,7 @@ def _api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> Fa
     app.add_middleware(Idempotency)
     app.add_middleware(Authentication)
     app.add_middleware(BodyLimit)
+    app.add_middleware(RelativeRedirects)
     return app
 
 
@@ -117,5 +119,7 @@ async def _settle_in(stopping: asyncio.Event) -> None:
             return
         except (DBAPIError, Refused) as error:
             log.info("api.waits_for_database", error=type(error).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), timeout=1)
+        except OSError as error:  # a full disk: the first key cannot be made yet
+            log.warning("api.first_key_not_kept", error=error.strerror)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), timeout=1)

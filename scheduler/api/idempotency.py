@@ -1,15 +1,13 @@
 """`Idempotency-Key`: a POST that is sent again gets the first one's answer, not a second effect.
 
 Only an answer that something was done (2xx) is kept, for a day, sealed, per API key; a refusal did
-nothing, so the key may be used again. A body is compared by its hash as it streams past, without
-the multipart boundary, which clients choose anew each time. A request under way renews a lease, so
+nothing, so the key may be used again. A body is compared by its hash as it streams past
+(`BodyHash`). A request under way renews a lease, so
 that the next one waits for it (409, Retry-After), but never for a process that was killed.
 """
 
 import asyncio
 import contextlib
-import hashlib
-import re
 from collections.abc import AsyncIterator, Callable
 from typing import Final, TypeVar
 
@@ -21,6 +19,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from scheduler.api.body_hash import BodyHash
 from scheduler.api.errors import answer, of_database
 from shared.db.queries import idempotency
 from shared.db.queries.idempotency import Kept, Slot
@@ -32,7 +31,6 @@ T = TypeVar("T")
 
 _LONGEST_KEY: Final = 255
 _RENEW_EVERY: Final = idempotency.LEASE.total_seconds() / 3
-_BOUNDARY: Final = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
 
 
 class Idempotency:
@@ -65,40 +63,11 @@ class Idempotency:
             await asyncio.shield(_settle(slot, recording))
 
 
-class _BodyHash:
-    """SHA-256 of a body that comes in pieces, as if the multipart boundary were not in it."""
-
-    def __init__(self, headers: Headers) -> None:
-        found = _BOUNDARY.search(headers.get("content-type", ""))
-        self._boundary = found[1].encode("latin-1") if found else b""
-        self._hash = hashlib.sha256()
-        self._held = b""
-
-    def add(self, piece: bytes) -> None:
-        """The next piece."""
-        if not self._boundary:
-            self._hash.update(piece)
-            return
-        *whole, rest = (self._held + piece).split(self._boundary)
-        for part in whole:
-            self._hash.update(part)
-        # The end may be the beginning of a boundary that the next piece completes.
-        kept = max(0, len(rest) - len(self._boundary) + 1)
-        self._hash.update(rest[:kept])
-        self._held = rest[kept:]
-
-    def digest(self) -> bytes:
-        """The hash of all pieces."""
-        whole = self._hash.copy()
-        whole.update(self._held)
-        return whole.digest()
-
-
 class _Recording:
     """Notes what came in and what went out while it passes."""
 
     def __init__(self, headers: Headers, receive: Receive, send: Send) -> None:
-        self.hash = _BodyHash(headers)
+        self.hash = BodyHash(headers)
         self._receive = receive
         self._send = send
         self._read_all = False

@@ -9,6 +9,7 @@ import typer
 from scheduler.cli import afterwards, output, telling
 from scheduler.cli.afterwards import CampaignId
 from scheduler.cli.output import JsonOutput
+from scheduler.cli.reading import Delimiter, Encoding, IncludeHidden, divider
 
 app = typer.Typer(help="Upload, launch and watch campaigns.", no_args_is_help=True)
 
@@ -22,6 +23,9 @@ _OPTIONS = {
     "window": "--window",
     "region": "--region",
     "phone_column": "--phone-column",
+    "encoding": "--encoding",
+    "delimiter": "--delimiter",
+    "include_hidden": "--include-hidden",
     "priority": "--priority",
     "send_before": "--send-before",
     "scheduled_at": "--scheduled-at",
@@ -48,6 +52,9 @@ def create(  # noqa: PLR0913  (a command's options are its arguments)
     window: Annotated[str | None, typer.Option(help='"always" for transactional texts.')] = None,
     region: Annotated[str | None, typer.Option(help="Of numbers without a country code.")] = None,
     phone_column: Annotated[str | None, typer.Option(help="The column with the numbers.")] = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    include_hidden: IncludeHidden = False,
     priority: Annotated[str, typer.Option(help="bulk or reminder.")] = "bulk",
     send_before: Annotated[
         str | None, typer.Option(help="What has not gone by then expires: 2026-12-01T18:00Z.")
@@ -78,15 +85,19 @@ def create(  # noqa: PLR0913  (a command's options are its arguments)
         "window": window,
         "region": region,
         "phone_column": phone_column,
+        "encoding": encoding,
+        "delimiter": divider(delimiter),
+        "include_hidden": include_hidden or None,
         "priority": priority,
         "send_before": send_before,
         "scheduled_at": scheduled_at,
     }
     campaign_id = _uploaded(file, given, quiet=json_output)
+    told = telling.is_imported(campaign_id)  # else its warnings are told once it is
     if not launch and not json_output:
         telling.next_step(campaign_id)
     if launch:
-        _launched(campaign_id, quiet=json_output)
+        _launched(campaign_id, quiet=json_output, told=told)
     if watch:
         _watched(campaign_id, quiet=json_output)
     if json_output:
@@ -222,10 +233,12 @@ def _uploaded(file: Path, given: dict[str, Any], *, quiet: bool) -> int:
     return created.campaign_id
 
 
-def _launched(campaign_id: int, *, quiet: bool) -> None:
+def _launched(campaign_id: int, *, quiet: bool, told: bool = False) -> None:
     from scheduler import campaigns
 
     _wait_for_import(campaign_id)
+    if not quiet and not told:
+        telling.warn(campaign_id)
     _moved(campaigns.launch, campaign_id, quiet=quiet, show=False)
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import typer
 
+from scheduler.cli.reading import Delimiter, Encoding, IncludeHidden, divider
+
 if TYPE_CHECKING:  # the command line must answer --help quickly, so the engine is imported late
     from scheduler.cli.findings import Findings
-    from scheduler.ingest import Plan
+    from scheduler.ingest import Plan, Rows
 
 
 def check(  # noqa: PLR0913  (a command's options are its arguments)
@@ -34,6 +36,9 @@ def check(  # noqa: PLR0913  (a command's options are its arguments)
     phone_column: Annotated[
         str | None, typer.Option(help="The column with the numbers, if its name does not say so.")
     ] = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    include_hidden: IncludeHidden = False,
     rate: Annotated[
         float, typer.Option(help="Session starts a second of all agents together, for the time.")
     ] = 1.0,
@@ -51,7 +56,7 @@ def check(  # noqa: PLR0913  (a command's options are its arguments)
 
     Example: volley check guests.csv --message "Hi {first_name}, see you at 7!" --rejects mend.csv
     """
-    from scheduler.ingest import Plan
+    from scheduler.ingest import Plan, Reading, open_rows
     from shared.errors import Refused
     from shared.settings import settings
 
@@ -65,9 +70,12 @@ def check(  # noqa: PLR0913  (a command's options are its arguments)
         smart_encoded=smart_encoded,
         rate=rate,
     )
+    reading = Reading(encoding, divider(delimiter), include_hidden)
+    out = _elsewhere(rejects, file)
     try:
         with _opened(file) as source:
-            findings = _look(source, file.name, plan=plan, out=_elsewhere(rejects, file))
+            rows = open_rows(source, filename=file.name, reading=reading)
+            findings = _look(source, rows, plan=plan, out=out)
     except Refused as error:
         _stop(error.message)
     if json_output:
@@ -102,18 +110,18 @@ def _elsewhere(rejects: Path | None, file: Path) -> Path | None:
     return rejects
 
 
-def _look(source: BinaryIO, name: str, *, plan: "Plan", out: Path | None) -> "Findings":
+def _look(source: BinaryIO, rows: "Rows", *, plan: "Plan", out: Path | None) -> "Findings":
     """Read the whole file once; write the reject file on the way."""
     from rich.console import Console
 
     from scheduler.cli.findings import Findings
-    from scheduler.ingest import open_rows, write_rejects
+    from scheduler.ingest import write_rejects
 
+    source.seek(0)
     origin = hashlib.file_digest(source, "sha256").hexdigest() if out else ""  # type: ignore[arg-type]
-    rows = open_rows(source, filename=name)
     findings = Findings(rows, plan)
     rejected = findings.rejected()
-    with Console(stderr=True).status(f"Reading {name} …"):
+    with Console(stderr=True).status(f"Reading {rows.filename} …"):
         if out is None:
             for _ in rejected:
                 pass

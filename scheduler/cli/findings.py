@@ -26,7 +26,7 @@ class Findings:
     """Reads a file once, keeps a few examples, and tells what it found. Raises Refused."""
 
     def __init__(self, rows: Rows, plan: Plan) -> None:
-        self.report = ReportBuilder(rows.encoding, plan.rate, plan.smart_encoded)
+        self.report = ReportBuilder.of(rows, rate=plan.rate, smart_encoded=plan.smart_encoded)
         self._rows = rows
         self._plan = plan
         self._phone = rows.header[
@@ -55,6 +55,7 @@ class Findings:
         console = _console()
         self._tell_reading(console)
         self._tell_counts(console)
+        self._tell_warnings(console)
         if self._noticed.longest is not None:
             self._tell_cost(console)
             self._tell_texts(console)
@@ -99,6 +100,20 @@ class Findings:
         if report.accepted:
             them = "it" if report.accepted == 1 else "them"
             _say(console, f"Sending {them} takes {_duration(report.eta_seconds)} at {rate}.")
+
+    def _tell_warnings(self, console: Console) -> None:
+        hidden = self.report.hidden_rows
+        if hidden:
+            _say(
+                console,
+                f"{_count(hidden, 'row')} that the workbook hides or filters away left out: "
+                "--include-hidden takes them in.",
+                style="yellow",
+            )
+        for warning in self.report.warnings.found():
+            where = f"{_rows(warning.rows).capitalize()}: " if warning.rows else ""
+            _say(console, legible(f"Warning: {where}{warning.message}"), style="yellow")
+            _indent(console, f"→ {legible(warning.fix)}", style="green", by=2)
 
     def _tell_cost(self, console: Console) -> None:
         report = self.report.report()

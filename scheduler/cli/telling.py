@@ -29,6 +29,7 @@ def tell(campaign_id: int) -> None:
                 f"  {report['rejected']:,} rejected: "
                 f"volley campaign export {campaign_id} --rejects --out mend.csv"
             )
+    _warn(report)
     output.say(f"  {output.counted(campaign['counts'])}")
     if campaign["scheduled_at"] and campaign["status"] in ("draft", "ready", "scheduled"):
         when = "starts" if campaign["status"] == "scheduled" else "once launched, starts"
@@ -36,6 +37,29 @@ def tell(campaign_id: int) -> None:
     if campaign["eta_seconds"]:
         left = output.duration(campaign["eta_seconds"])
         output.say(f"  {left} left at {campaign['rate']:g} a second")
+
+
+def warn(campaign_id: int) -> None:
+    """What is doubtful about a campaign's file, before it is launched."""
+    from scheduler import standing
+
+    _warn(standing.campaign(campaign_id)["report"])
+
+
+def is_imported(campaign_id: int) -> bool:
+    """Whether a campaign's report is whole."""
+    from scheduler import standing
+
+    return bool(standing.campaign(campaign_id)["status"] != "draft")
+
+
+def _warn(report: dict[str, Any] | None) -> None:
+    for warning in (report or {}).get("warnings", ()):
+        rows = ", ".join(map(str, warning["rows"]))
+        where = f"row{'s' if len(warning['rows']) > 1 else ''} {rows}: " if rows else ""
+        output.say(output.plain(f"  Warning: {where}{warning['message']} {warning['fix']}"))
+    if hidden := (report or {}).get("hidden_rows"):
+        output.say(f"  {output.several(hidden, 'row')} that the workbook hides left out")
 
 
 def _segments(campaign: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from scheduler.ingest.accepted import Accepted, AcceptedRows
 from scheduler.ingest.judge import Objection, Plan
 from scheduler.ingest.rejects import Reject, RejectCode, write_rejects
 from scheduler.ingest.report import Report, ReportBuilder
-from scheduler.ingest.rows import Rows, open_rows
+from scheduler.ingest.rows import Reading, Rows, open_rows
 from scheduler.ingest.validate import Chunk, Screen, validate
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Chunk",
     "Objection",
     "Plan",
+    "Reading",
     "Reject",
     "RejectCode",
     "Report",

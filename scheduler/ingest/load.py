@@ -17,7 +17,7 @@ from scheduler.ingest.judge import Objection, Plan
 from scheduler.ingest.lines import message_lines, recipient_lines, reject_lines
 from scheduler.ingest.rejects import RejectCode
 from scheduler.ingest.report import ReportBuilder
-from scheduler.ingest.rows import Rows, open_rows
+from scheduler.ingest.rows import Reading, Rows, open_rows
 from scheduler.ingest.store import Lines, Store
 from scheduler.ingest.validate import Chunk, validate
 from shared.db.queries import uploads
@@ -54,10 +54,8 @@ def load(campaign_id: int) -> bool:
 
 def _import(job: uploads.ImportJob) -> None:
     with _spooled(job.upload_id) as file:
-        rows = open_rows(file, filename=job.filename)
-        report = ReportBuilder(
-            encoding=rows.encoding, rate=job.rate, smart_encoded=job.smart_encoded
-        )
+        rows = open_rows(file, filename=job.filename, reading=_reading(job))
+        report = ReportBuilder.of(rows, rate=job.rate, smart_encoded=job.smart_encoded)
         dealer = Dealer(job.agents)
         chunks = validate(rows, _plan(job), report=report, chunk=CHUNK, screen=Screening(rows))
         with Store(job, lease=LEASE) as store:
@@ -94,6 +92,14 @@ class Dealer:
         self._dealt[chosen] += 1
         heapreplace(self._next, ((self._dealt[chosen] + 1) / rate, chosen))
         return key
+
+
+def _reading(job: uploads.ImportJob) -> Reading:
+    return Reading(
+        encoding=job.settings.get("encoding"),
+        delimiter=job.settings.get("delimiter"),
+        include_hidden=bool(job.settings.get("include_hidden")),
+    )
 
 
 def _plan(job: uploads.ImportJob) -> Plan:

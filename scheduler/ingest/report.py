@@ -7,6 +7,8 @@ from operator import attrgetter
 from typing import Any, Final
 
 from scheduler.ingest.rejects import Reject, RejectCode, legible
+from scheduler.ingest.rows import Rows
+from scheduler.ingest.warnings import FileWarning, Warnings
 from shared.domain.segments import Encoding, measure, ucs2_characters
 
 REJECTS_SHOWN: Final = 100
@@ -23,7 +25,10 @@ class Report:
     accepted: int
     rejected: int
     duplicates: int
+    hidden_rows: int
+    warnings: list[FileWarning]
     encoding: str
+    delimiter: str | None
     segments: dict[str, int]
     ucs2_characters: list[str]
     eta_seconds: float
@@ -36,7 +41,10 @@ class Report:
             "accepted": self.accepted,
             "rejected": self.rejected,
             "duplicates": self.duplicates,
+            "hidden_rows": self.hidden_rows,
+            "warnings": [warning.as_dict() for warning in self.warnings],
             "encoding": self.encoding,
+            "delimiter": self.delimiter,
             "segments": self.segments,
             "ucs2_characters": self.ucs2_characters,
             "eta_seconds": self.eta_seconds,
@@ -48,13 +56,18 @@ class Report:
 class ReportBuilder:
     """Adds up a report while a file is read, in flat memory.
 
-    `encoding` is the file's, `rate` the agents' session starts a second together.
+    `encoding` and `delimiter` are the file's (None for a workbook), `rate` the agents' session
+    starts a second together. `hidden_rows` counts the rows that a workbook hides and that were left
+    out. `warnings` is the file's collector: what is added there while rows are read is reported.
     `codes` counts the rejects by code, `ucs2_rows` the texts that need UCS-2.
     """
 
     encoding: str
     rate: float
     smart_encoded: bool = False
+    delimiter: str | None = None
+    warnings: Warnings = field(default_factory=Warnings)
+    hidden_rows: int = 0
     accepted: int = 0
     total: int = 0
     fewest: int = 0
@@ -63,6 +76,11 @@ class ReportBuilder:
     codes: Counter[str] = field(default_factory=Counter)
     characters: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, rows: Rows, *, rate: float, smart_encoded: bool = False) -> "ReportBuilder":
+        """An empty report on this file."""
+        return cls(rows.encoding, rate, smart_encoded, rows.delimiter, rows.warnings)
 
     def accept(self, segments: Iterable[int]) -> None:
         """Count accepted rows by their segments; 0 for a row whose text is not written yet."""
@@ -95,7 +113,10 @@ class ReportBuilder:
             accepted=self.accepted,
             rejected=rejected,
             duplicates=self.codes[RejectCode.DUPLICATE],
+            hidden_rows=self.hidden_rows,
+            warnings=self.warnings.found(),
             encoding=self.encoding,
+            delimiter=self.delimiter,
             segments={"total": self.total, "min": self.fewest, "max": self.most},
             ucs2_characters=self._forcing(),
             eta_seconds=round(self.accepted / self.rate, 1),

@@ -7,8 +7,9 @@ a `Returned`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, count, islice
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from scheduler.ingest.columns import (
     CODE_COLUMN,
@@ -29,9 +30,26 @@ from scheduler.ingest.delimited import (
 )
 from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, unguarded
 from scheduler.ingest.table import Table, tabled
+from scheduler.ingest.warnings import Warnings
 from scheduler.ingest.workbook import SheetReader, is_workbook, sheet_records
 from shared.domain.template import key
 from shared.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the operator said about a file; None where it is to be found out.
+
+    `encoding` is a codec's name, `delimiter` one of `DELIMITERS`; `include_hidden` takes in the
+    rows that a workbook hides or filters away.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    include_hidden: bool = False
+
+
+AS_FOUND: Final = Reading()
 
 
 class Reader(Protocol):
@@ -46,7 +64,8 @@ class Rows:
 
     Yields (row number, cells); cells that cannot be told apart are a `Damaged`. `encoding` is the
     name for people, `delimiter` None for a workbook, `suspect` as in `Decoding`, `first` the first
-    row's cells. A workbook's rows are of equal width; a CSV's are as they are.
+    row's cells. A workbook's rows are of equal width; a CSV's are as they are. `warnings` collects
+    what is doubtful, `hidden_rows` counts the workbook's rows left out so far.
     """
 
     def __init__(
@@ -56,8 +75,11 @@ class Rows:
         filename: str,
         decoding: Decoding,
         delimiter: str | None,
+        warnings: Warnings,
     ) -> None:
         self.filename = filename
+        self.warnings = warnings
+        self.hidden_rows = 0
         self.encoding = decoding.name
         self.delimiter = delimiter
         self.suspect = decoding.suspect
@@ -165,17 +187,24 @@ class Rows:
 _OWN_KEYS = frozenset(map(key, (*OWN_COLUMNS, ORIGIN_COLUMN)))
 
 
-def open_rows(file: BinaryIO, *, filename: str) -> Rows:
+def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> Rows:
     """Find out how to read a seekable `file`; what it is counts, its name does not.
+
+    What `reading` says overrules what would be found.
 
     The file stays the caller's, open while rows are read. Raises Refused empty_file, no_rows,
     not_a_csv, duplicate_columns.
     """
+    warnings = Warnings()
     if is_workbook(file):
         decoding = Decoding("xlsx", "utf-8", suspect=True, guarded=True)
         records = sheet_records(file)
         return Rows(
-            lambda: SheetReader(records()), filename=filename, decoding=decoding, delimiter=None
+            lambda: SheetReader(records()),
+            filename=filename,
+            decoding=decoding,
+            delimiter=None,
+            warnings=warnings,
         )
     decoding = survey(file)
     declared, delimiter = _delimiter(file, decoding.codec)
@@ -186,7 +215,9 @@ def open_rows(file: BinaryIO, *, filename: str) -> Rows:
             text.readline()
         return Splitter(text, delimiter)
 
-    return Rows(reader, filename=filename, decoding=decoding, delimiter=delimiter)
+    return Rows(
+        reader, filename=filename, decoding=decoding, delimiter=delimiter, warnings=warnings
+    )
 
 
 _SAMPLE_LINES = 300

@@ -56,6 +56,7 @@ def _chunks(
     with judge.seen:
         judged = (Chunk(*judge(table), table.numbers[-1]) for table in sized(rows.tables(), size))
         for chunk, objections in _looked_up(judged, screen):
+            report.hidden_rows = rows.hidden_rows
             yield _counted(_screened(chunk, judge, objections), report)
 
 

@@ -19,6 +19,14 @@ _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _USERINFO: Final = re.compile(r"//[^/]*@")
 _NUMBER: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
 _NAT64: Final = ip_network("64:ff9b::/96")
+#: All that IANA has given out for hosts ("IPv6 Global Unicast Address Assignments"). What lies
+#: outside leads to a site (fec0::/10), a translator (64:ff9b:1::/48, ::ffff:0:a.b.c.d), an old
+#: tunnel (::a.b.c.d) or a router's segments (5f00::/16), whatever `ipaddress` says of it.
+_UNICAST: Final = ip_network("2000::/3")
+#: Special in IANA's registries, and global to the `ipaddress` of some Python we run on.
+_SPECIAL: Final = tuple(
+    map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20", "2002::/16"))
+)
 _CLOUD: Final = frozenset({ip_address("168.63.129.16")})  # Azure's host agent: public by its number
 
 
@@ -56,7 +64,8 @@ def check_media_url(url: str) -> str:
 def is_public(address: str) -> bool:
     """Is this IP address out on the internet? False for anything that is not an address.
 
-    Looks through IPv4-mapped, 6to4, Teredo and NAT64 forms at the IPv4 address they lead to.
+    Looks through IPv4-mapped and NAT64 forms at the IPv4 address they lead to. 6to4 and Teredo are
+    tunnels out of some private network, and never public.
     """
     try:
         ip = ip_address(address.partition("%")[0])
@@ -66,15 +75,16 @@ def is_public(address: str) -> bool:
         inner = _embedded(ip)
         if inner is not None:
             return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast and ip not in _CLOUD
+        if ip not in _UNICAST:
+            return False
+    special = any(ip in network for network in _SPECIAL if network.version == ip.version)
+    return ip.is_global and not special and not ip.is_multicast and ip not in _CLOUD
 
 
 def _embedded(ip: IPv6Address) -> IPv4Address | None:
     if ip in _NAT64:
         return IPv4Address(int(ip) & 0xFFFFFFFF)
-    if ip.teredo is not None:
-        return ip.teredo[1]
-    return ip.ipv4_mapped or ip.sixtofour
+    return ip.ipv4_mapped
 
 
 def _split(url: str, *, schemes: tuple[str, ...]) -> SplitResult:

@@ -126,3 +126,22 @@ def test_the_audit_tells_who_did_what(api: TestClient, key_of: Headers) -> None:
 
     assert [entry["action"] for entry in entries] == ["stop"]
     assert entries[0]["actor"].endswith("a operator")
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_wrong_key_leaves_no_trace_on_the_disk_and_a_full_one_does_not_change_the_answer(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    directory = settings().data_dir
+    if full:  # nothing can be written, and the key's own file is gone
+        (directory / "api_key").unlink()
+
+    def touched(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        for call in ("open", "link", "unlink", "rename", "mkdir"):
+            disk.setattr(f"shared.settings.os.{call}", touched)
+        answer = api.get("/api/agents", headers={"Authorization": "Bearer wrong"})
+
+    assert answer.status_code == 401

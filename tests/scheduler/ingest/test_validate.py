@@ -207,8 +207,8 @@ def test_the_report_has_exactly_the_fields_of_the_interface():
     report = _validated("phone\n+15551230000\nx\n")[2]
 
     assert list(report) == [
-        "rows", "accepted", "rejected", "duplicates", "encoding", "segments", "ucs2_characters",
-        "eta_seconds", "rejects",
+        "rows", "accepted", "rejected", "duplicates", "hidden_rows", "warnings", "encoding",
+        "delimiter", "segments", "ucs2_characters", "eta_seconds", "rejects",
     ]  # fmt: skip
     assert list(report["rejects"][0]) == ["row", "column", "value", "code", "reason", "fix"]
 

@@ -28,13 +28,20 @@ def resolves(monkeypatch):
         "100.64.0.1", "100.100.100.200", "168.63.129.16", "224.0.0.1", "255.255.255.255",
         "::1", "::", "fe80::1", "fe80::1%eth0", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1",
         "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "not an address", "",
+        "64:ff9b:1::8.8.8.8", "64:ff9b:1:ffff::1", "fec0::1", "feff::1", "::8.8.8.8", "::10.0.0.1",
+        "::ffff:0:8.8.8.8", "::ffff:0:10.0.0.1", "5f00::1", "2002:808:808::1", "2001::1",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:db8::1", "3fff::1", "100::1", "4000::1",
+        "e000::1", "192.0.0.8", "192.88.99.1", "198.18.0.1", "240.0.0.1",
     ],
 )  # fmt: skip
 def test_private_and_special_addresses_are_not_public(address):
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize(
+    "address",
+    ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2a00:1450:4001::1"],
+)
 def test_addresses_on_the_internet_are_public(address):
     assert is_public(address)
 
