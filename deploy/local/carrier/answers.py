@@ -18,7 +18,7 @@ XML: Final = b"Content-Type: application/xml\r\n"
 
 def prepare(request: Request) -> None:
     """Whatever answers this request is in the format of its path."""
-    if not request.path.endswith(".json"):
+    if request.path.startswith(f"/{resource.VERSION}/") and not request.path.endswith(".json"):
         request.content = XML
 
 

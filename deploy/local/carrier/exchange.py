@@ -21,9 +21,8 @@ from deploy.local.carrier.subresources import Subresources
 from deploy.local.carrier.timeline import Timeline
 from deploy.local.carrier.wire import Request
 
-ROOT = f"/{resource.VERSION}/"
 ROUTE = re.compile(
-    ROOT + r"Accounts/(?P<account>AC\w{32})"
+    r"/2010-04-01/Accounts/(?P<account>AC\w{32})"
     r"(?P<messages>/Messages(?:/(?P<sid>\w+)(?:/(?P<part>Media|Feedback)(?:/(?P<file>\w+))?)?)?)?"
     r"(?:\.json|\.xml)?"
 )
@@ -56,8 +55,7 @@ class Exchange:
 
     def route(self, request: Request) -> None:
         """Answer one request, now or later."""
-        if request.path.startswith(ROOT):
-            answers.prepare(request)
+        answers.prepare(request)
         found = ROUTE.fullmatch(request.path)
         if found is None:
             if not self._backstage.serves(request):
