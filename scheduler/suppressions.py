@@ -1,16 +1,16 @@
 """Numbers nobody may text. The HTTP API and the CLI call the same functions."""
 
-import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from scheduler.ingest import Rows, open_rows
-from scheduler.ingest.columns import phone_index
-from shared.db.queries import suppressions
+from scheduler.ingest import Reading
+from scheduler.ingest.rows import AS_FOUND
+from scheduler.optouts import LeftOut, Number, Unreadable, open_file
+from shared.db.queries import roster, suppressions
 from shared.db.queries.audit import note
 from shared.db.queries.campaigns import shut_gate
 from shared.db.session import retried, transaction
@@ -20,6 +20,8 @@ from shared.settings import settings
 
 #: Numbers in one transaction: while it commits no claim can.
 _BATCH = 5000
+_ROWS_SHOWN: Final = 10
+OWN_SENDER: Final = "own_sender"
 
 
 class NewSuppression(BaseModel):
@@ -39,6 +41,20 @@ class Added:
     added: int
     already: int
     rejected: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported(Added):
+    """What became of a file. `read_as` says what it was taken for.
+
+    `left_out`: {code, reason, count, rows} for rows that suppress nobody, with the first rows.
+    `warnings` are as in a campaign's report; `hidden_rows` are a workbook's rows left out.
+    """
+
+    read_as: str
+    left_out: list[dict[str, Any]]
+    hidden_rows: int
+    warnings: list[dict[str, Any]]
 
 
 def add(new: NewSuppression, *, actor: str) -> tuple[dict[str, Any], bool]:
@@ -61,17 +77,46 @@ def add_all(given: Iterable[NewSuppression], *, actor: str) -> Added:
     numbers = list(given)
     for new in numbers:
         _refuse_scope(new.scope)
-    told = ((place, new.number, new.reason) for place, new in enumerate(numbers, 1))
-    return _add_numbers(told, region=None, actor=actor)
+    adding = _Adding(region=None, actor=actor, senders=_own_senders())
+    for place, new in enumerate(numbers, 1):
+        adding.take(Number(place, new.number, new.reason))
+    return Added(adding.finish(), adding.already, adding.rejected)
 
 
-def import_file(file: BinaryIO, *, filename: str, region: str | None, actor: str) -> Added:
-    """Suppress every number of a CSV or XLSX file, with or without a header.
+def import_file(  # noqa: PLR0913  (all that may be said about a file)
+    file: BinaryIO,
+    *,
+    filename: str,
+    region: str | None,
+    actor: str,
+    phone_column: str | None = None,
+    reading: Reading = AS_FOUND,
+    own_senders: bool = False,
+) -> Imported:
+    """Suppress whom a CSV or XLSX file says has opted out.
 
-    The column is found as in a campaign's file; a `reason` column is kept. Raises Refused as
-    `open_rows` does, and for a file without a phone column.
+    A list suppresses every number in it; a file with a column such as opted_out those for whom it
+    says so; a message log those who sent a stop word. A `reason` column is kept. Our own senders
+    are rejected unless `own_senders`. Raises Refused as `optouts.open_file` does; then nothing was
+    suppressed.
     """
-    return _add_numbers(_numbers(file, filename), region=region, actor=actor)
+    country = region or settings().default_region
+    source = open_file(
+        file, filename=filename, region=country, phone_column=phone_column, reading=reading
+    )
+    adding = _Adding(region=region, actor=actor, senders={} if own_senders else _own_senders())
+    for entry in source.entries():
+        adding.take(entry)
+    added = adding.finish()
+    return Imported(
+        added=added,
+        already=adding.already,
+        rejected=adding.rejected,
+        read_as=source.read_as,
+        left_out=list(adding.left_out.values()),
+        hidden_rows=source.hidden_rows,
+        warnings=[warning.as_dict() for warning in source.warnings.found()],
+    )
 
 
 def remove(number: str, *, actor: str) -> None:
@@ -102,26 +147,74 @@ def normalised(number: str, *, region: str | None = None) -> str:
         raise Refused(error.code, f"{error.reason} {error.fix}") from None
 
 
-#: Where it stood, the number as written, why.
-_Given = Iterable[tuple[int, str, str | None]]
+@dataclass(slots=True)
+class _Adding:
+    """Takes numbers one by one and suppresses them some thousands at a time.
 
+    `senders` are the numbers that are not to be suppressed, with the agent that speaks from each.
+    """
 
-def _add_numbers(given: _Given, *, region: str | None, actor: str) -> Added:
-    good: dict[str, str | None] = {}
-    rejected: list[dict[str, Any]] = []
-    read = added = 0
-    for row, number, reason in given:
+    region: str | None
+    actor: str
+    senders: dict[str, str]
+    read: int = 0
+    added: int = 0
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    left_out: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    _waiting: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def already(self) -> int:
+        return self.read - self.added
+
+    def take(self, entry: Number | LeftOut | Unreadable) -> None:
+        """One row, or one number of a list."""
+        if isinstance(entry, LeftOut):
+            self._leave_out(entry)
+        elif isinstance(entry, Unreadable):
+            self._reject(*entry)
+        else:
+            self._suppress(entry)
+
+    def finish(self) -> int:
+        """Store what waits; returns how many numbers were not suppressed before."""
+        self.added += _store(self._waiting.items(), actor=self.actor, source=self.actor)
+        self._waiting.clear()
+        return self.added
+
+    def _suppress(self, entry: Number) -> None:
         try:
-            good[normalise(number, region or settings().default_region)] = reason
-            read += 1
+            phone = normalise(entry.number, self.region or settings().default_region)
         except PhoneError as error:
-            told = {"code": error.code, "reason": error.reason, "fix": error.fix}
-            rejected.append({"row": row, "value": number[:100]} | told)
-        if len(good) >= _BATCH:
-            added += _store(good.items(), actor=actor, source=actor)
-            good.clear()
-    added += _store(good.items(), actor=actor, source=actor)
-    return Added(added=added, already=read - added, rejected=rejected)
+            self._reject(entry.row, entry.number, error.code, error.reason, error.fix)
+            return
+        if phone in self.senders:
+            reason = f"It is a number that agent {self.senders[phone]} sends from."
+            fix = "If it is meant, suppress it alone; an import takes it with --yes."
+            self._reject(entry.row, entry.number, OWN_SENDER, reason, fix)
+            return
+        self.read += 1
+        self._waiting[phone] = entry.why
+        if len(self._waiting) >= _BATCH:
+            self.finish()
+
+    def _reject(self, row: int, value: str, code: str, reason: str, fix: str) -> None:
+        told = {"code": code, "reason": reason, "fix": fix}
+        self.rejected.append({"row": row, "value": value[:100]} | told)
+
+    def _leave_out(self, entry: LeftOut) -> None:
+        told = self.left_out.setdefault(
+            (entry.code, entry.reason),
+            {"code": entry.code, "reason": entry.reason, "count": 0, "rows": []},
+        )
+        told["count"] += 1
+        if len(told["rows"]) < _ROWS_SHOWN:
+            told["rows"].append(entry.row)
+
+
+def _own_senders() -> dict[str, str]:
+    with transaction() as connection:
+        return roster.sender_numbers(connection)
 
 
 def _store(numbers: Iterable[tuple[str, str | None]], *, actor: str, source: str) -> int:
@@ -137,37 +230,6 @@ def _store(numbers: Iterable[tuple[str, str | None]], *, actor: str, source: str
         return len(added)
 
     return retried(work)
-
-
-def _numbers(file: BinaryIO, filename: str) -> Iterator[tuple[int, str, str | None]]:
-    bare = _bare_numbers(file)
-    if bare is not None:
-        yield from ((row, number, None) for row, number in enumerate(bare, 1))
-        return
-    rows = open_rows(file, filename=filename)
-    phone = phone_index(rows.header, named=None, first=rows.first)
-    reason = _reason_index(rows)
-    for row, cells in rows:
-        number = cells[phone] if phone < len(cells) else ""
-        why = cells[reason] if reason is not None and reason < len(cells) else None
-        yield row, number, why or None
-
-
-def _bare_numbers(file: BinaryIO) -> list[str] | None:
-    """The lines of a file that is nothing but numbers, one a line and no header; else None."""
-    first = file.readline(200).decode("utf-8-sig", "replace").strip()
-    file.seek(0)
-    try:
-        normalise(first, settings().default_region)
-    except PhoneError:
-        return None
-    lines = file.read().decode("utf-8-sig", "replace").splitlines()
-    return [cells[0] for cells in csv.reader(lines) if cells and cells[0].strip()]
-
-
-def _reason_index(rows: Rows) -> int | None:
-    names = [name.strip().casefold() for name in rows.header]
-    return names.index("reason") if "reason" in names else None
 
 
 def _refuse_scope(scope: str) -> None:

@@ -1,12 +1,20 @@
 """`volley suppress`: numbers nobody may text."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from scheduler.cli import output
 from scheduler.cli.output import JsonOutput
+from scheduler.cli.reading import Delimiter, Encoding, IncludeHidden, divider
+
+if TYPE_CHECKING:  # the command line must answer --help quickly, so the engine is imported late
+    from scheduler.suppressions import Imported
+
+_FIRST: Final = 5  # rows shown of a kind
+_KINDS: Final = 30  # reasons shown
+_REJECTS: Final = 20
 
 app = typer.Typer(help="Keep the list of numbers nobody may text.", no_args_is_help=True)
 
@@ -52,35 +60,87 @@ def remove(number: Number, *, json_output: JsonOutput = False) -> None:
 
 
 @app.command("import")
-def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV, XLSX, or a number a line.", exists=True)],
+def import_file(  # noqa: PLR0913  (a command's options are its arguments)
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, XLSX, a message log, or a number a line.", exists=True, dir_okay=False
+        ),
+    ],
     *,
+    phone_column: Annotated[
+        str | None, typer.Option(help="The column with the numbers, if there are several.")
+    ] = None,
     region: Annotated[str | None, typer.Option(help="Of numbers without a country code.")] = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    include_hidden: IncludeHidden = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Suppress numbers that an agent sends from, too.")
+    ] = False,
     json_output: JsonOutput = False,
 ) -> None:
-    """Suppress every number of a file. Exit 1 if some could not be read; the others are kept.
+    """Suppress whom a file says has opted out. Exit 1 if some rows could not be read.
+
+    A list suppresses every number in it. A column such as opted_out, sms_opt_in or DNC is honoured.
+    Of a message log those are suppressed who sent a stop word. What is doubtful is told and left
+    alone; the other rows are kept.
 
     Example: volley suppress import opted-out.csv
     """
     from dataclasses import asdict
 
     from scheduler import suppressions
+    from scheduler.ingest import Reading
 
     with file.open("rb") as source:
         done = suppressions.import_file(
-            source, filename=file.name, region=region, actor=output.actor()
+            source,
+            filename=file.name,
+            region=region,
+            actor=output.actor(),
+            phone_column=phone_column,
+            reading=Reading(encoding, divider(delimiter), include_hidden),
+            own_senders=yes,
         )
     if json_output:
         output.print_json(asdict(done))
     else:
-        output.say(
-            f"{output.several(done.added, 'number')} suppressed, {done.already:,} were before."
-        )
-        for rejected in done.rejected[:20]:
-            output.note(f"row {rejected['row']}: {rejected['reason']} {rejected['fix']}")
-        if len(done.rejected) > 20:
-            output.note(f"… and {len(done.rejected) - 20:,} more; --json tells them all.")
+        _tell(file.name, done)
     raise typer.Exit(1 if done.rejected else 0)
+
+
+def _tell(name: str, done: "Imported") -> None:
+    output.say(f"{name} was read as {done.read_as}.")
+    output.say(f"{output.several(done.added, 'number')} suppressed, {done.already:,} were before.")
+    output.say("")
+    output.print_table(("", "WHY", "ROWS", "FIRST"), _reasons(done), none="Every row was read.")
+    for warning in done.warnings:
+        where = f"row {warning['rows'][0]}: " if warning["rows"] else ""
+        output.note(output.plain(f"warning: {where}{warning['message']} {warning['fix']}"))
+    for told in done.rejected[:_REJECTS]:
+        said = f"row {told['row']}: {told['value']}: {told['reason']} {told['fix']}"
+        output.note(output.plain(said))
+    if len(done.rejected) > _REJECTS:
+        output.note(f"… and {len(done.rejected) - _REJECTS:,} more; --json tells them all.")
+
+
+def _reasons(done: "Imported") -> list[tuple[str, str, int, str]]:
+    """Why rows suppress nobody: those left out, then those that could not be read."""
+    told = [("left out", left["reason"], left["count"], left["rows"]) for left in done.left_out]
+    if done.hidden_rows:
+        why = "The workbook hides them; --include-hidden takes them in."
+        told.append(("left out", why, done.hidden_rows, []))
+    unread: dict[str, list[int]] = {}
+    for rejected in done.rejected:
+        unread.setdefault(rejected["reason"], []).append(rejected["row"])
+    kinds = sorted(unread.items(), key=lambda kind: -len(kind[1]))[:_KINDS]
+    told += [("not read", why, len(rows), rows) for why, rows in kinds]
+    return [(what, why, count, _first(rows)) for what, why, count, rows in told]
+
+
+def _first(rows: list[int]) -> str:
+    return ", ".join(map(str, rows[:_FIRST])) + (", …" if len(rows) > _FIRST else "")
 
 
 @app.command("list")

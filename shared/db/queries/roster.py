@@ -62,6 +62,11 @@ _UNLIMIT = text("""
     WHERE agent_key = :key RETURNING number
 """)
 _HAS_SENDER = text("SELECT EXISTS (SELECT 1 FROM sender WHERE agent_key = :key)")
+# A deleted agent's numbers are still ours.
+_SENDER_NUMBERS = text("""
+    SELECT s.number, min(a.id) AS agent FROM sender s JOIN agent a ON a.key = s.agent_key
+    GROUP BY s.number
+""")
 _UNFINISHED = text("""
     SELECT c.id FROM lane l JOIN campaign c ON c.id = l.campaign_id
     WHERE l.agent_key = :key AND c.status NOT IN ('finished', 'cancelled') ORDER BY c.id
@@ -70,6 +75,11 @@ _MOVE_ACCOUNT = text("""
     UPDATE agent SET account = :account
     WHERE provider = :provider AND credentials IS NULL AND account <> :account
 """)
+
+
+def sender_numbers(connection: Connection) -> dict[str, str]:
+    """Every number that some agent sends from, and the id of one that does."""
+    return {row.number: row.agent for row in connection.execute(_SENDER_NUMBERS)}
 
 
 def add(connection: Connection, columns: dict[str, Any], senders: Sequence[NewSender]) -> bool:

@@ -282,8 +282,60 @@ def test_suppressions_are_kept_from_the_command_line(volley: Call, tmp_path: Pat
     imported = volley("suppress", "import", str(file))
     volley("suppress", "remove", "+12025550102")
 
-    assert imported == {"added": 1, "already": 0, "rejected": []}
+    assert imported == {
+        "added": 1,
+        "already": 0,
+        "rejected": [],
+        "read_as": "every number in “phone”",
+        "left_out": [],
+        "hidden_rows": 0,
+        "warnings": [],
+    }
     assert [s["number"] for s in volley("suppress", "list")] == ["+12025550101"]
+
+
+@pytest.mark.usefixtures("database")
+def test_an_import_of_suppressions_tells_who_was_left_out_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["agent", "add", "sales", "--sender", "+15005550006"])
+    file = tmp_path / "stop.csv"
+    file.write_text(
+        "Home,Mobile,Opted out\n"
+        "2025550100,+12025550101,yes\n"
+        "2025550100,+12025550102,no\n"
+        "2025550100,+12025550103,maybe\n"
+        "2025550100,+15005550006,yes\n"
+    )
+    capsys.readouterr()
+
+    asked = run(["suppress", "import", str(file)])
+    question = capsys.readouterr().err
+    code = run(["suppress", "import", str(file), "--phone-column", "Mobile", "--delimiter", ","])
+    told = capsys.readouterr()
+    again = run(["suppress", "import", str(file), "--phone-column", "Mobile", "--yes"])
+    meant = capsys.readouterr().out
+
+    assert asked == 1
+    assert "“Home” and “Mobile”" in question and "--phone-column" in question
+    assert (code, again) == (1, 1)  # row 4 still says maybe
+    assert "1 number suppressed, 0 were before." in told.out
+    lines = [" ".join(line.split()) for line in told.out.splitlines()]
+    assert "left out “Opted out”: may still be texted. 1 3" in lines
+    assert "not read It is a number that agent sales sends from. 1 5" in lines
+    assert "row 4: +12025550103: Nobody can tell" in told.err
+    assert "1 number suppressed, 1 were before." in meant
+
+
+@pytest.mark.usefixtures("database")
+def test_an_import_of_suppressions_that_read_every_row_ends_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "stop.csv"
+    file.write_text("phone,opted_out\n+12025550101,yes\n+12025550102,no\n")
+
+    assert run(["suppress", "import", str(file)]) == 0
+    assert "Every row" not in capsys.readouterr().out
 
 
 def test_a_key_made_here_opens_the_api(volley: Call) -> None:
