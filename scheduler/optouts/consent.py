@@ -128,7 +128,7 @@ def _says(column: Column, cell: str) -> Says:
         return Says.STAYS if blank_is_no else Says.UNCLEAR
     if word in _OUT_WORDS:
         return Says.OUT
-    if word in _IN_WORDS:
+    if word in _IN_WORDS or (word == _ACTIVE and column.kind is Kind.STATUS):
         return Says.STAYS
     if column.kind is Kind.STATUS:
         return Says.UNCLEAR
@@ -163,7 +163,7 @@ def _set(*lists: Iterable[str] | str) -> frozenset[str]:
 _BEFORE: Final = r"(?:\b|(?<=\bsms)|(?<=\btext)|(?<=\bmms)|(?<=\bis)|(?<=\bhas))"
 _OUT_NAME: Final = re.compile(
     _BEFORE
-    + r"""(?:opt(?:ed|s)?\ ?outs?|unsub\w*|dnc(?:\ ?flag)?|stopped|revoked|withdrawn
+    + r"""(?:opt(?:ed|s)?\ ?outs?|unsub\w*|dnd|dnc(?:\ ?flag)?|stopped|revoked|withdrawn
     |do\ ?nots?\ ?(?:contact|text|sms|message|call|disturb|market|solicit)\w*
     |dont\ ?(?:contact|text|sms|message|call)\w*|no\ (?:contact|sms|texts?|marketing)
     |black\ ?list\w*|block\ ?list\w*|blocked|suppress\w*
@@ -182,7 +182,9 @@ _IN_NAME: Final = re.compile(
 _WEAK_NAME: Final = re.compile(
     r"(?:\w+ )?(?:status|state)|subscriptions?|(?:sms |text )?subscription(?: status| state)?"
 )
-_NEGATED: Final = re.compile(r"\b(?:not|no|non|never|without)\b (?!contact|sms|text|marketing)")
+_NEGATED: Final = re.compile(
+    r"(?<!\bdo )\b(?:not|no|non|never|without)\b (?!contact|sms|texts?\b|marketing)"
+)
 _OTHER_CHANNELS: Final = re.compile(r"\be ?mails?\b|\bnewsletters?\b|\bfax\b|\bpost(?:al)?\b")
 _TIMES: Final = _set("date|at|on|time|timestamp|when|since|datum|fecha")
 _DETAILS: Final = _set(
@@ -196,12 +198,14 @@ _NO: Final = _CROSSES | _set("no|n|false|f|0|0 0|off|nein|non|falsch|faux|falso|
 _OUT_WORDS: Final = _set(
     "opted out|opt out|optout|optedout|out|unsubscribed|unsubscribe|unsub|stop|stopped|stopall",
     "dnc|do not contact|do not text|do not call|blocked|blacklisted|suppressed|revoked|withdrawn",
-    "declined|denied|refused|not subscribed|non subscribed|not opted in|abgemeldet|desabonne",
+    "declined|denied|refused|abgemeldet|desabonne",
 )
 _IN_WORDS: Final = _set(
     "opted in|opt in|optin|optedin|in|subscribed|consented|granted|given|allowed|accepted",
     "not opted out|double opt in|single opt in|confirmed opt in|angemeldet|abonne",
 )
+#: Counts as still in, but is no sign that a column speaks of opting out: so is many a status.
+_ACTIVE: Final = "active"
 # A day or an instant in figures: 2026-05-01, 5/1/26 9:00, 20260501T0900, May 1 2026.
 _DATE: Final = re.compile(
     r"\d{4} \d{1,2} \d{1,2}\b|\d{1,2} \d{1,2} (?:\d{4}|\d{2})\b|\d{8}(?:t?\d+)?\b|1\d{9}(?:\d{3})?$"

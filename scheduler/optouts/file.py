@@ -86,11 +86,11 @@ class _Table:
         phones = self._phones() if named is None else [named]
         self._log = self._find_log(phones, named)
         self._consent = None
-        if self._log is None or self._log.direction is None:
+        if self._log is None or self._log.undirected:
             self._consent = consent.find(rows.header, self._values())
         if self._consent is not None:
             self._log = None
-        if self._log is not None and self._log.direction is None:
+        if self._log is not None and self._log.undirected:
             self._refuse_other_texts(self._log)
         if self._log is not None:
             self._phone = self._log.person
@@ -105,13 +105,19 @@ class _Table:
         """What the file was taken for."""
         phone = self._rows.header[self._phone]
         if self._log is not None:
-            text = self._rows.header[self._log.body]
-            also = ", and whom Twilio refused to text (21610)" if self._log.error else ""
-            return f"a message log: who in “{phone}” sent a stop word in “{text}”{also}"
+            return self._log_told(self._log)
         if self._consent is not None:
             told = " and ".join(f"“{name}”" for name in self._consent.names)
             return f"the numbers in “{phone}” whose {told} says they have opted out"
         return f"every number in “{phone}”"
+
+    def _log_told(self, of: log.Log) -> str:
+        header, told = self._rows.header, []
+        if of.body is not None:
+            told.append(f"who in “{header[of.person]}” sent a stop word in “{header[of.body]}”")
+        if of.error is not None:
+            told.append(f"whom Twilio refused to text ({log.REFUSED_AS_OPTED_OUT})")
+        return f"a message log: {', and '.join(told)}"
 
     def entries(self) -> Iterator[Entry]:
         """What each row says, in the file's order."""
@@ -173,7 +179,7 @@ class _Table:
         holding = [
             i for i in range(len(self._rows.header)) if any(map(self._is_number, self._at(i)))
         ]
-        found = log.find(self._rows.header, numbers=holding, phones=phones)
+        found = log.find(self._rows.header, phones=phones, numbers=holding, at=self._at)
         return found if found is None or named is None else replace(found, person=named)
 
     def _refuse_other_texts(self, of: log.Log) -> None:

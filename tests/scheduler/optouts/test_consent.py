@@ -22,15 +22,12 @@ def says(name: str, *cells: str) -> list[Says]:
         "is_unsubscribed", "DNC", "dnc_flag", "Do Not Contact", "do_not_text", "DoNotCall",
         "donotcall", "Do not SMS",
         "no_sms", "blacklisted", "Blocked", "suppressed", "abgemeldet", "Désabonné",
-        "consent revoked",
+        "DND", "DND SMS",
     ],
 )  # fmt: skip
 def test_yes_in_a_column_for_opting_out_is_an_opt_out(name: str) -> None:
-    kind = kind_of(name)
-
-    assert kind in (Kind.OUT, Kind.STATUS)
-    if kind is Kind.OUT:
-        assert says(name, "yes", "no", "TRUE", "0") == [Says.OUT, Says.STAYS, Says.OUT, Says.STAYS]
+    assert kind_of(name) is Kind.OUT
+    assert says(name, "yes", "no", "TRUE", "0") == [Says.OUT, Says.STAYS, Says.OUT, Says.STAYS]
 
 
 @pytest.mark.parametrize(
@@ -76,6 +73,10 @@ def test_words_for_the_state_itself_count_whichever_way_the_column_runs(name: st
         ("Opt-in/Opt-out", "yes"),
         ("not opted out", "yes"),
         ("no consent", "yes"),
+        ("consent revoked", "yes"),
+        ("SMS Marketing Status", "Non-subscribed"),
+        ("sms_consent", "NEVER_SUBSCRIBED"),
+        ("status", "inactive"),
         ("sms status", "pending"),
         ("consent", "unknown"),
         ("unsubscribed_at", "soon"),
@@ -96,7 +97,8 @@ def test_a_blank_is_no_where_the_column_is_ticked_or_dated_and_unclear_elsewhere
 
 
 def test_a_status_that_never_speaks_of_opting_out_is_no_such_column() -> None:
-    assert find(["phone", "status"], {1: frozenset({"lead", "customer"})}) is None
+    assert find(["phone", "status"], {1: frozenset({"lead", "customer", "active"})}) is None
+    assert says("status", "Active", "unsubscribed") == [Says.STAYS, Says.OUT]
     assert find(["phone", "Member status"], {1: frozenset({"gold", "unsubscribed"})}) is not None
 
 

@@ -145,6 +145,34 @@ def test_a_log_that_does_not_tell_who_said_stop_is_refused(log: str) -> None:
     assert refused(log).code == "unreadable_log"
 
 
+OUR_EXPORT = "id,row,to,status,attempts,error_code,error_message,segments,encoding,sids,agent_id"
+
+
+def test_a_log_of_what_went_out_suppresses_whom_twilio_refused() -> None:
+    entries = read(
+        "Phone,Status,Error Code\n"
+        "+12025550101,failed,21610\n+12025550102,undelivered,30003\n+12025550103,delivered,\n"
+    )
+
+    assert numbers(entries) == ["+12025550101"]
+    assert codes(entries) == ["outbound", "outbound"]
+
+
+def test_our_own_export_suppresses_whom_twilio_refused_and_nobody_else() -> None:
+    def row(number: str, status: str, code: str) -> str:
+        ours = f"1,2,{number},{status},1,{code},,1,gsm7,SM1,sales"
+        return f"{ours},+15005550006,STOP,x,{number},yes\n"
+
+    log = f"{OUR_EXPORT},sender,body,created_at,phone,opted_out\n"
+    log += row("+12025550101", "failed", "21610") + row("+12025550102", "delivered", "")
+
+    assert numbers(read(log)) == ["+12025550101"]
+
+
+def test_what_became_of_messages_does_not_tell_who_opted_out() -> None:
+    assert refused("phone,status\n+12025550101,delivered\n").code == "unreadable_log"
+
+
 def test_a_conversation_with_one_column_of_phones_is_read_as_a_log() -> None:
     log = "Phone,Direction,Message\n+12025550101,Incoming,stop\n+12025550102,Outgoing,STOP\n"
 

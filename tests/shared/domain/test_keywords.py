@@ -9,8 +9,8 @@ from shared.domain.keywords import Keyword, classify
     "body",
     [
         "STOP", "stop", " Stop \n", "Stop.", "“STOP!”", "STOP 🛑", "STOPALL", "stop all",
-        "Stop-all", "UNSUBSCRIBE", "cancel", "End", "QUIT", "REVOKE", "OPTOUT", "opt out", "Opt-Out",
-        "OPT_OUT",
+        "Stop-all", "UNSUBSCRIBE", "cancel", "End", "QUIT", "REVOKE", "OPTOUT", "opt out",
+        "Opt-Out", "OPT_OUT",
     ],
 )  # fmt: skip
 def test_a_stop_word_opts_out_however_it_is_written(body: str) -> None:
