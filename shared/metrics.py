@@ -17,5 +17,8 @@ claims = Counter("volley_claims_total", "Messages claimed, by verdict", ["verdic
 sends = Counter("volley_sends_total", "Calls to a provider, by outcome", ["outcome"])
 late = Counter("volley_late_total", "Messages that missed their slot")
 callbacks = Counter("volley_callbacks_total", "Callbacks, by answer", ["answer"])
+connections_closed = Counter(
+    "volley_connections_closed_total", "Connections to the API that were closed, by why", ["why"]
+)
 receipts = Counter("volley_receipts_applied_total", "Callbacks applied from the inbox")
 loop_failures = Counter("volley_loop_failures_total", "Failures of a loop that went on", ["loop"])
