@@ -53,7 +53,7 @@ def _keep_child(stopping: threading.Event) -> None:
     """Start the repair process, and again whenever it dies."""
     while not stopping.is_set():
         child = subprocess.Popen([sys.executable, "-m", "scheduler.repair"])
-        while child.poll() is None and not stopping.wait(0.5):
+        while child.poll() is None and not stopping.wait(0.2):
             pass
         if stopping.is_set():
             _stop(child)
