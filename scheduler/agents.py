@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from scheduler.agent_settings import AGENT_ID, AgentChanges, NewAgent
+from scheduler.nudges import nudge
 from shared import clock
 from shared.db.queries import limits, roster
 from shared.db.queries.agents import due_now, lift_holds
@@ -88,7 +89,9 @@ def change(agent_id: str, changes: AgentChanges, *, actor: str) -> dict[str, Any
             raise _no_voice()
         return _found(roster.show(connection, agent_id), agent_id)
 
-    return retried(work)
+    agent = retried(work)
+    nudge()
+    return agent
 
 
 def delete(agent_id: str, *, actor: str) -> None:

@@ -9,6 +9,7 @@ import time
 
 from scheduler.dispatch import Dispatcher, run
 from scheduler.leases import Leases, own_name
+from scheduler.nudges import Nudges
 from shared.logging import configure_logging, get_logger
 from shared.throttle import Throttle
 from shared.throttle.store import redis
@@ -26,8 +27,14 @@ def main() -> None:
     """Dispatch until SIGTERM or SIGINT."""
     configure_logging("scheduler")
     stopping = threading.Event()
+    nudges = Nudges(redis())
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        nudges.wake()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, stop)
     keeper = threading.Thread(target=_keep_child, args=(stopping,), name="child")
     keeper.start()
     gc.collect()
@@ -35,7 +42,9 @@ def main() -> None:
     leases = Leases(own_name())
     holder = threading.Thread(target=leases.keep, args=(stopping,), name="leases", daemon=True)
     holder.start()
-    run(Dispatcher(Throttle(redis()), Tally(redis()), lambda: leases.mine), stopping.is_set)
+    nudges.start(stopping)
+    dispatcher = Dispatcher(Throttle(redis()), Tally(redis()), lambda: leases.mine)
+    run(dispatcher, stopping.is_set, nudges.wait)
     holder.join(_GIVE_BACK_WITHIN)
     keeper.join()
 

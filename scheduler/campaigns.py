@@ -4,14 +4,13 @@ Every function is safe to repeat; what cannot be done is Refused with the reason
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from redis import RedisError
 from sqlalchemy import Connection, Row, text
 
 from scheduler.campaign_settings import CampaignPatch
+from scheduler.nudges import nudge
 from shared import clock
 from shared.db.queries import campaigns
 from shared.db.queries.audit import note
@@ -20,8 +19,6 @@ from shared.db.session import retried, transaction
 from shared.domain.campaign import CampaignStatus
 from shared.errors import Refused
 from shared.settings import settings
-from shared.throttle.store import redis
-from shared.throttle.tally import Tally
 
 #: Batches of unsent messages that a cancel settles itself; the sweep does the rest.
 _CANCEL_BATCHES = 20
@@ -133,10 +130,8 @@ def _change(
 
 
 def _nudged(status: str) -> str:
-    """Have dispatchers look at once; without Redis they find out by themselves a little later."""
     if status == _C.RUNNING:
-        with suppress(RedisError, Refused):
-            Tally(redis()).nudge()
+        nudge()
     return status
 
 

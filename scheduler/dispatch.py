@@ -5,10 +5,9 @@ number of round trips, however many agents: one reservation of slots, one statem
 batch of releases.
 """
 
-import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -16,16 +15,17 @@ from typing import TypeVar
 from redis import RedisError
 from sqlalchemy.exc import DBAPIError
 
-from scheduler.limited import Entry, LimitedSenders
+from scheduler.limited import LimitedSenders
 from scheduler.pressure import Pressure
+from scheduler.releases import Lane, releases, some
 from shared import metrics
 from shared.db.queries import lanes, limits
 from shared.db.queries.lanes import Hint, LaneRow
 from shared.db.queries.leases import ALL
-from shared.db.session import retried, transaction
+from shared.db.session import retried, statement
 from shared.errors import Refused
 from shared.logging import get_logger
-from shared.queue.jobs import ComposeOpeners, SendMessages
+from shared.queue.jobs import ComposeOpeners
 from shared.queue.publish import publish
 from shared.settings import settings
 from shared.throttle import Granted, Throttle, Want
@@ -44,21 +44,16 @@ AHEAD = LEAD + 2 * TICK
 #: How often lanes are read again, so how soon a launch, a pause or a new rate is seen here. Where
 #: that takes long, for thousands of agents, it may take this share of the time.
 REFRESH, REFRESH_SHARE = 0.25, 0.1
+#: A dispatcher that has found nothing to do for so many seconds waits to be nudged, and looks by
+#: itself so often. A row that waits for its sender rests for less than the first.
+IDLE_AFTER, IDLE_TICK = 10.0, 1.0
 #: How often Redis's clock is measured against ours.
 CLOCK_EVERY = 60.0
-#: Messages in one release, at the least and at the most: taking one costs a worker as much as
-#: sending ten messages, and a worker that dies takes what it holds along for half a minute.
-RELEASE = (50, 100)
-#: About so many releases in a tick, so that all workers get some.
-SHARES = 4
 #: Openers composed ahead in one go, and how long a composer may hold them.
 COMPOSE_EVERY = 0.25
 COMPOSE_MOST = 500
 COMPOSE_CHUNK = 100
 COMPOSE_LEASE = timedelta(seconds=30)
-
-#: (campaign, agent's key)
-Lane = tuple[int, int]
 
 
 class Dispatcher:
@@ -85,6 +80,7 @@ class Dispatcher:
         self._next: dict[int, float] = {}
         self._clock = RedisClock(offset=0.0, doubt=float("inf"))
         self._measured = self._refresh_at = self._composed = -CLOCK_EVERY
+        self._worked = time.monotonic()
 
     def tick(self) -> int:
         """Hint and release what is due; returns how many messages."""
@@ -105,17 +101,25 @@ class Dispatcher:
         share = min(1.0, room / max(1, len(ready) + sum(map(len, places.values()))))
         released = self._release(self._reserve(ready, share * len(ready), now))
         # What follows is about other messages: if it fails, those above are on their way.
-        released += self._release_paced(_some(places, share) if share < 1 else places, now)
+        released += self._release_paced(some(places, share) if share < 1 else places, now)
         if now - self._composed >= COMPOSE_EVERY:
             self._composed = now
-            _release_openers()
+            if _release_openers():
+                self._worked = now
+        if self._lanes:
+            self._worked = now
         metrics.released.inc(released)
         return released
+
+    @property
+    def idle(self) -> bool:
+        """Whether there has been nothing to send or to word for a while."""
+        return time.monotonic() - self._worked > IDLE_AFTER
 
     def _release(self, granted: list[Granted]) -> int:
         slots = {int(grant.agent): grant.slots() for grant in granted}
         hints, shares = self._hint(slots, lanes.hint)
-        publish(_releases(hints, shares))
+        publish(releases(hints, shares))
         return len(hints)
 
     def _release_paced(self, places: Mapping[int, list[float]], now: float) -> int:
@@ -123,11 +127,11 @@ class Dispatcher:
         paced, _ = self._hint(places, limits.hint)
         entries = self._senders.turns(paced, now=now, offset=self._clock.offset)
         self._pressure.took(len(entries))
-        publish(_releases([], {}, entries))
+        publish(releases([], {}, entries))
         return len(entries)
 
     def _refresh(self, shards: frozenset[int]) -> None:
-        with transaction() as connection:
+        with statement() as connection:
             found = lanes.with_work(connection, shards)
             self._senders.refresh(connection)
         self._lanes = defaultdict(list)
@@ -230,55 +234,26 @@ class Dispatcher:
         self._lanes[agent] = [row for row in self._lanes[agent] if row.campaign_id != campaign]
 
 
-def _some(places: Mapping[int, list[float]], share: float) -> dict[int, list[float]]:
-    """About that share of the places, of agents drawn by lot."""
-    agents = list(places)
-    random.shuffle(agents)
-    left = max(0.0, share) * sum(map(len, places.values()))
-    some: dict[int, list[float]] = {}
-    for agent in agents:
-        if left <= 0:
-            break
-        some[agent] = places[agent]
-        left -= len(places[agent])
-    return some
-
-
-def _releases(
-    hints: Iterable[Hint], shares: Mapping[Lane, list[float]], more: Iterable[Entry] = ()
-) -> Iterator[SendMessages]:
-    """The hinted messages with their slots, in releases, nearest slots first; and `more` entries
-    that have theirs.
-    """
-    slots = {lane: iter(sorted(instants)) for lane, instants in shares.items()}
-    dealt = (
-        (next(slots[hint.campaign_id, hint.agent_key]), hint.message_id, hint.due) for hint in hints
-    )
-    entries = sorted([*dealt, *more])
-    size = min(max(RELEASE[0], -(-len(entries) // SHARES)), RELEASE[1])
-    for start in range(0, len(entries), size):
-        yield SendMessages(
-            release=tuple(
-                (message_id, slot, due) for slot, message_id, due in entries[start : start + size]
-            )
-        )
-
-
-def _release_openers() -> None:
-    """Lease planned messages to the composers, ahead of any slot."""
-    ids = retried(
-        lambda connection: lanes.uncomposed(
-            connection, per_campaign=COMPOSE_MOST, lease=COMPOSE_LEASE
-        )
-    )
+def _release_openers() -> int:
+    """Lease planned messages to the composers, ahead of any slot; returns how many."""
+    take = partial(lanes.uncomposed, per_campaign=COMPOSE_MOST, lease=COMPOSE_LEASE)
+    ids = retried(take, within=statement)
     publish(
         ComposeOpeners(message_ids=tuple(ids[start : start + COMPOSE_CHUNK]))
         for start in range(0, len(ids), COMPOSE_CHUNK)
     )
+    return len(ids)
 
 
-def run(dispatcher: Dispatcher, stopping: Callable[[], bool]) -> None:
-    """Tick until told to stop. No error ends the loop: without Redis or Postgres nothing starts."""
+def run(
+    dispatcher: Dispatcher,
+    stopping: Callable[[], bool],
+    nudged: Callable[[float], object] = time.sleep,
+) -> None:
+    """Tick until told to stop. No error ends the loop: without Redis or Postgres nothing starts.
+
+    `nudged` waits so many seconds for a nudge, while there is nothing to do.
+    """
     next_tick = time.monotonic()
     while not stopping():
         began = time.monotonic()
@@ -293,5 +268,9 @@ def run(dispatcher: Dispatcher, stopping: Callable[[], bool]) -> None:
             log.exception("dispatch.bug", error=type(error).__name__)
             time.sleep(0.5)
         metrics.dispatch_tick.observe(time.monotonic() - began)
+        if dispatcher.idle:
+            nudged(IDLE_TICK)
+            next_tick = time.monotonic()
+            continue
         next_tick = max(next_tick + TICK, time.monotonic() - TICK)
         time.sleep(max(0.0, next_tick - time.monotonic()))

@@ -21,7 +21,7 @@ from shared.db.queries import checks, evidence, inbox, record
 from shared.db.queries.checks import Check
 from shared.db.queries.evidence import Evidence
 from shared.db.queries.record import PROVED_NOT_GONE, RESENT, Return
-from shared.db.session import retried, transaction
+from shared.db.session import retried, statement, transaction
 from shared.domain.message import AttemptStatus
 from shared.errors import Refused, SendError, Unknown, Unreachable, VolleyError
 from shared.logging import get_logger
@@ -47,11 +47,12 @@ NEWEST: Final = 50
 
 def reconcile() -> int:
     """Look after all attempts whose time has come; returns how many."""
-    inbox.drain(timedelta(seconds=settings().poll_after), react=react)
+    if retried(inbox.waiting, within=statement):
+        inbox.drain(timedelta(seconds=settings().poll_after), react=react)
     total = 0
     lease = timedelta(seconds=sum(settings().http_timeout) * 3)
     while True:
-        due = retried(lambda connection: checks.take(connection, BATCH, lease=lease))
+        due = retried(partial(checks.take, size=BATCH, lease=lease), within=statement)
         if due:
             asyncio.run(_look_after(due))
         total += len(due)

@@ -6,10 +6,11 @@ from functools import partial
 from sqlalchemy import text
 
 from scheduler.ingest.load import load
+from scheduler.nudges import nudge
 from shared.db.queries import agents, campaigns, inbox
 from shared.db.queries import repairs as queries
 from shared.db.queries.uploads import LeaseLost, abandoned
-from shared.db.session import retried, transaction
+from shared.db.session import retried, statement, transaction
 from shared.errors import Refused
 from shared.logging import get_logger
 from shared.providers.reactions import react
@@ -24,19 +25,25 @@ _BATCH = 5000
 
 def apply_receipts() -> int:
     """Callbacks stored and not applied: their task was lost, or the broker is away."""
+    if not retried(inbox.waiting, within=statement):
+        return 0
     return inbox.drain(timedelta(seconds=settings().poll_after), react=react)
 
 
 def launch_scheduled() -> int:
     """Campaigns whose `scheduled_at` has come start to run."""
-    started = retried(queries.launch_scheduled)
+    started = retried(queries.launch_scheduled, within=statement)
     for campaign_id in started:
         log.info("campaign.launched", campaign_id=campaign_id)
+    if started:
+        nudge()
     return len(started)
 
 
 def finish() -> int:
     """Campaigns with nothing left in draft, planned, ready or sending are finished."""
+    if not retried(campaigns.quiet, within=statement):
+        return 0
     done = retried(campaigns.finish_done)
     for campaign_id in done:
         log.info("campaign.finished", campaign_id=campaign_id)
@@ -48,7 +55,7 @@ def cancel_unsent() -> int:
     done.
     """
     total = 0
-    for campaign_id in retried(queries.cancelled_with_unsent):
+    for campaign_id in retried(queries.cancelled_with_unsent, within=statement):
         while some := retried(partial(campaigns.cancel_some, campaign_id=campaign_id)):
             total += some
     return total
@@ -87,7 +94,10 @@ def fill_holes() -> int:
 
 def lift_ended_holds() -> int:
     """Holds whose time is over."""
-    return retried(agents.lift_ended)
+    lifted = retried(agents.lift_ended, within=statement)
+    if lifted:
+        nudge()
+    return lifted
 
 
 def fold_counts() -> int:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from scheduler.campaigns import locked, subject
+from scheduler.nudges import nudge
 from shared.db.queries import campaigns, retries
 from shared.db.queries.audit import note
 from shared.db.session import retried, transaction
@@ -36,6 +37,8 @@ def retry_failed(campaign_id: int, *, actor: str) -> int:
             partial(_retry_some, campaign_id=campaign_id, codes=codes, after=after)
         )
         again += made
+        if made:
+            nudge()
         if last is None:
             break
         after = last

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, text
 
+from scheduler.nudges import nudge
 from shared.db.queries.audit import note
 from shared.db.queries.campaigns import shut_gate
 from shared.db.session import retried
@@ -20,6 +21,7 @@ def stop_sending(*, actor: str) -> None:
 def start_sending(*, actor: str) -> None:
     """Let running campaigns go on."""
     _switch(stop=False, actor=actor)
+    nudge()
 
 
 def _switch(*, stop: bool, actor: str) -> None:

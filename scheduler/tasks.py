@@ -1,12 +1,11 @@
-"""All that runs on the scheduler's own queue: the ticks of the timetable, and imports."""
+"""All that runs on the scheduler's own queue: imports."""
 
-from scheduler import loops
 from scheduler.ingest.load import load
 from shared.db.queries.uploads import LeaseLost
 from shared.errors import Refused
 from shared.logging import get_logger
 from shared.queue.handles import handles
-from shared.queue.jobs import ImportUpload, Tick
+from shared.queue.jobs import ImportUpload
 
 log = get_logger(__name__)
 
@@ -18,5 +17,4 @@ def _import(job: ImportUpload) -> None:
         log.warning("import.stopped", campaign_id=job.campaign_id, reason=str(error))
 
 
-tick = handles(Tick, lambda job: loops.tick(job.loop))
 import_upload = handles(ImportUpload, _import)

@@ -1,4 +1,4 @@
-"""What fires, how often, and why. Beat fires these; the scheduler's own loop does when beat cannot.
+"""What fires, how often, and why. The scheduler's child fires these, by its own clock.
 
 Every loop is a plain function with an open-ended predicate, safe to run twice at once and on
 several schedulers: recovery never depends on the broker it repairs.

@@ -4,6 +4,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, text
 
+from scheduler.nudges import nudge
 from shared.db.queries import campaigns
 from shared.db.queries.audit import note
 from shared.db.session import retried
@@ -70,4 +71,7 @@ def resolve_unknown(
         )
         return count
 
-    return retried(work)
+    count = retried(work)
+    if count and resolved == "resend":
+        nudge()
+    return count

@@ -6,6 +6,7 @@ started them (see launch.py).
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import time
@@ -20,6 +21,8 @@ from deploy.local.server import wait_ready
 from shared.errors import Refused, VolleyError
 
 TICK_SECONDS = 0.05
+#: While nothing else is to be waited for: a child that ends, and a signal, wake us.
+CALM_SECONDS = 1.0
 #: The wait before a start after a death: doubled from the first to the second, and back to the
 #: first once a program has stayed up for a while, or when it was not its own fault.
 SOONEST, LATEST = 0.2, 5.0
@@ -63,11 +66,13 @@ class Supervisor:
         self._logs_bounded = 0.0
         self._hurried = False
         self._context = contextlib.ExitStack()
+        self._rest: Callable[[float], None] = time.sleep
 
     def __enter__(self) -> "Supervisor":
         with contextlib.ExitStack() as entered:
             entered.enter_context(_sole(self._places))
             entered.enter_context(_signals(self._on_signal))
+            self._rest = entered.enter_context(_woken_by_signals())
             end_leftovers(self._places)
             self._write_table()
             self._context = entered.pop_all()
@@ -101,12 +106,15 @@ class Supervisor:
             self._tick()
             if until():
                 return True
-            time.sleep(TICK_SECONDS)
+            self._rest(TICK_SECONDS)
         return False
 
     def run(self) -> None:
         """Keep everything running until a signal comes."""
-        self.tend(lambda: False)
+        while not self._asked:
+            self._tick()
+            calm = all(kept.process for kept in self._kept)
+            self._rest(CALM_SECONDS if calm else TICK_SECONDS)
 
     def stop(self) -> None:
         """Stop everything in order; harmless the second time. A SIGINT after a signal hurries."""
@@ -235,6 +243,28 @@ def _signals(on_signal: Callable[[int, FrameType | None], None]) -> Iterator[Non
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+
+
+@contextlib.contextmanager
+def _woken_by_signals() -> Iterator[Callable[[float], None]]:
+    """A sleep for this block that every handled signal ends, and the end of a child."""
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    os.set_blocking(write, False)
+    handler = signal.signal(signal.SIGCHLD, lambda *_: None)  # or the kernel tells us nothing
+    other = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+
+    def rest(seconds: float) -> None:
+        if select.select([read], [], [], seconds)[0]:
+            os.read(read, 4096)
+
+    try:
+        yield rest
+    finally:
+        signal.set_wakeup_fd(other)
+        signal.signal(signal.SIGCHLD, handler)
+        os.close(read)
+        os.close(write)
 
 
 def _mark(places: Places) -> str:

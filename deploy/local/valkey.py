@@ -16,7 +16,8 @@ from deploy.local.places import kept_secret, own_directory, readable_file
 from deploy.local.programs import valkey_program
 from deploy.local.server import EmbeddedServer
 
-#: Every write goes to the append-only file, synced once a second; a queue is never evicted.
+#: Every write goes to the append-only file, synced once a second; a queue is never evicted. `hz`:
+#: its housekeeping runs once a second, and not ten times.
 CONFIGURATION = """\
 bind {address}
 port {port}
@@ -27,6 +28,7 @@ appendonly yes
 appendfsync everysec
 save ""
 maxmemory-policy noeviction
+hz 1
 """
 
 

@@ -1,9 +1,12 @@
 """`python -m scheduler.api`: the HTTP API as a process."""
 
+import asyncio
 import gc
 import resource
 import sys
+from contextlib import suppress
 from dataclasses import replace
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -17,6 +20,29 @@ from shared.settings import settings
 _GRACE_SECONDS: Final = 3
 #: File descriptors for everything that is no client's connection.
 _OTHER_FILES: Final = 200
+#: Seconds between two looks while nothing happens: the Date header shows whole ones.
+_LOOK_EVERY: Final = 1.0
+#: What uvicorn's own command ends with.
+_NOT_STARTED: Final = 3
+
+
+class Server(uvicorn.Server):
+    """uvicorn's looks ten times a second whether it is to end. This one looks once a second, to
+    renew the Date header, and a signal wakes it.
+    """
+
+    _woken: asyncio.Event | None = None
+
+    async def main_loop(self) -> None:
+        self._woken = asyncio.Event()
+        while not await self.on_tick(0):
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), _LOOK_EVERY)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self._woken is not None:
+            asyncio.get_running_loop().call_soon_threadsafe(self._woken.set)
 
 
 def main() -> None:
@@ -24,7 +50,7 @@ def main() -> None:
     configure_logging("api")
     app = create_app()
     _stay_prompt()
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings().http_host,
         port=settings().http_port,
@@ -35,6 +61,11 @@ def main() -> None:
         proxy_headers=False,  # the app reads them itself
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    server = Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(_NOT_STARTED)
 
 
 def _bounds() -> Bounds:

@@ -57,6 +57,7 @@ def connect(url: str) -> Engine:
         pool_size=8,
         max_overflow=8,
         pool_pre_ping=False,
+        pool_use_lifo=True,  # few connections stay warm, and the others rest
         hide_parameters=True,  # numbers and texts: not for a traceback
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,

@@ -49,7 +49,6 @@ _SETTINGS: dict[str, Any] = {
     },
     "task_queues": [KombuQueue(queue.value) for queue in Queue],
     "task_default_queue": Queue.SCHEDULER.value,
-    "beat_max_loop_interval": 1,
 }
 
 

@@ -73,18 +73,6 @@ class ImportUpload(Job):
         return f"campaign {self.campaign_id}"
 
 
-class Tick(Job):
-    """A timer of the timetable has come: run the repair loop of that name."""
-
-    queue = Queue.SCHEDULER
-
-    loop: str
-
-    @property
-    def brief(self) -> str:
-        return self.loop
-
-
 def _messages(ids: Sequence[int]) -> str:
     first = f" from {ids[0]}" if ids else ""
     return f"{len(ids)} messages{first}"

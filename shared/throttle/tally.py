@@ -7,6 +7,8 @@ Disposable counts in Redis. A flush starts them anew; whoever reads them looks a
 from typing import Any
 
 _TALLY = "volley:throttle:tally"
+#: Who subscribes to it hears of every nudge.
+NUDGES = "volley:throttle:nudges"
 
 
 class Tally:
@@ -23,8 +25,13 @@ class Tally:
         pipe.execute()
 
     def nudge(self) -> None:
-        """Lanes have changed: dispatchers look at the next tick instead of a little later."""
-        self._redis.hincrby(_TALLY, "changes", 1)
+        """Lanes have changed: dispatchers look at the next tick instead of a little later, and one
+        that sleeps wakes.
+        """
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hincrby(_TALLY, "changes", 1)
+        pipe.publish(NUDGES, "")
+        pipe.execute()
 
     def read(self) -> tuple[int, int, int]:
         """(met, missed, changes) since the store was last flushed."""

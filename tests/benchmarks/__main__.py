@@ -25,7 +25,8 @@ from tests.benchmarks.row import Measure, Row
 #: In the order they run; the heaviest last.
 NAMES = (
     "segments", "calculator", "ingest", "validation", "publishing", "sending", "callbacks",
-    "receipts", "contention", "starts", "tick", "growth", "fairness", "end_to_end", "thousand",
+    "receipts", "contention", "starts", "idle", "tick", "growth", "fairness", "end_to_end",
+    "thousand",
 )  # fmt: skip
 console = Console(highlight=False)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
-from scheduler.dispatch import _releases
+from scheduler.releases import releases
 from shared.db.queries import lanes
 from shared.db.session import retried
 from shared.queue.app import app
@@ -54,9 +54,9 @@ def _tick(campaign: int, agents: Sequence[int]) -> int:
     wants = [(campaign, agent, EACH_TICK) for agent in agents]
     hints = retried(partial(lanes.hint, wants=wants, stale=STALE))
     slots = {(campaign, agent): [0.2 * i for i in range(EACH_TICK)] for agent in agents}
-    releases = list(_releases(hints, slots))
-    assert publish(releases) == len(releases)
-    return sum(len(job.release) for job in releases)
+    made = list(releases(hints, slots))
+    assert publish(made) == len(made)
+    return sum(len(job.release) for job in made)
 
 
 def _delay(count: int) -> float:

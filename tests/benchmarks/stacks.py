@@ -97,9 +97,12 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(*, workers: int = 2, carrier: bool = True, **env: str) -> Iterator[Stage]:
+def stage(
+    *, workers: int = 2, carrier: bool = True, flower: bool = False, **env: str
+) -> Iterator[Stage]:
     """A stack of its own with the budgets of production, thrown away at the end."""
-    options = [f"--workers={workers}", "--port=0", "--no-flower"]
+    options = [f"--workers={workers}", "--port=0"]
+    options += [] if flower else ["--no-flower"]
     options += [] if carrier else ["--no-carrier"]
     unset = {f"VOLLEY_{name.upper()}": "" for name in Settings.model_fields}
     given = unset | {"VOLLEY_ENV_FILE": "", "VOLLEY_LOG_LEVEL": "warning"} | _shouting(env)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.benchmarks import ingest, publishing, receipts, segments, sending, validation
+from tests.benchmarks import idle, ingest, publishing, receipts, segments, sending, validation
 
 #: Ratios of the short form on 2026-11-20; half of each is the floor.
 MEASURED = {
@@ -20,7 +20,7 @@ MEASURED = {
 @pytest.mark.bench
 @pytest.mark.parametrize(
     "measured",
-    [segments, ingest, validation, publishing, sending, receipts],
+    [segments, ingest, validation, publishing, sending, receipts, idle],
     ids=lambda module: module.__name__,
 )
 def test_no_ratio_has_fallen_by_half(measured):

@@ -1,5 +1,6 @@
 """The dispatcher against a real Postgres and a real Valkey, in a time that the test moves."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,11 @@ from redis.retry import Retry
 from sqlalchemy import event
 
 from deploy.local import ports
-from scheduler import campaigns, dispatch, pressure, switch
-from scheduler.dispatch import AHEAD, LEAD, REFRESH, TICK, Dispatcher
+from scheduler import campaigns, dispatch, limited, pressure, switch
+from scheduler import nudges as nudging
+from scheduler.dispatch import AHEAD, IDLE_AFTER, IDLE_TICK, LEAD, REFRESH, TICK, Dispatcher
+from scheduler.nudges import Nudges
+from scheduler.releases import releases
 from shared import metrics
 from shared.db.queries import lanes
 from shared.db.session import engine, transaction
@@ -289,6 +293,74 @@ def test_a_launch_is_seen_at_the_next_tick(pace: Pace) -> None:
     assert pace.released != []
 
 
+def test_who_has_found_nothing_to_do_for_a_while_is_idle_until_there_is(pace: Pace) -> None:
+    agent = add_agent()
+    pace.run(IDLE_AFTER - 1)
+    early = pace.dispatcher.idle
+    pace.run(2)
+    idle = pace.dispatcher.idle
+
+    add_messages(add_campaign(agent), agent, 1)
+    pace.run(REFRESH + TICK)
+
+    assert (early, idle, pace.dispatcher.idle) == (False, True, False)
+
+
+def test_who_has_openers_to_be_worded_is_not_idle(pace: Pace) -> None:
+    agent = add_agent()
+    pace.run(IDLE_AFTER + 1)
+
+    add_messages(add_campaign(agent), agent, 1, planned=True)
+    pace.run(REFRESH + TICK)
+
+    assert not pace.dispatcher.idle
+
+
+def test_a_row_that_waits_for_its_sender_is_due_again_before_anybody_is_idle() -> None:
+    assert limited.PATIENCE < IDLE_AFTER
+
+
+def test_an_idle_loop_sleeps_until_it_is_nudged_and_a_launch_nudges_it(
+    pace: Pace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = add_agent()
+    campaign = add_campaign(agent, status="ready")
+    change("UPDATE campaign SET report = '{\"accepted\": 9}' WHERE id = :id", id=campaign)
+    add_messages(campaign, agent, 9)
+    pace.run(IDLE_AFTER + 1)
+    nudges, slept = Nudges(redis()), set[float]()
+    asleep, over, released = threading.Event(), threading.Event(), threading.Event()
+
+    def published() -> None:
+        if pace.released:
+            released.set()
+
+    pace.on_publish = published
+
+    def nudged(seconds: float) -> bool:
+        slept.add(seconds)
+        asleep.set()
+        return nudges.wait(60)  # only a nudge wakes it in time
+
+    def sleep(seconds: float) -> None:
+        pace.throttle.passed += TICK
+
+    monkeypatch.setattr(nudging, "_SILENT", 0.1)
+    monkeypatch.setattr(dispatch, "time", SimpleNamespace(monotonic=pace.monotonic, sleep=sleep))
+    nudges.start(over)
+    loop = threading.Thread(target=dispatch.run, args=(pace.dispatcher, over.is_set, nudged))
+    loop.start()
+    assert asleep.wait(20)
+
+    campaigns.launch(campaign, actor="test")
+    went_out = released.wait(20)
+    over.set()
+    nudges.wake()
+    loop.join(20)
+
+    assert (went_out, loop.is_alive(), slept) == (True, False, {IDLE_TICK})
+
+
 def test_a_pause_is_seen_within_a_refresh_and_a_resume_as_well(pace: Pace) -> None:
     agent = add_agent()
     campaign = add_campaign(agent)
@@ -478,12 +550,10 @@ def _agents_of(ids: list[int]) -> list[object]:
 def test_messages_due_together_travel_in_few_releases(pace: Pace) -> None:
     hints = [lanes.Hint(1, 1, n, due=n) for n in range(1000)]
 
-    releases = list(dispatch._releases(hints, {(1, 1): [float(n) for n in range(1000)]}))
+    made = list(releases(hints, {(1, 1): [float(n) for n in range(1000)]}))
 
-    assert [len(job.release) for job in releases] == [100] * 10
-    assert [entry[1] for job in releases for entry in job.release] == sorted(
-        map(float, range(1000))
-    )
+    assert [len(job.release) for job in made] == [100] * 10
+    assert [entry[1] for job in made for entry in job.release] == sorted(map(float, range(1000)))
 
 
 # -- what is away

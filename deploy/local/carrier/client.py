@@ -129,7 +129,7 @@ class Pool:
         self._busy: set[Line] = set()
         self._waiting: deque[Call] = deque()
         self._connecting: set[asyncio.Task[None]] = set()
-        self._sweep = self._loop.call_later(SWEEP, self._look)
+        self._sweep: asyncio.TimerHandle | None = None
         self.now = self._loop.time
 
     def send(self, call: Call) -> None:
@@ -137,8 +137,7 @@ class Pool:
         while self._idle:
             line = self._idle.pop()
             if line.open:
-                self._busy.add(line)
-                line.carry(call, self.now())
+                self._carry(line, call)
                 return
         if len(self._busy) + len(self._connecting) < self._limit():
             self.fresh(call)
@@ -171,7 +170,8 @@ class Pool:
         return len(self._waiting)
 
     def close(self) -> None:
-        self._sweep.cancel()
+        if self._sweep is not None:
+            self._sweep.cancel()
         self._waiting.clear()
         for task in self._connecting:
             task.cancel()
@@ -190,8 +190,13 @@ class Pool:
         except (OSError, TimeoutError):
             self._loop.call_soon(self._not_connected, call)
             return
+        self._carry(line, call)
+
+    def _carry(self, line: Line, call: Call) -> None:
         self._busy.add(line)
         line.carry(call, self.now())
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(SWEEP, self._look)
 
     def _not_connected(self, call: Call) -> None:
         call.done(Failure.CONNECT)
@@ -202,7 +207,8 @@ class Pool:
         now = self.now()
         for line in [line for line in self._busy if line.deadline <= now]:
             line.give_up()
-        self._sweep = self._loop.call_later(SWEEP, self._look)
+        # Nobody looks while nothing is under way.
+        self._sweep = self._loop.call_later(SWEEP, self._look) if self._busy else None
 
 
 class Client:

@@ -163,10 +163,15 @@ def fold_counts(connection: Connection) -> int:
     return connection.execute(_FOLD).rowcount
 
 
+def quiet(connection: Connection) -> list[int]:
+    """Campaigns that seem to have nothing left to send, held until the transaction ends."""
+    return list(connection.execute(_QUIET).scalars())
+
+
 def finish_done(connection: Connection) -> list[int]:
     """Finish campaigns that have nothing left to send; returns their ids."""
-    quiet = list(connection.execute(_QUIET).scalars())
-    return list(connection.execute(_FINISH, {"ids": quiet}).scalars()) if quiet else []
+    found = quiet(connection)
+    return list(connection.execute(_FINISH, {"ids": found}).scalars()) if found else []
 
 
 _FORGET = text("DELETE FROM campaign WHERE id = :id RETURNING upload_id")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import logs, processes, table
+from deploy.local import supervisor as supervising
 from deploy.local.children import Child, spawn, stop
 from deploy.local.places import Places, places
 from deploy.local.supervisor import STOP_ORDER, Supervisor
@@ -120,6 +121,30 @@ def test_a_signal_ends_the_watch_and_a_second_one_hurries(here: Places) -> None:
 
     assert time.monotonic() - begun < 30
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_program_that_ends_wakes_a_supervisor_that_has_nothing_else_to_do(
+    here: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "CALM_SECONDS", 60.0)
+    begun = time.monotonic()
+
+    with Supervisor(here, say=lambda _: None) as supervisor:
+        supervisor.start([idle("worker", IDLE)])
+        killed = table.ps(here.data_dir)[1]["pid"]
+
+        def kill_and_wait() -> None:
+            time.sleep(0.3)
+            os.kill(killed, signal.SIGKILL)
+            while [row["pid"] for row in table.ps(here.data_dir)][1:] in ([], [killed]):
+                time.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=kill_and_wait, daemon=True).start()
+        supervisor.run()
+
+    assert time.monotonic() - begun < 50
+    assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
 
 
 def test_what_a_killed_program_leaves_behind_is_ended_with_it(here: Places) -> None:

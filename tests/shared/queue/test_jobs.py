@@ -12,7 +12,6 @@ from shared.queue.jobs import (
     ImportUpload,
     Job,
     SendMessages,
-    Tick,
 )
 from shared.queue.topology import Queue
 
@@ -21,7 +20,6 @@ JOBS = [
     ComposeOpeners(message_ids=(1, 2, 3)),
     ApplyReceipts(),
     ImportUpload(campaign_id=7),
-    Tick(loop="reconcile"),
 ]
 
 
