@@ -23,11 +23,14 @@ _CHILD_STOPS_WITHIN = 20
 
 
 def main() -> None:
-    """Dispatch until SIGTERM or SIGINT."""
+    """Dispatch until SIGTERM or SIGINT (an ignored SIGINT, as a script's background has it, stays
+    ignored).
+    """
     configure_logging("scheduler")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        if number is signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stopping.set())
     keeper = threading.Thread(target=_keep_child, args=(stopping,), name="child")
     keeper.start()
     gc.collect()

@@ -1,7 +1,9 @@
 """Fixtures every test may ask for: real servers, a database of its own, an empty Redis."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +15,32 @@ from tests.support.embedded import Servers, running_servers
 from tests.support.environment import environment
 
 _TEMPLATE = "volley_template"
+#: Seconds that a test with this mark may take, its fixtures included; the others: pyproject.toml.
+_LONGER: Final = {"chaos": 1800, "bench": 3600}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the long tests a longer bound, unless they have one of their own."""
+    for item in items:
+        bounds = [seconds for name, seconds in _LONGER.items() if item.get_closest_marker(name)]
+        if bounds and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(max(bounds)))
+
+
+@pytest.fixture
+def usual_signals() -> Iterator[None]:
+    """Signals do what they usually do, whoever started the tests: a script's background ignores
+    SIGINT, and this process with it.
+    """
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, does) for number, does in usual.items()}
+    yield
+    for number, did in before.items():
+        signal.signal(number, did)
 
 
 @pytest.fixture(scope="session")
