@@ -11,12 +11,22 @@ from sqlalchemy.engine import make_url
 
 from shared.db.migrate import upgrade
 from shared.db.session import connect
-from tests.support.embedded import Servers, running_servers
+from tests.support.embedded import (
+    Servers,
+    left_by_this_run,
+    running_servers,
+    sweep_killed_runs,
+)
 from tests.support.environment import environment
 
 _TEMPLATE = "volley_template"
 #: Seconds that a test with this mark may take, its fixtures included; the others: pyproject.toml.
 _LONGER: Final = {"chaos": 1800, "bench": 3600}
+
+
+def pytest_sessionstart() -> None:
+    """Tidy up after runs that were killed."""
+    sweep_killed_runs()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,6 +35,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         bounds = [seconds for name, seconds in _LONGER.items() if item.get_closest_marker(name)]
         if bounds and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(max(bounds)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail if the tests leave data of servers behind; first made, so that it ends last."""
+    yield
+    assert left_by_this_run(tmp_path_factory.getbasetemp()) == []
 
 
 @pytest.fixture

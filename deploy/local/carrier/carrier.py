@@ -25,7 +25,7 @@ def run(
     *, port: int = 0, seed: int = 0, script: SCRIPT = None, account_sid: str = DEFAULT_SID,
     auth_token: str = DEFAULT_TOKEN, ready: Callable[[int], None] | None = None,
 ) -> None:  # fmt: skip
-    """Be the carrier until a signal asks for the end. `ready` is called with the port once it listens.
+    """Be the carrier until a signal asks for the end. `ready` is told the port once it listens.
 
     Raises OSError when the port is taken, and OSError or pydantic.ValidationError for the script.
     """
