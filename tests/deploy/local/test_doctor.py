@@ -23,7 +23,7 @@ NOWHERE = "127.0.0.1:1"
 def only_these_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No .env file, a data directory that is not there yet, and nothing left of other stacks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(leftovers, "data_directories", lambda: [])
+    monkeypatch.setattr(leftovers, "data_directories", list)
     monkeypatch.setenv("VOLLEY_DATA_DIR", str(tmp_path / "data"))
 
 
