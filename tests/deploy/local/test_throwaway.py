@@ -1,5 +1,6 @@
 """Tests and the demo tidy up after runs that were killed, and after nobody else."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -88,6 +89,19 @@ def test_what_still_runs_of_a_killed_run_keeps_its_data_for_now(
     assert sweep("tests", when=set(Tie)) == []
     monkeypatch.undo()
     monkeypatch.setattr(places, "ROOT_PLACES", (root,))
+    assert sweep("tests", when=set(Tie)) == [real]
+
+
+def test_a_stack_that_outlives_its_run_keeps_its_data_while_it_stops(
+    dead: Path, root: Path
+) -> None:
+    real = linked(dead / "data", root / "servers-1")
+    marks.hand_on(dead / "data", real)
+    (dead / "data/run").mkdir()
+    with (dead / "data/run/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        assert sweep("tests", when=set(Tie)) == []
     assert sweep("tests", when=set(Tie)) == [real]
 
 
