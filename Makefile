@@ -43,6 +43,10 @@ lock: ## remake the hash-pinned lock files (developers; needs uv)
 
 clean: ## remove the environment and caches (never .volley, which leads to your data)
 	rm -rf $(V) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@for place in .volley /var/lib/volley /var/tmp/volley; do \
+	  [ ! -e $$place ] || du -sh $$place 2>/dev/null | sed 's/^/left: /'; done
+	@[ ! -e /var/lib/volley ] && [ ! -e /var/tmp/volley ] || \
+	  echo "There lie the data of the stacks that root started, and copies of the servers' programs. What no DATA_DIR leads to any more: volley clean (after the next make up or demo) lists it, and asks."
 
 $(V)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null || \

@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "migrate": Entry("deploy.commands", "migrate", "Bring the database to the newest schema."),
     "sweep": Entry("deploy.commands", "sweep", "Run the repair loops by hand.", True),
     "doctor": Entry("deploy.commands", "doctor", "Check what is set up, and what to do."),
+    "clean": Entry("deploy.commands", "clean", "Remove data directories without a DATA_DIR."),
     "carrier": Entry("deploy.local.carrier.command", "carrier", "Run the carrier simulator alone."),
 }
 

@@ -1,6 +1,7 @@
-"""The commands about the stack itself: up, ps, doctor, migrate, sweep, demo."""
+"""The commands about the stack itself: up, ps, doctor, clean, migrate, sweep, demo."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -74,6 +75,39 @@ def doctor(*, json_output: JsonOutput = False) -> None:
     from deploy.local.doctor import doctor as examine
 
     raise typer.Exit(examine(as_json=json_output))
+
+
+def clean(
+    directories: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Only these.", metavar="[DIRECTORY]...", show_default=False),
+    ] = None,
+    *,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            help="Ask nothing: remove those whose DATA_DIR is certainly gone, and those named.",
+        ),
+    ] = False,
+) -> None:
+    """List root's data directories that no DATA_DIR leads to, and remove those unused for a day.
+
+    Never one on which a server runs or whose lock is held. An ordinary user's data lie in DATA_DIR
+    itself and go with it.
+
+    Example: volley clean
+    """
+    from deploy.local.clean import clean as run
+
+    def ask(question: str) -> bool:
+        try:
+            return typer.confirm(question)
+        except typer.Abort:  # nobody is there to answer
+            typer.echo("no answer: it stays")
+            return False
+
+    raise typer.Exit(run(named=directories or (), yes=yes, ask=ask))
 
 
 def migrate() -> None:

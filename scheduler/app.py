@@ -24,7 +24,9 @@ _CHILD_STOPS_WITHIN = 20
 
 
 def main() -> None:
-    """Dispatch until SIGTERM or SIGINT."""
+    """Dispatch until SIGTERM or SIGINT (an ignored SIGINT, as a script's background has it, stays
+    ignored).
+    """
     configure_logging("scheduler")
     stopping = threading.Event()
     nudges = Nudges(redis())
@@ -34,7 +36,8 @@ def main() -> None:
         nudges.wake()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+        if number is signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
     keeper = threading.Thread(target=_keep_child, args=(stopping,), name="child")
     keeper.start()
     gc.collect()

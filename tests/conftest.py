@@ -1,7 +1,9 @@
 """Fixtures every test may ask for: real servers, a database of its own, an empty Redis."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from sqlalchemy import text
@@ -9,10 +11,55 @@ from sqlalchemy.engine import make_url
 
 from shared.db.migrate import upgrade
 from shared.db.session import connect
-from tests.support.embedded import Servers, running_servers
+from tests.support.embedded import (
+    Servers,
+    left_by_this_run,
+    running_servers,
+    sweep_killed_runs,
+)
 from tests.support.environment import environment
 
 _TEMPLATE = "volley_template"
+#: Seconds that a test with this mark may take, its fixtures included; the others: pyproject.toml.
+_LONGER: Final = {"chaos": 1800, "bench": 3600}
+
+
+def pytest_sessionstart() -> None:
+    """Tidy up after runs that were killed."""
+    sweep_killed_runs()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the long tests a longer bound, unless they have one of their own."""
+    for item in items:
+        bounds = [seconds for name, seconds in _LONGER.items() if item.get_closest_marker(name)]
+        if bounds and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(max(bounds)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail if the tests leave data of servers behind; first made, so that it ends last."""
+    before = left_by_this_run(tmp_path_factory.getbasetemp())  # paths are used again, and pids
+    yield
+    left = left_by_this_run(tmp_path_factory.getbasetemp())
+    assert [path for path in left if path not in before] == []
+
+
+@pytest.fixture
+def usual_signals() -> Iterator[None]:
+    """Signals do what they usually do, whoever started the tests: a script's background ignores
+    SIGINT, and this process with it.
+    """
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, does) for number, does in usual.items()}
+    yield
+    for number, did in before.items():
+        signal.signal(number, did)
 
 
 @pytest.fixture(scope="session")

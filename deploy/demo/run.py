@@ -10,8 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.demo import proof, sample
+from deploy.local.places import DEMO, places
 from deploy.local.running import Stack
 from deploy.local.stack import running_stack
+from deploy.local.throwaway import sweep
+from deploy.local.ties import Tie
 from scheduler.cli.follow import follow
 from shared.errors import Refused
 from shared.settings import Settings, settings
@@ -39,7 +42,9 @@ def run(*, rows: int | None = None, keep: bool = False) -> int:
     up.
     """
     rows = rows or ROWS
-    data_dir = settings().data_dir / "demo"
+    data_dir = settings().data_dir / DEMO
+    sweep(DEMO, when={Tie.GONE})
+    places(data_dir, made_for=DEMO)
     with running_stack(data_dir=data_dir, env=_clean_environment()) as stack:
         api = Api(stack)
         console.print(

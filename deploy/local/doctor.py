@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from deploy.local.checks.account import account, public_url
 from deploy.local.checks.finding import Finding, Verdict, fail, ok, warn
+from deploy.local.checks.leftovers import left_over
 from deploy.local.checks.progress import progress, schedulers, stack_line
 from deploy.local.checks.servers import database, store
 from deploy.local.running import current
@@ -56,6 +57,7 @@ def _with_settings(chosen: Settings) -> Iterator[Finding]:
             yield found
     yield from account(chosen)
     yield public_url(chosen)
+    yield from left_over(chosen)
 
 
 def _python() -> Finding:

@@ -11,6 +11,7 @@ the *thread* that started us ends, so children are started from a thread that ou
 import ctypes
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -22,9 +23,16 @@ def main(request_fd: int) -> None:
     with os.fdopen(request_fd) as pipe:
         request = json.load(pipe)
     os.umask(0o077)
+    _listen()
     _become(request["user"])
     _die_with(request["parent"], request["death_signal"])
     _execute(request["argv"], request["env"], clean=request["clean"])
+
+
+def _listen() -> None:
+    """A program is asked to stop by these, also if our own starter ignores them (as nohup does)."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _become(user: list[int] | None) -> None:

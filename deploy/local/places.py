@@ -8,7 +8,8 @@
 Postgres will not run as root. So when root starts us, `servers` is a link to a directory of root's
 under /var/lib/volley, whose `postgres` and `valkey` belong to `nobody`, and the programs are copied
 beside it, since `nobody` may not be able to read the environment they were installed in. No user is
-made and no permission of a directory that was there before is changed.
+made and no permission of a directory that was there before is changed. The two directories know
+each other by an id (ties.py), so that one whose DATA_DIR is gone can be found (leftovers.py).
 """
 
 import contextlib
@@ -23,11 +24,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local import marks, ties
 from deploy.local.children import User
 from shared.errors import Refused
 
 #: Where root keeps what `nobody` must reach. /var/tmp is second: some systems clean it.
 ROOT_PLACES = (Path("/var/lib/volley"), Path("/var/tmp/volley"))
+#: How the data directories there begin.
+DATA_PREFIX = "servers-"
+#: The demo's own DATA_DIR, in the configured one.
+DEMO = "demo"
 
 
 @dataclass(frozen=True)
@@ -57,11 +63,16 @@ class Places:
         return kept_secret(self.data_dir / name)
 
 
-def places(data_dir: Path) -> Places:
-    """The places of this DATA_DIR, made where they are missing. Raises Refused with the mend."""
+def places(data_dir: Path, *, made_for: str | None = None) -> Places:
+    """The places of this DATA_DIR, made where they are missing. Raises Refused with the mend.
+
+    `made_for` marks what is made here as throwaway, of runs of that kind (marks.py).
+    """
     data_dir = data_dir.absolute()
     try:
         _make(data_dir, mode=0o700)
+        if made_for:
+            marks.put(data_dir, made_for)
         _make(data_dir / "run", mode=0o700)
         _make(data_dir / "logs", mode=0o700)
         return Places(data_dir, servers=_servers(data_dir), user=server_user())
@@ -160,14 +171,14 @@ def locked(path: Path, *, otherwise: Refused) -> Iterator[None]:
 
 def discard(data_dir: Path) -> None:
     """Remove a stack's data for good, wherever it lies. Nothing of it may be running."""
-    link = data_dir.absolute() / "servers"
+    link = data_dir.absolute() / ties.LINK
     if link.is_symlink():
         shutil.rmtree(link.resolve(), ignore_errors=True)
     shutil.rmtree(data_dir, ignore_errors=True)
 
 
 def _servers(data_dir: Path) -> Path:
-    servers = data_dir / "servers"
+    servers = data_dir / ties.LINK
     if servers.is_symlink() and not servers.exists():
         raise Refused(
             "servers_gone",
@@ -182,16 +193,20 @@ def _servers(data_dir: Path) -> Path:
             "data_dir_of_another",
             f"{data_dir} was made by user id {owner}: run as that user, or set VOLLEY_DATA_DIR.",
         )
-    return servers.resolve()
+    real = servers.resolve()
+    if servers.is_symlink():
+        ties.tie(data_dir, real)
+    return real
 
 
 def _make_servers(servers: Path) -> None:
     if os.geteuid() != 0:
         servers.mkdir(mode=0o700)
         return
-    real = Path(tempfile.mkdtemp(prefix="servers-", dir=root_place()))
+    real = Path(tempfile.mkdtemp(prefix=DATA_PREFIX, dir=root_place()))
     real.chmod(0o755)
-    (real / "belongs-to").write_text(f"{servers.parent}\n")
+    marks.hand_on(servers.parent, real)
+    ties.tie(servers.parent, real)
     servers.symlink_to(real)
 
 

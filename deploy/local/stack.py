@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from deploy.local import logs
+from deploy.local import facts, logs
 from deploy.local.children import Child, spawn, stop
 from deploy.local.layout import lay_out
 from deploy.local.places import Places, places
@@ -66,7 +66,8 @@ def up(
         _start(plan, supervisor)
         if supervisor.tend(until=api_ready(plan, say=_say)):
             _announced(plan, ready)
-            supervisor.run()
+            supervisor.tend(until=facts.counting(plan))
+            facts.count(plan)
         withdraw(here.data_dir)
 
 

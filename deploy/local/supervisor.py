@@ -18,6 +18,7 @@ from deploy.local import logs, processes, table
 from deploy.local.children import Child, ask_to_stop, finish_off, spawn, wait_gone
 from deploy.local.places import Places, locked
 from deploy.local.server import wait_ready
+from deploy.local.signals import heeded
 from shared.errors import Refused, VolleyError
 
 TICK_SECONDS = 0.05
@@ -232,12 +233,8 @@ def _sole(places: Places) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _signals(on_signal: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """SIGTERM, SIGINT and SIGHUP go to `on_signal` in the block; SIGHUP not if nohup ignores it."""
-    numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-    before = {n: signal.getsignal(n) for n in numbers}
-    for number in numbers:
-        if before[number] is not signal.SIG_IGN:
-            signal.signal(number, on_signal)
+    """The signals that ask us to stop go to `on_signal` in the block."""
+    before = {number: signal.signal(number, on_signal) for number in heeded()}
     try:
         yield
     finally:

@@ -1,7 +1,6 @@
 """Which number was accepted in which row, in bounded memory for files of any size."""
 
 import sqlite3
-import tempfile
 from array import array
 from collections.abc import Collection, Sequence
 from itertools import islice
@@ -19,8 +18,8 @@ class Seen:
     """A map from number (E.164 digits as an int) to row: in memory first, then in a scratch file.
 
     In memory it takes about 85 bytes an entry. Beyond `in_memory` they go to a temporary SQLite
-    file with a small cache, which is exact and slower, and is gone when the map is closed: a
-    million rows take no more memory than a quarter of them.
+    file with a small cache, which is exact and slower: a million rows take no more memory than a
+    quarter of them. The file has no name, so it is gone with this process, however that ends.
     """
 
     def __init__(self, *, in_memory: int = 250_000) -> None:
@@ -30,7 +29,6 @@ class Seen:
         self._numbers, self._rows = array("q"), array("q")
         self._limit = in_memory
         self._older: sqlite3.Connection | None = None
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -68,14 +66,11 @@ class Seen:
         }
 
     def close(self) -> None:
-        """Forget everything and remove the scratch file. Safe to call twice."""
+        """Forget everything and let go of the scratch file. Safe to call twice."""
         self._forget_recent()
         if self._older is not None:
             self._older.close()
             self._older = None
-        if self._directory is not None:
-            self._directory.cleanup()
-            self._directory = None
 
     def _rows_of(self, numbers: Collection[int]) -> dict[int, int]:
         found = {}
@@ -107,10 +102,8 @@ class Seen:
 
     def _spill(self) -> None:
         if self._older is None:
-            self._directory = tempfile.TemporaryDirectory(prefix="volley-")
-            self._older = sqlite3.connect(
-                f"{self._directory.name}/seen.sqlite", isolation_level=None
-            )
+            # SQLite's own temporary file: it is unlinked as soon as it is open.
+            self._older = sqlite3.connect("", isolation_level=None)
             self._older.execute("PRAGMA journal_mode = OFF")
             self._older.execute("PRAGMA synchronous = OFF")
             self._older.execute("PRAGMA cache_size = -12288")

@@ -1,5 +1,6 @@
 """Every job that is published is consumed by a process that knows it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,22 @@ from shared.queue.jobs import Job
 from shared.queue.publish import task_name
 from shared.queue.topology import REPAIRING, SENDING, TENDING, Queue
 from tests.support import sources
+from tests.support.embedded import temporary_data_dir
 from worker import tasks as workers
 
 KINDS = [kind for kind in Job.__subclasses__() if kind.__module__ == Job.__module__]
 
 
-def consumed(tmp_path: Path) -> list[list[str]]:
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with temporary_data_dir() as path:
+        yield path
+
+
+def consumed(data_dir: Path) -> list[list[str]]:
     """The queues of each worker process that `volley up` starts."""
     layout = Layout(http_port=1, workers=1, carrier_port=None, flower_port=None)
-    started = roles.programs(places(tmp_path), layout, env={})
+    started = roles.programs(places(data_dir), layout, env={})
     return [
         child.argv[child.argv.index("--queues") + 1].split(",")
         for child in started
@@ -29,23 +37,23 @@ def consumed(tmp_path: Path) -> list[list[str]]:
     ]
 
 
-def test_every_queue_has_a_consumer(tmp_path: Path) -> None:
-    by_workers = {queue for queues in consumed(tmp_path) for queue in queues}
+def test_every_queue_has_a_consumer(data_dir: Path) -> None:
+    by_workers = {queue for queues in consumed(data_dir) for queue in queues}
 
     assert by_workers | set(REPAIRING) == set(Queue)
 
 
-def test_the_scheduler_consumes_its_queue_in_its_child(tmp_path: Path) -> None:
+def test_the_scheduler_consumes_its_queue_in_its_child(data_dir: Path) -> None:
     layout = Layout(http_port=1, workers=1, carrier_port=None, flower_port=None)
-    modules = [child.argv[2] for child in roles.programs(places(tmp_path), layout, env={})]
+    modules = [child.argv[2] for child in roles.programs(places(data_dir), layout, env={})]
 
     assert "scheduler.app" in modules
     assert "scheduler.repair" in (sources.ROOT / "scheduler/app.py").read_text()
     assert "in REPAIRING" in (sources.ROOT / "scheduler/repair.py").read_text()
 
 
-def test_a_sending_process_consumes_nothing_but_releases(tmp_path: Path) -> None:
-    sending = [queues for queues in consumed(tmp_path) if Queue.SEND in queues]
+def test_a_sending_process_consumes_nothing_but_releases(data_dir: Path) -> None:
+    sending = [queues for queues in consumed(data_dir) if Queue.SEND in queues]
 
     assert sending == [[Queue.SEND]]
 

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from tests.benchmarks import end_to_end
 from tests.benchmarks.row import Measure, Row
+from tests.support.embedded import sweep_killed_runs
 
 #: In the order they run; the heaviest last.
 NAMES = (
@@ -34,6 +35,7 @@ console = Console(highlight=False)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; 1 when a benchmark could not be measured or something was lost on the way."""
     given = _parser().parse_args(arguments)
+    sweep_killed_runs()
     found: list[Row] = []
     failed = []
     for name in given.only or NAMES:

@@ -7,7 +7,6 @@ limit. CPU counts every process but the simulator and this one.
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +22,7 @@ from tests.benchmarks.processes import cpu_of_tree
 from tests.benchmarks.row import Row, cheaper, faster
 from tests.benchmarks.stacks import MESSAGE, Stage, dial, difference, stage, until
 from tests.benchmarks.world import plain, world
+from tests.support.embedded import temporary_directory
 
 AGENTS, SENDERS = 1000, 1000
 ACCOUNT, TOKEN = "AC" + "1" * 32, "a token for benchmarks"
@@ -125,7 +125,7 @@ def _schema(bare: "psycopg.Connection[Any]") -> None:
 def _import(count: int, given: Mapping[str, str]) -> None:
     """Hand the file to the baseline's own import task."""
     content = "name,phone\n" + "".join(f"Ana,{people.phone(i)}\n" for i in range(count))
-    with tempfile.TemporaryDirectory() as kept:
+    with temporary_directory() as kept:
         file = Path(kept, "people.csv")
         file.write_text(content)
         program = (

@@ -9,7 +9,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.benchmarks.processes import peak_mib
 from tests.benchmarks.row import Pair, Row, faster, within
 from tests.benchmarks.world import plain, world
 from tests.support import factories
+from tests.support.embedded import temporary_directory
 
 QUICK, LONG = 50_000, 1_000_000
 MOST_MIB = 200
@@ -37,7 +37,7 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
     """Rows per second into a new campaign and beside an old one; the importer's peak memory."""
     rows = QUICK if quick else LONG
     fresh, peaks, merged = [], [], []
-    with world() as servers, plain(servers) as bare, tempfile.TemporaryDirectory() as kept:
+    with world() as servers, plain(servers) as bare, temporary_directory() as kept:
         file = Path(kept, "people.csv")
         good = people.write(file, rows)
         rejects = Path(kept, "mended.csv")

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from deploy.local.running import Stack, current
 from shared.db.session import connect
 from tests.benchmarks.row import Row, absent, within
 from tests.benchmarks.stacks import until
+from tests.support.embedded import temporary_directory
 from tests.support.sources import ROOT, repository_files
 
 HELP_WITHIN, DEMO_WITHIN = 0.4, 90.0
@@ -43,7 +43,7 @@ def _help() -> float:
 
 def _demo() -> tuple[float, float]:
     """Seconds to install, and from the first keystroke to the first delivery."""
-    with tempfile.TemporaryDirectory(prefix="volley-") as kept:
+    with temporary_directory() as kept:
         copy = Path(kept, "volley")
         for file in repository_files():
             target = copy / file.relative_to(ROOT)

@@ -7,7 +7,6 @@ would cost as much CPU as we do. Twilio's callbacks are therefore left out.
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from tests.benchmarks import people
 from tests.benchmarks.row import Row, within
 from tests.benchmarks.stacks import Stage, difference, stage, until
+from tests.support.embedded import temporary_directory
 from tests.support.stopwatch import prefer
 
 RATE, WORKERS = 5, 4
@@ -67,7 +67,7 @@ def run(agents: int, seconds: float) -> tuple[Arrivals, float]:
 
 @contextmanager
 def _carrier() -> Iterator[tuple[int, "Log"]]:
-    with tempfile.TemporaryDirectory() as kept:
+    with temporary_directory() as kept:
         file = Path(kept, "arrivals")
         command = [sys.executable, "-m", "tests.benchmarks.arrivals", str(file)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -7,7 +7,6 @@ of cells with their errors, numbers judged by phonenumbers, the message rendered
 import csv
 import io
 import re
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from scheduler.ingest import Plan, ReportBuilder, open_rows, validate
 from shared.domain.gsm7 import BASIC, EXTENDED
 from tests.benchmarks import people
 from tests.benchmarks.row import Row, faster
+from tests.support.embedded import temporary_directory
 
 QUICK, LONG = 10_000, 100_000
 
@@ -26,7 +26,7 @@ QUICK, LONG = 10_000, 100_000
 def measure(rounds: int, quick: bool) -> Sequence[Row]:
     """Rows per second, without a database."""
     rows = QUICK if quick else LONG
-    with tempfile.TemporaryDirectory() as kept:
+    with temporary_directory() as kept:
         file = Path(kept, "people.csv")
         good = people.write(file, rows)
         pairs = []

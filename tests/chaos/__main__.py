@@ -11,6 +11,7 @@ from rich.table import Table
 
 from tests.chaos.harness import bench
 from tests.chaos.matrix import MATRIX, Fault, Outcome, run
+from tests.support.embedded import sweep_killed_runs
 
 #: Fewer than this and the fault is over before it has struck.
 LEAST = 1500
@@ -25,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--only", metavar="WORDS", default="", help="faults whose name has these")
     given = parser.parse_args(arguments)
+    sweep_killed_runs()
     chosen = [fault for fault in MATRIX if given.only in fault.name]
     outcomes = [_run(fault, quick=given.quick) for fault in chosen]
     console.print(_table(outcomes))

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from deploy.local.carrier.accounts import DEFAULT_SID, DEFAULT_TOKEN, Account
 from deploy.local.carrier.control import ScriptFile
 from deploy.local.carrier.exchange import Exchange
 from deploy.local.carrier.wire import Connection, Intake
+from deploy.local.signals import heeded
 
 HOST = "127.0.0.1"  # loopback only: the log and the dials need no credentials
 SCRIPT = Mapping[str, Any] | Path | None
@@ -25,7 +25,7 @@ def run(
     *, port: int = 0, seed: int = 0, script: SCRIPT = None, account_sid: str = DEFAULT_SID,
     auth_token: str = DEFAULT_TOKEN, ready: Callable[[int], None] | None = None,
 ) -> None:  # fmt: skip
-    """Be the carrier until SIGTERM or SIGINT. `ready` is called with the port once it listens.
+    """Be the carrier until a signal asks for the end. `ready` is told the port once it listens.
 
     Raises OSError when the port is taken, and OSError or pydantic.ValidationError for the script.
     """
@@ -34,7 +34,7 @@ def run(
 
     async def serve() -> None:
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in heeded():
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await _serve(Exchange(account, read, seed), port, ready or (lambda _: None), stop)
 

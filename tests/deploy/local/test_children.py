@@ -110,6 +110,7 @@ def test_a_program_that_ends_before_it_is_ready_is_refused_with_its_last_words(
     assert table.ps(here.data_dir) == []
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_a_signal_ends_the_watch_and_a_second_one_hurries(here: Places) -> None:
     begun = time.monotonic()
 

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from deploy.local import doctor as doctor_module
+from deploy.local import leftovers
 from deploy.local.checks import servers
 from deploy.local.checks.finding import Finding, Verdict
 from deploy.local.doctor import doctor, examine
@@ -20,8 +21,9 @@ NOWHERE = "127.0.0.1:1"
 
 @pytest.fixture(autouse=True)
 def only_these_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No .env file, and a data directory that is not there yet."""
+    """No .env file, a data directory that is not there yet, and nothing left of other stacks."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(leftovers, "data_directories", list)
     monkeypatch.setenv("VOLLEY_DATA_DIR", str(tmp_path / "data"))
 
 

@@ -1,6 +1,10 @@
 """Which number was accepted where, however many there are."""
 
+import os
 import random
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -32,13 +36,38 @@ def test_the_map_is_exact_in_memory_and_on_disk(in_memory, batch):
         assert seen.row_of(10**14 + 1) is None
 
 
-def test_its_scratch_file_is_gone_afterwards(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_its_scratch_file_can_be_closed_twice():
     seen = Seen(in_memory=1)
     seen.claim([15551230000], [2])
-    assert list(tmp_path.iterdir())
 
     seen.close()
     seen.close()
 
+    assert seen.row_of(15551230000) is None
+
+
+def test_an_import_that_is_killed_leaves_no_numbers_on_the_disk(tmp_path):
+    program = """
+import os
+from contextlib import suppress
+from scheduler.ingest.seen import Seen
+seen = Seen(in_memory=1000)
+for first in range(10**14, 10**14 + 900_000, 20_000):
+    seen.claim(range(first, first + 20_000), range(first, first + 20_000))
+for fd in os.listdir("/proc/self/fd"):
+    with suppress(OSError):
+        print(os.readlink(f"/proc/self/fd/{fd}"), flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"SQLITE_TMPDIR": str(tmp_path), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == -signal.SIGKILL
+    assert f"\n{tmp_path}/" in ran.stdout  # it was on the disk, and not in memory
     assert list(tmp_path.iterdir()) == []
