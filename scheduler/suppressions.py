@@ -1,19 +1,22 @@
 """Numbers nobody may text. The HTTP API and the CLI call the same functions."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from scheduler.ingest import Rows, open_rows
-from scheduler.ingest.columns import phone_index
+from scheduler.ingest.columns import columns_beside, phone_index
+from scheduler.ingest.numbers import Numbers
 from shared.db.queries import suppressions
 from shared.db.queries.audit import note
 from shared.db.queries.campaigns import shut_gate
 from shared.db.session import retried, transaction
+from shared.domain.numbering import as_region, is_region
 from shared.domain.phone import PhoneError, normalise
 from shared.errors import Refused
 from shared.settings import settings
@@ -61,17 +64,28 @@ def add_all(given: Iterable[NewSuppression], *, actor: str) -> Added:
     numbers = list(given)
     for new in numbers:
         _refuse_scope(new.scope)
-    told = ((place, new.number, new.reason) for place, new in enumerate(numbers, 1))
-    return _add_numbers(told, region=None, actor=actor)
+    region = settings().default_region
+    told = (
+        (place, new.number, new.reason, partial(normalise, new.number, region))
+        for place, new in enumerate(numbers, 1)
+    )
+    return _add_numbers(told, actor=actor)
 
 
 def import_file(file: BinaryIO, *, filename: str, region: str | None, actor: str) -> Added:
     """Suppress every number of a CSV or XLSX file, with or without a header.
 
-    The column is found as in a campaign's file; a `reason` column is kept. Raises Refused as
-    `open_rows` does, and for a file without a phone column.
+    The column is found and read as in a campaign's file, with what one of calling codes says; a
+    `reason` column is kept. Raises Refused as `open_rows` does, unknown_region, and for a file
+    without a phone column.
     """
-    return _add_numbers(_numbers(file, filename), region=region, actor=actor)
+    place = as_region(region or settings().default_region)
+    if not is_region(place):
+        raise Refused(
+            "unknown_region",
+            f"“{region}” is no country with phone numbers. Use two letters, such as US.",
+        )
+    return _add_numbers(_numbers(file, filename, region=place), actor=actor)
 
 
 def remove(number: str, *, actor: str) -> None:
@@ -102,17 +116,17 @@ def normalised(number: str, *, region: str | None = None) -> str:
         raise Refused(error.code, f"{error.reason} {error.fix}") from None
 
 
-#: Where it stood, the number as written, why.
-_Given = Iterable[tuple[int, str, str | None]]
+#: Where it stood, the number as written, why, and what reads it.
+_Given = tuple[int, str, str | None, Callable[[], str]]
 
 
-def _add_numbers(given: _Given, *, region: str | None, actor: str) -> Added:
+def _add_numbers(given: Iterable[_Given], *, actor: str) -> Added:
     good: dict[str, str | None] = {}
     rejected: list[dict[str, Any]] = []
     read = added = 0
-    for row, number, reason in given:
+    for row, number, reason, read_number in given:
         try:
-            good[normalise(number, region or settings().default_region)] = reason
+            good[read_number()] = reason
             read += 1
         except PhoneError as error:
             told = {"code": error.code, "reason": error.reason, "fix": error.fix}
@@ -139,26 +153,31 @@ def _store(numbers: Iterable[tuple[str, str | None]], *, actor: str, source: str
     return retried(work)
 
 
-def _numbers(file: BinaryIO, filename: str) -> Iterator[tuple[int, str, str | None]]:
-    bare = _bare_numbers(file)
+def _numbers(file: BinaryIO, filename: str, *, region: str) -> Iterator[_Given]:
+    bare = _bare_numbers(file, region)
     if bare is not None:
-        yield from ((row, number, None) for row, number in enumerate(bare, 1))
+        yield from (
+            (row, number, None, partial(normalise, number, region))
+            for row, number in enumerate(bare, 1)
+        )
         return
     rows = open_rows(file, filename=filename)
     phone = phone_index(rows.header, named=None, first=rows.first)
+    beside = columns_beside(rows.header, phone=phone)
+    numbers = Numbers(rows.header, phone=phone, region=region, beside=beside)
     reason = _reason_index(rows)
     for row, cells in rows:
         number = cells[phone] if phone < len(cells) else ""
         why = cells[reason] if reason is not None and reason < len(cells) else None
-        yield row, number, why or None
+        yield row, number, why or None, partial(numbers.one, cells)
 
 
-def _bare_numbers(file: BinaryIO) -> list[str] | None:
+def _bare_numbers(file: BinaryIO, region: str) -> list[str] | None:
     """The lines of a file that is nothing but numbers, one a line and no header; else None."""
     first = file.readline(200).decode("utf-8-sig", "replace").strip()
     file.seek(0)
     try:
-        normalise(first, settings().default_region)
+        normalise(first, region)
     except PhoneError:
         return None
     lines = file.read().decode("utf-8-sig", "replace").splitlines()
