@@ -24,7 +24,7 @@ def mobiles(region: str, count: int) -> Iterator[Mobile]:
     """Up to `count` mobiles of a country; fewer where its rules are narrow."""
     example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
     rules = PhoneMetadata.metadata_for_region(region, None)
-    if example is None or rules is None or rules.mobile is None:
+    if example is None or rules is None or rules.mobile is None or rules.general_desc is None:
         return
     dice = random.Random(region)
     first = phonenumbers.national_significant_number(example)
