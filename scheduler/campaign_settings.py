@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from scheduler.agent_settings import is_service
 from shared import clock
 from shared.domain.campaign import Priority
+from shared.domain.numbering import as_region
 from shared.errors import Refused
 from shared.providers.registry import check_options
 from shared.settings import settings
@@ -94,7 +95,7 @@ class CampaignSettings(BaseModel):
         kept = self.model_dump(mode="json", exclude_none=True)
         return kept | {
             "template": template,
-            "region": (self.region or settings().default_region).upper(),
+            "region": as_region(self.region or settings().default_region),
             "options": self.checked_options(),
         }
 

@@ -14,6 +14,7 @@ from shared.db.queries import roster, suppressions
 from shared.db.queries.audit import note
 from shared.db.queries.campaigns import shut_gate
 from shared.db.session import retried, transaction
+from shared.domain.numbering import as_region, is_region
 from shared.domain.phone import PhoneError, normalise
 from shared.errors import Refused
 from shared.settings import settings
@@ -77,7 +78,8 @@ def add_all(given: Iterable[NewSuppression], *, actor: str) -> Added:
     numbers = list(given)
     for new in numbers:
         _refuse_scope(new.scope)
-    adding = _Adding(region=None, actor=actor, senders=_own_senders())
+    country = settings().default_region
+    adding = _Adding(region=country, actor=actor, senders=_own_senders())
     for place, new in enumerate(numbers, 1):
         adding.take(Number(place, new.number, new.reason))
     return Added(adding.finish(), adding.already, adding.rejected)
@@ -97,14 +99,19 @@ def import_file(  # noqa: PLR0913  (all that may be said about a file)
 
     A list suppresses every number in it; a file with a column such as opted_out those for whom it
     says so; a message log those who sent a stop word. A `reason` column is kept. Our own senders
-    are rejected unless `own_senders`. Raises Refused as `optouts.open_file` does; then nothing was
-    suppressed.
+    are rejected unless `own_senders`. Raises Refused as `optouts.open_file` does, and
+    unknown_region; then nothing was suppressed.
     """
-    country = region or settings().default_region
+    country = as_region(region or settings().default_region)
+    if not is_region(country):
+        raise Refused(
+            "unknown_region",
+            f"“{country}” is no country with phone numbers. Use two letters, such as US.",
+        )
     source = open_file(
         file, filename=filename, region=country, phone_column=phone_column, reading=reading
     )
-    adding = _Adding(region=region, actor=actor, senders={} if own_senders else _own_senders())
+    adding = _Adding(region=country, actor=actor, senders={} if own_senders else _own_senders())
     for entry in source.entries():
         adding.take(entry)
     added = adding.finish()
@@ -154,7 +161,7 @@ class _Adding:
     `senders` are the numbers that are not to be suppressed, with the agent that speaks from each.
     """
 
-    region: str | None
+    region: str
     actor: str
     senders: dict[str, str]
     read: int = 0
@@ -184,7 +191,7 @@ class _Adding:
 
     def _suppress(self, entry: Number) -> None:
         try:
-            phone = normalise(entry.number, self.region or settings().default_region)
+            phone = entry.read() if entry.read else normalise(entry.number, self.region)
         except PhoneError as error:
             self._reject(entry.row, entry.number, error.code, error.reason, error.fix)
             return

@@ -14,8 +14,9 @@ from rich.text import Text
 
 from scheduler.cli.noticed import Noticed
 from scheduler.ingest import Plan, Reject, RejectCode, ReportBuilder, Rows, validate
-from scheduler.ingest.columns import is_phone_name, phone_index
+from scheduler.ingest.columns import columns_beside, is_phone_name, phone_index
 from scheduler.ingest.rejects import legible
+from shared.domain.numbering import as_region
 from shared.domain.template import Template
 
 _ROWS_SHOWN: Final = 3
@@ -29,9 +30,9 @@ class Findings:
         self.report = ReportBuilder.of(rows, rate=plan.rate, smart_encoded=plan.smart_encoded)
         self._rows = rows
         self._plan = plan
-        self._phone = rows.header[
-            phone_index(rows.header, named=plan.phone_column, first=rows.first)
-        ]
+        phone = phone_index(rows.header, named=plan.phone_column, first=rows.first)
+        self._phone = rows.header[phone]
+        self._beside = columns_beside(rows.header, phone=phone)
         self._chunks = validate(rows, plan, report=self.report)
         self._samples: dict[tuple[str, str], list[Reject]] = defaultdict(list)
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -74,8 +75,11 @@ class Findings:
         _say(
             console,
             f"Phone numbers are in “{self._phone}”; those without a country code are read as "
-            f"{self._plan.region.upper()} numbers (see --region).",
+            f"{as_region(self._plan.region)} numbers (see --region).",
         )
+        if self._beside.country is not None:
+            name, says = rows.header[self._beside.country], self._beside.says
+            _say(console, f"Where “{name}” says another {says}, they are read as that country's.")
         others = [n for n in rows.header if n and n != self._phone and is_phone_name(n)]
         if others:
             quoted = " and ".join(f"“{name}”" for name in others)

@@ -8,7 +8,8 @@ never chosen between, not even `phone` and `mobile`: the caller names one.
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Final
+from enum import StrEnum
+from typing import Final, NamedTuple
 
 from shared.domain.template import find, key
 from shared.errors import Refused
@@ -58,6 +59,52 @@ def is_phone_name(name: str) -> bool:
     return bool(_SURELY.fullmatch(plain) or _PERHAPS.fullmatch(plain))
 
 
+class Place(StrEnum):
+    """What a column says where a number is: its calling code, a country's, or an address's."""
+
+    CALLING_CODE = "calling code"
+    COUNTRY_CODE = "country code"
+    COUNTRY = "country"
+
+
+class Beside(NamedTuple):
+    """The columns beside the phone number's that say where it is, by index, if there are any."""
+
+    country: int | None = None
+    says: Place = Place.COUNTRY
+    area: int | None = None
+
+
+def columns_beside(header: Sequence[str], *, phone: int) -> Beside:
+    """The column of calling codes, else that of countries, and the column of area codes.
+
+    Raises Refused which_code_column where several say calling code and not one of them names the
+    phone column, which has index `phone`.
+    """
+    plain = [_plain(name) for name in header]
+
+    def found(kind: re.Pattern[str]) -> list[int]:
+        matching = [i for i, name in enumerate(plain) if i != phone and kind.fullmatch(name)]
+        own = [index for index in matching if plain[index].startswith(plain[phone])]
+        return own if len(own) == 1 else matching
+
+    areas = found(_AREA_CODE)
+    area = areas[0] if len(areas) == 1 else None
+    for says, kind in _PLACES.items():
+        indexes = found(kind)
+        if len(indexes) > 1 and says is not Place.COUNTRY:
+            names = [header[index] for index in indexes]
+            raise Refused(
+                "which_code_column",
+                f"Several columns may hold the calling code of “{header[phone]}”: "
+                f"{', '.join(names)}. Rename or delete those that do not.",
+                details={"columns": names},
+            )
+        if len(indexes) == 1:
+            return Beside(indexes[0], says, area)
+    return Beside(area=area)
+
+
 def named_index(header: Sequence[str], named: str | None) -> int | None:
     """The index of a column the caller named. Raises Refused unknown_column, ambiguous_column."""
     return find(named, header, called="column") if named else None
@@ -87,6 +134,36 @@ _SURELY: Final = re.compile(
     | cellulare | portable | numerodetelephone
     """,
     re.VERBOSE,
+)
+_PLACES: Final = {
+    Place.CALLING_CODE: re.compile(
+        r"""
+        (?:phone|mobile|cell|tel|telephone|contact|whatsapp|sms|number|msisdn)?
+        (?:
+            (?:country|international|intl)?(?:calling|call|dial|dialing|dialling)(?:code|prefix)
+            | (?:international|intl)(?:code|prefix) | isd(?:code)? | idd(?:code)?
+        )
+        | (?:phone|mobile|cell|tel|telephone|contact|whatsapp|sms|number|msisdn)
+          (?:number|no)?country(?:code|prefix)?
+        | (?:phone|mobile|cell|tel|telephone)(?:number|no)?(?:code|cc)
+        | (?:internationale)?(?:landes|lander|laender)vorwahl | indicatif(?:pays|telephonique)?
+        | prefijo(?:internacional|pais|delpais) | prefissointernazionale
+        | indicativo(?:pais|dopais|internacional)
+        """,
+        re.VERBOSE,
+    ),
+    Place.COUNTRY_CODE: re.compile(
+        "country(?:code|prefix)|codigo(?:de|del|do)?pais|codepays|codicepaese"
+        "|landcode|land(?:s|e|en)?(?:kode|kod|code|nummer)"
+    ),
+    Place.COUNTRY: re.compile(
+        "country|(?:country)?iso2?|iso(?:country)?(?:code)?|country(?:iso2?|alpha2)(?:code)?"
+        "|pays|pais|paese"
+    ),
+}
+_AREA_CODE: Final = re.compile(
+    "(?:phone|mobile|cell|tel|telephone)?(?:areacode|citycode|stdcode|prefix|prefijo|prefisso)"
+    "|(?:orts|tel|telefon|handy)?vorwahl|ddd|lada|kengetal|netnummer|riktnummer"
 )
 _PERHAPS: Final = re.compile(
     "number|num|to|contact|contactno|contactnumber|recipient|recipientnumber|destination"

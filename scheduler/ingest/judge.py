@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scheduler.ingest.accepted import AcceptedRows
-from scheduler.ingest.columns import named_index, phone_index
+from scheduler.ingest.columns import columns_beside, named_index, phone_index
 from scheduler.ingest.faults import (
     Unfit,
     fitted,
@@ -20,14 +20,15 @@ from scheduler.ingest.faults import (
     refuse_unchanged,
     refuse_unreadable,
 )
+from scheduler.ingest.numbers import Numbers
 from scheduler.ingest.rejects import Reject, RejectCode, Returned
 from scheduler.ingest.rows import Rows
 from scheduler.ingest.seen import Seen
 from scheduler.ingest.table import Table
 from scheduler.ingest.texts import Texts, Writer, no_texts
-from shared.domain.numbering import is_region
-from shared.domain.phone import PhoneError, normalise
-from shared.domain.phone_column import plain_numbers
+from shared.domain.handset import handsets
+from shared.domain.numbering import as_region, is_region
+from shared.domain.phone import PhoneError
 from shared.domain.template import Template
 from shared.errors import Refused
 
@@ -63,7 +64,8 @@ class Judge:
     """Decides tables of rows in the file's order. Everything that can be found out before is."""
 
     def __init__(self, rows: Rows, plan: Plan, *, seen: Seen) -> None:
-        if not is_region(plan.region.upper()):
+        region = as_region(plan.region)
+        if not is_region(region):
             raise Refused(
                 "unknown_region",
                 f"“{plan.region}” is no country with phone numbers. Use two letters, such as US.",
@@ -74,8 +76,9 @@ class Judge:
         self.seen = seen
         self._header = header
         self._suspect = rows.suspect
-        self._region = plan.region.upper()
         self._phone = phone_index(header, named=plan.phone_column, first=rows.first)
+        beside = columns_beside(header, phone=self._phone)
+        self._numbers = Numbers(header, phone=self._phone, region=region, beside=beside)
         named_index(header, plan.timezone_column)
         self._writer: Writer | None = None
         if plan.template is not None:
@@ -90,7 +93,7 @@ class Judge:
         """The verdict on the next rows of the file."""
         faults: Faults = {}
         columns = self._fitting_columns(table, faults)
-        phones = self._phones(columns[self._phone], faults)
+        phones = self._phones(columns, faults)
         columns = [list(map(str.strip, column)) for column in columns]
         columns[self._phone] = phones
         count = len(table)
@@ -157,24 +160,24 @@ class Judge:
         fit = fitted(cells, len(self._header))
         if isinstance(cells, Returned):
             index = self._phone
-            refuse_unchanged(fit[index], cells, region=self._region, index=index)
+            region = self._numbers.region_of(fit)
+            refuse_unchanged(fit[index], cells, region=region, index=index)
         return fit
 
-    def _phones(self, cells: Sequence[str], faults: Faults) -> list[str]:
+    def _phones(self, columns: Sequence[Sequence[str]], faults: Faults) -> list[str]:
         """The numbers in E.164; "" for those that are none."""
-        phones = plain_numbers(cells, self._region)
+        phones = self._numbers.plain(columns)
         if all(phones):
             return phones
         return [
-            phone or self._normalised(cells[index], index, faults)
-            for index, phone in enumerate(phones)
+            phone or self._normalised(columns, index, faults) for index, phone in enumerate(phones)
         ]
 
-    def _normalised(self, cell: str, index: int, faults: Faults) -> str:
+    def _normalised(self, columns: Sequence[Sequence[str]], index: int, faults: Faults) -> str:
         if index in faults:
             return ""
         try:
-            return normalise(cell, self._region)
+            return self._numbers.one([column[index] for column in columns])
         except PhoneError as fault:
             faults[index] = fault
             return ""
@@ -184,13 +187,13 @@ class Judge:
         late = {index: fault for index, fault in texts.faults.items() if index not in faults}
         unfit = faults.keys() | late.keys()
         fit = [index for index in range(len(rows)) if index not in unfit] if unfit else None
-        numbers = list(map(int, rows.phones if fit is None else (rows.phones[i] for i in fit)))
+        numbers = handsets(rows.phones if fit is None else [rows.phones[i] for i in fit])
         own = rows.rows if fit is None else [rows.rows[index] for index in fit]
         for place, first in self.seen.claim(numbers, own).items():
             index = place if fit is None else fit[place]
             faults[index] = self._duplicate(rows.phones[index], first)
         for index, fault in late.items():
-            earlier = self.seen.row_of(int(rows.phones[index]))
+            earlier = self.seen.row_of(*handsets([rows.phones[index]]))
             before = earlier is not None and earlier < rows.rows[index]
             faults[index] = self._duplicate(rows.phones[index], earlier) if before else fault
 

@@ -15,6 +15,7 @@ class RejectCode(StrEnum):
     MISSING_PHONE = "missing_phone"
     INVALID_PHONE = "invalid_phone"
     AMBIGUOUS_PHONE = "ambiguous_phone"
+    PREMIUM_NUMBER = "premium_number"
     DUPLICATE = "duplicate"
     MISSING_VALUE = "missing_value"
     TOO_LONG = "too_long"

@@ -8,12 +8,14 @@ number in one of several columns, it is refused with what to do.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import BinaryIO, Final
 
 from scheduler.ingest import Reading, Rows, open_rows
-from scheduler.ingest.columns import is_phone_name, named_index, phone_index
+from scheduler.ingest.columns import columns_beside, is_phone_name, named_index, phone_index
 from scheduler.ingest.faults import Unfit, fitted
+from scheduler.ingest.numbers import Numbers
 from scheduler.ingest.rows import AS_FOUND
 from scheduler.ingest.warnings import Warnings
 from scheduler.optouts import bare, consent, log
@@ -97,6 +99,12 @@ class _Table:
         else:
             self._phone = self._one_of(phones) if named is None else named
         self._reason = self._reason_column()
+        self._numbers = Numbers(
+            rows.header,
+            phone=self._phone,
+            region=region,
+            beside=columns_beside(rows.header, phone=self._phone),
+        )
         self._stopped: set[str] = set()
         self._started: dict[str, int] = {}
 
@@ -141,7 +149,8 @@ class _Table:
         if verdict.says is Says.STAYS:
             return LeftOut(row, verdict.code, verdict.reason)
         told = cells[self._reason].strip() if self._reason is not None else ""
-        return Number(row, number, told or verdict.reason or None)
+        read = partial(self._numbers.one, cells) if verdict.column is None else None
+        return Number(row, number, told or verdict.reason or None, read)
 
     def _verdict(self, cells: list[str]) -> Verdict:
         if self._log is not None:

@@ -1,5 +1,6 @@
 """What a row says: this person has opted out, has not, or nobody can tell."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -23,11 +24,15 @@ class Verdict(NamedTuple):
 
 
 class Number(NamedTuple):
-    """A number to suppress as it is written in a row, and why if the file says it."""
+    """A number to suppress as it is written in a row, and why if the file says it.
+
+    `read` gives it in E.164 where other cells of the row have a say in it, or raises PhoneError.
+    """
 
     row: int
     number: str
     why: str | None = None
+    read: Callable[[], str] | None = None
 
 
 class LeftOut(NamedTuple):

@@ -1,9 +1,10 @@
 """Which E.164 numbers exist, as one regular expression per calling code.
 
-The rules are Google's, from phonenumbers' metadata, and nothing is decided here: the expression
-says yes only where `phonenumbers.is_valid_number` says yes to the very same digits (a test
-compares the two for every country). It is there because parsing costs 20 µs a number and a match
-costs one. A number it does not recognise may still be good; phonenumbers then decides.
+The rules are Google's, from phonenumbers' metadata: the expression says yes only where
+`phonenumbers.is_valid_number` says yes to the very same digits (a test compares the two for every
+country), and not to what no text reaches or what may be two numbers. It is there because parsing
+costs 20 µs a number and a match costs one. A number it does not recognise may still be good;
+`phone_readings` then decides, by parsing.
 """
 
 import re
@@ -25,18 +26,20 @@ from phonenumbers import (
 #: 33 6 39 98 … : Arcep, numbering plan, mobile numbers for audiovisual works.
 FICTIONAL: Final = {1: r"555\d{7}", 44: r"7700900\d{3}|1632960\d{3}", 33: r"63998\d{4}"}
 
-_KINDS: Final = (
-    "fixed_line",
-    "mobile",
-    "toll_free",
-    "premium_rate",
-    "shared_cost",
-    "voip",
-    "personal_number",
-    "pager",
-    "uan",
-    "voicemail",
+#: The kinds that a text reaches, or may. Left out: premium_rate, pager, voicemail.
+# Businesses have toll-free, shared-cost, internet and company-wide numbers enabled for texts, at
+# the usual price. A personal number forwards calls at a surcharge, but for North America's 5xx.
+_KINDS: Final = ("fixed_line", "mobile", "toll_free", "shared_cost", "voip", "uan")
+_KINDS_BESIDE: Final = {1: ("personal_number",)}
+
+#: Calling codes of no country: satellites, shared cost, premium rate the world over.
+NOWHERE: Final = frozenset(
+    code for code, regions in COUNTRY_CODE_TO_REGION_CODE.items() if regions == ("001",)
 )
+
+#: Valid to phonenumbers, and nobody's: Brazil's mobiles of eight digits got a ninth by 2016, the
+#: last radio phones without it (7…) were switched off in 2018. Calling code → national digits.
+EXPIRED: Final = {55: r"\d\d[6-9]\d{7}"}
 
 _DIGIT: Final = r"\d"
 _CODE: Final = re.compile(r"[1-9]\d*", re.ASCII)
@@ -60,7 +63,8 @@ def plainly_valid(e164: str) -> bool:
 def plainly_national(digits: str, region: str) -> str | None:
     """The E.164 form of ASCII `digits` as dialled inside `region`, where that is plain to see.
 
-    None means "not plainly", as above: an international prefix, a country with odd dialling rules.
+    None means "not plainly", as above: an international prefix, a calling code, more digits than
+    are usual, a country with odd dialling rules.
     """
     (e164,) = national([digits], region)
     return e164 if plainly_valid(e164) else None
@@ -83,7 +87,8 @@ def _from_abroad(digits: str, dialling: "_Dialling") -> str:
         return "?"
     if trunk and digits.startswith(trunk):
         return f"+{code}{digits[1:]}"
-    return "?" if digits.startswith(code) else f"+{code}{digits}"
+    # So many digits without a trunk digit may be another country's number.
+    return "?" if digits.startswith(code) or len(digits) > 10 else f"+{code}{digits}"
 
 
 def surely_valid(numbers: Sequence[str]) -> list[bool]:
@@ -100,6 +105,16 @@ def surely_valid(numbers: Sequence[str]) -> list[bool]:
         (_SHORT[start] or _LONG[number[:8]]) == len(number)
         for start, number in zip(starts, numbers, strict=True)
     ]
+
+
+#: What people write for a country, beside ISO 3166: the first is reserved for it, the second EU's.
+_ALSO_CALLED: Final = {"UK": "GB", "EL": "GR"}
+
+
+def as_region(given: str) -> str:
+    """A country as `is_region` knows it, however it is written: uk → GB. Others in capitals."""
+    capitals = given.strip().upper()
+    return _ALSO_CALLED.get(capitals, capitals)
 
 
 def is_region(region: str) -> bool:
@@ -151,7 +166,8 @@ def _load(start: str) -> re.Pattern[str] | None:
 def _code_of(start: str) -> str | None:
     heads = (start[:width] for width in (1, 2, 3))
     known = COUNTRY_CODE_TO_REGION_CODE
-    return next((head for head in heads if _CODE.fullmatch(head) and int(head) in known), None)
+    codes = (head for head in heads if _CODE.fullmatch(head) and int(head) in known)
+    return next((head for head in codes if int(head) not in NOWHERE), None)
 
 
 class _Beginnings(dict[str, int]):
@@ -231,7 +247,10 @@ def _national(code: int, reading: _Reading) -> str:
             pattern = f"{owned}|(?!{reading.unwanted(lead)})(?:{pattern})"
         else:
             pattern = f"{_valid(rules, reading)}|{pattern}"
-    pattern = f"{_no_trunk(code, reading)}(?:{pattern})"
+    unwanted = f"{_no_trunk(code, reading)}{_not_doubled(code, reading)}"
+    if code in EXPIRED:
+        unwanted += f"(?!{reading.unwanted(EXPIRED[code])}$)"
+    pattern = f"{unwanted}(?:{pattern})"
     return f"{reading.wanted(FICTIONAL[code])}|{pattern}" if code in FICTIONAL else pattern
 
 
@@ -244,7 +263,8 @@ def _countries(code: int) -> Iterator[Any]:
 
 def _valid(rules: Any, reading: _Reading) -> str:
     """Digits that fit the country's general pattern and one kind of number in it."""
-    kinds = [getattr(rules, kind) for kind in _KINDS]
+    names = _KINDS + _KINDS_BESIDE.get(rules.country_code, ())
+    kinds = [getattr(rules, name) for name in names]
     either = "|".join(_described(kind) for kind in kinds if kind and kind.national_number_pattern)
     general, either = reading.wanted(_described(rules.general_desc)), reading.wanted(either)
     return f"(?={general}$)(?:{either or '(?!)'})(?!{reading.unwanted(_DIGIT)})"
@@ -255,6 +275,22 @@ def _described(kind: Any) -> str:
     lengths = "|".join(rf"\d{{{length}}}" for length in kind.possible_length)
     length = f"(?=(?:{lengths})$)" if lengths else ""
     return f"{length}(?:{kind.national_number_pattern})"
+
+
+def _not_doubled(code: int, reading: _Reading) -> str:
+    """Refuse digits that may be a mobile number with its calling code once more before it.
+
+    Where numbers are of many lengths, a German +49 49 171 3369876 is a landline's number too.
+    """
+    whole = {n for rules in _countries(code) for n in rules.general_desc.possible_length}
+    mobiles = [rules.mobile for rules in _countries(code) if rules.mobile is not None]
+    pattern = "|".join(
+        _described(mobile)
+        for mobile in mobiles
+        if mobile.national_number_pattern
+        and any(n + len(str(code)) in whole for n in mobile.possible_length or whole)
+    )
+    return f"(?!{reading.unwanted(f'{code}(?:{pattern})')})" if pattern else ""
 
 
 def _no_trunk(code: int, reading: _Reading) -> str:

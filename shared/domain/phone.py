@@ -1,38 +1,25 @@
 """A phone number as people and spreadsheets write it, to E.164. No I/O, no guessing.
 
-What a spreadsheet did to a number is undone while every digit is still there: a text mark
-(`'+1…`), a decimal (`15551230000.0`), an exponent with all its digits (`1.5551230000E+10`), a lost
-leading zero. Where digits are gone (`1.5551E+10`) the number is refused: a guess texts a stranger.
+Its text is tidied first (`phone_text`), then its digits are read (`phone_readings`). What can be
+read in two ways, or has lost digits, is refused: a guess texts a stranger.
 
-Valid is what `phonenumbers.is_valid_number` calls valid, and the ranges kept for fiction and tests
-(`numbering.FICTIONAL`), which every sample file uses and which reach nobody.
+Valid is what `phonenumbers.is_valid_number` calls valid, but for numbers that no text reaches
+(premium rate, pagers, voice mailboxes, satellites: `numbering`), and the ranges kept for fiction
+and tests (`numbering.FICTIONAL`), which every sample file uses and which reach nobody.
 """
 
 import re
-import unicodedata
 from typing import Final
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+from phonenumbers import NumberParseException, ValidationResult
 
-from shared.domain.numbering import fictional, is_region, plainly_national, plainly_valid
+from shared.domain.numbering import as_region, is_region, plainly_national, plainly_valid
+from shared.domain.phone_error import AMBIGUOUS, INVALID, MISSING, PREMIUM, PhoneError
+from shared.domain.phone_readings import expired, parsed, read
+from shared.domain.phone_text import GROUPING, NO_GROUPING, tidied
 
-MISSING: Final = "missing_phone"
-INVALID: Final = "invalid_phone"
-AMBIGUOUS: Final = "ambiguous_phone"
-
-
-class PhoneError(ValueError):
-    """Not a number we may text. `reason` says what is wrong with it, `fix` what to do.
-
-    `code` is one of missing_phone, invalid_phone and ambiguous_phone.
-    """
-
-    def __init__(self, code: str, reason: str, fix: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-        self.fix = fix
+__all__ = ["AMBIGUOUS", "INVALID", "MISSING", "PREMIUM", "PhoneError", "normalise"]
 
 
 def normalise(raw: str, region: str | None) -> str:
@@ -40,127 +27,30 @@ def normalise(raw: str, region: str | None) -> str:
 
     Raises PhoneError.
     """
-    if raw.startswith("+"):
-        if plainly_valid(raw):
-            return raw
-    elif plain := _plainly_dialled(raw, region):
+    if raw.startswith("+") and plainly_valid(raw):
+        return raw
+    region = as_region(region) if region else None
+    if plain := _plainly_dialled(raw, region):
         return plain
-    text = _mended(_cleaned(raw))
-    _refuse_several(text)
-    _refuse_extension(text)
+    text = tidied(raw)
     _refuse_letters(text, region)
-    return _e164(text, region.upper() if region else None)
+    text = _PLUS.sub("+", text)
+    number = None if "+" in text[1:] else read(text, region)
+    if number is None:
+        raise _why_not(text, region=region)
+    return number
 
 
-_GROUPING: Final = str.maketrans("", "", " ()-")
+#: What may stand before the plus and does not belong to the number.
+_PLUS: Final = re.compile(r"^[(.\s]*\+[\s+]*(?:00)?")
 
 
 def _plainly_dialled(raw: str, region: str | None) -> str | None:
     """What the long way would find too, for digits in plain grouping: most national numbers."""
-    digits = raw.translate(_GROUPING)
-    if region is None or not (digits.isascii() and digits.isdigit()):
+    digits = raw.translate(GROUPING)
+    if region is None or not (digits.isascii() and digits.isdigit()) or NO_GROUPING.match(raw):
         return None
-    region = region.upper()
     return plainly_national(digits, region) if is_region(region) else None
-
-
-_SAYS_NOTHING: Final = frozenset(
-    ["n/a", "na", "#n/a", "none", "null", "nil", "nan", "unknown", "tbd", "?", "-", "--", ".", "0"]
-)
-_QUOTES: Final = "'’‘`´\" \t\r\n"
-_LABEL: Final = re.compile(
-    r"(?:tel|telephone|phone|mobile|mob|cell|ph|sms|smsto|callto|whatsapp)\b[.: ]*(?=[+(\d])", re.I
-)
-
-
-def _cleaned(raw: str) -> str:
-    """The characters that count, in ASCII: no invisible marks, quotes, labels or odd digits."""
-    text = raw if raw.isascii() else "".join(map(_ascii, unicodedata.normalize("NFKC", raw)))
-    text = text.strip(_QUOTES)
-    if text.startswith("=") and len(text) > 1:  # ="+15551230000", an export's guard
-        text = text[1:].strip(_QUOTES)
-    text = _LABEL.sub("", text, count=1) if text[:1].isalpha() else text
-    if not text or text.lower() in _SAYS_NOTHING:
-        raise PhoneError(MISSING, "There is no phone number.", "Add the number or delete the row.")
-    return text
-
-
-def _ascii(char: str) -> str:
-    if char.isascii():
-        return char
-    kind = unicodedata.category(char)
-    if kind == "Nd":
-        return str(unicodedata.digit(char))
-    if kind == "Cf":  # zero-width marks and reading directions that come with copied numbers
-        return ""
-    return {"Pd": "-", "Zs": " "}.get(kind, "-" if char == "−" else char)
-
-
-_EXPONENT: Final = re.compile(r"([+-]?)(\d+)(?:[.,](\d+))?[eE]\+?(\d{1,2})", re.ASCII)
-_DECIMAL: Final = re.compile(r"(\+?\d{7,})[.,](\d{1,3})", re.ASCII)
-_GROUPED: Final = re.compile(r"(\d{1,3}(?:,\d{3})+|\d{1,3}(?:'\d{3})+)(?:\.0+)?", re.ASCII)
-_HIDDEN: Final = re.compile(r"#{2,}|[*•…]|x{2,}", re.I)
-
-_WRITE_IT_OUT: Final = (
-    "Take the number from its source. In the spreadsheet, format the column as text before "
-    "typing or importing it."
-)
-
-
-def _mended(text: str) -> str:
-    """Undo what a spreadsheet did, or refuse as ambiguous where it lost digits."""
-    if match := _EXPONENT.fullmatch(text):
-        return _without_exponent(*match.groups(default=""))
-    if match := _DECIMAL.fullmatch(text):
-        if match[2].strip("0"):
-            raise PhoneError(
-                AMBIGUOUS, "It is a number with decimals; digits may be misplaced.", _WRITE_IT_OUT
-            )
-        return match[1]
-    if match := _GROUPED.fullmatch(text):
-        return re.sub(r"[,']", "", match[1])
-    if _HIDDEN.search(text):
-        raise PhoneError(AMBIGUOUS, "Some of its digits are hidden.", _WRITE_IT_OUT)
-    return text
-
-
-def _without_exponent(sign: str, whole: str, fraction: str, exponent: str) -> str:
-    places = int(exponent)
-    if len(fraction) < places:
-        kept, needed = len(whole + fraction), len(whole) + places
-        raise PhoneError(
-            AMBIGUOUS, f"The spreadsheet kept {kept} of its {needed} digits.", _WRITE_IT_OUT
-        )
-    if fraction[places:].strip("0"):
-        raise PhoneError(AMBIGUOUS, "It has digits after the decimal point.", _WRITE_IT_OUT)
-    return ("+" if sign == "+" else "") + whole + fraction[:places]
-
-
-_BETWEEN: Final = re.compile(r"\s*(?:[,;|&\n/]|\bor\b|\band\b)\s*|\s+(?=\+)", re.I)
-
-
-def _refuse_several(text: str) -> None:
-    numbers = [part for part in _BETWEEN.split(text) if sum(map(str.isdigit, part)) >= 7]
-    if len(numbers) > 1:
-        raise PhoneError(
-            AMBIGUOUS,
-            f"The cell holds {len(numbers)} numbers.",
-            "Keep the one to text; give the others rows of their own.",
-        )
-
-
-_EXTENSION: Final = re.compile(
-    r"(?<=\d)[\s,;)]*(?:ext(?:ension|n)?|x|#|;ext=)[\s.:=]*\d{1,7}", re.I | re.ASCII
-)
-
-
-def _refuse_extension(text: str) -> None:
-    if match := _EXTENSION.search(text):
-        raise PhoneError(
-            INVALID,
-            f"It has an extension ({match[0].strip(' ,;)')}), which a text cannot reach.",
-            "Use the person's mobile number, or delete the extension if the line is theirs.",
-        )
 
 
 _WRITTEN: Final = re.compile(r"[\d+\-().\s/]+", re.ASCII)
@@ -199,7 +89,7 @@ def _vanity(text: str, region: str | None) -> str | None:
     if not spelt or not _VANITY.fullmatch(text):
         return None
     digits: str = phonenumbers.convert_alpha_characters_in_number(text)
-    return digits if _parsed(digits, region.upper() if region else None) else None
+    return digits if parsed(digits, region) else None
 
 
 def _strays(letters: str) -> str:
@@ -208,48 +98,6 @@ def _strays(letters: str) -> str:
     digits = dict.fromkeys(f"a {_LOOKS_LIKE[x]}" for x in letters if x in _LOOKS_LIKE)
     perhaps = f" Perhaps {' and '.join(digits)}?" if digits else ""
     return f"{found}{', '.join(letters)}.{perhaps}".replace("a eight", "an eight")
-
-
-def _e164(text: str, region: str | None) -> str:
-    """Read digits and separators, as written inside `region` or with a country code."""
-    text = re.sub(r"^\(?\+[\s+]*(?:00)?", "+", text)
-    digits = re.sub(r"\D", "", text)
-    if text.startswith("+"):
-        number = _parsed(text, None)
-    elif region is None or not is_region(region):
-        number = _parsed(f"+{digits[2:]}", None) if digits.startswith("00") else None
-    else:
-        number = _dialled(text, digits, region=region)
-    if number is None:
-        raise _why_not(text, digits, region=region)
-    return number
-
-
-def _dialled(text: str, digits: str, *, region: str) -> str | None:
-    """Without a plus: as dialled in the region, then as 00 abroad, then with its zero put back."""
-    number = plainly_national(digits, region) or _parsed(text, region)
-    if number is None and digits.startswith("00"):
-        return _parsed(f"+{digits[2:]}", None)
-    if number is None and _may_have_lost_zero(digits, region=region):
-        return _parsed(f"0{digits}", region)
-    return number
-
-
-def _may_have_lost_zero(digits: str, *, region: str) -> bool:
-    """Some countries' numbers keep their zero abroad (Italy, Ivory Coast); spreadsheets do not.
-
-    An Italian number that begins with 3 is a mobile, and a short one has lost another digit.
-    """
-    return len(digits) >= 6 and not (region in {"IT", "SM", "VA"} and digits.startswith("3"))
-
-
-def _parsed(text: str, region: str | None) -> str | None:
-    try:
-        number = phonenumbers.parse(text, region)
-    except NumberParseException:
-        return None
-    e164: str = phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    return e164 if phonenumbers.is_valid_number(number) or fictional(e164) else None
 
 
 _REASONS: Final = {
@@ -261,34 +109,66 @@ _REASONS: Final = {
 }
 
 
-def _why_not(text: str, digits: str, *, region: str | None) -> PhoneError:
+def _why_not(text: str, *, region: str | None) -> PhoneError:
+    digits = re.sub(r"\D", "", text)
     international = text.startswith("+")
+    if "+" in text[1:]:
+        fix = "Write the + first, then the country code and the number, and nothing before it."
+        return PhoneError(INVALID, "It has a + among its digits.", fix)
     if not international and (region is None or not is_region(region)):
         fix = "Write it with + and the country code, or name the region of the file's numbers."
         return PhoneError(INVALID, "It has no country code.", fix)
     if len(digits) <= 6:
         reason = "It is a short code, an emergency number or the rest of a number."
         return PhoneError(INVALID, reason, "Write the whole number, with its country code.")
-    reason = _REASONS.get(_possible(text, region), "No number has this area or network code")
+    number = _as_parsed(text, region)
+    if isinstance(number, phonenumbers.PhoneNumber) and expired(number):
+        reason = "It is a Brazilian mobile without its ninth digit, which all have had since 2016."
+        return PhoneError(INVALID, reason, "Ask for the whole number.")
+    reason = _REASONS.get(_possible(number), "No number has this area or network code")
     place = "" if international else f" in {region}"
-    fix = "Compare it with its source."
-    if not international and plainly_valid(f"+{digits}"):
-        fix = f"If +{digits} is meant, write it with the +; otherwise compare it with its source."
-    elif not international and len(digits) > 10:
-        fix = (
-            "If it is a number of another country, write it with + and the country code, or give "
-            "that country as region, such as GB; otherwise compare it with its source."
-        )
+    fix = _COMPARE if international else _mend(digits, region)
     return PhoneError(INVALID, f"{reason}{place}.", fix)
 
 
-def _possible(text: str, region: str | None) -> int:
-    """One of phonenumbers' ValidationResult values."""
+def _mend(digits: str, region: str | None) -> str:
+    """What to do about a number without a plus."""
+    behind = digits.lstrip("0")
+    own = behind.startswith(str(phonenumbers.country_code_for_region(region or "")))
+    for perhaps in (digits, behind) if own else (digits,):
+        if plainly_valid(f"+{perhaps}"):
+            return (
+                f"If +{perhaps} is meant, write it with the +; otherwise compare it with its "
+                "source."
+            )
+    if len(digits) > 10:
+        return (
+            "If it is a number of another country, write it with + and the country code, or give "
+            "that country as region, such as GB; otherwise compare it with its source."
+        )
+    return _COMPARE
+
+
+_COMPARE: Final = "Compare it with its source."
+
+
+def _as_parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | int:
+    """The number, or one of phonenumbers' ValidationResult values where it sees none."""
     try:
-        number = phonenumbers.parse(text, region)
+        return phonenumbers.parse(text, region)
     except NumberParseException as error:
-        invalid_code = error.error_type == NumberParseException.INVALID_COUNTRY_CODE
-        too = ValidationResult.TOO_LONG if len(text) > 20 else ValidationResult.TOO_SHORT
-        return ValidationResult.INVALID_COUNTRY_CODE if invalid_code else too
+        if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
+            return ValidationResult.INVALID_COUNTRY_CODE
+        return ValidationResult.TOO_LONG if len(text) > 20 else ValidationResult.TOO_SHORT
+
+
+def _possible(number: phonenumbers.PhoneNumber | int) -> int:
+    """One of phonenumbers' ValidationResult values."""
+    if isinstance(number, int):
+        return number
     result: int = phonenumbers.is_possible_number_with_reason(number)
+    if result == ValidationResult.IS_POSSIBLE:  # there may be longer landlines
+        mobile = phonenumbers.PhoneNumberType.MOBILE
+        as_mobile = phonenumbers.is_possible_number_for_type_with_reason(number, mobile)
+        return as_mobile if as_mobile == ValidationResult.TOO_LONG else result
     return result

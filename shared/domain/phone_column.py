@@ -9,8 +9,11 @@ from itertools import compress
 from typing import Final
 
 from shared.domain.numbering import is_region, national, plainly_valid, surely_valid
+from shared.domain.phone_text import GROUPING, NO_GROUPING
 
-_GROUPING: Final = str.maketrans("", "", " ()-")
+#: In a text of cells, one a line: where a cell may be NO_GROUPING. To search for these is much
+#: quicker than to match every cell.
+_PERHAPS: Final = ("\n-", "\n(-", "\n ", "\n( ", "-\n", ")\n", " \n", "---")
 
 
 def plain_numbers(cells: Sequence[str], region: str) -> list[str]:
@@ -40,9 +43,20 @@ def _with_codes(cells: Sequence[str], region: str) -> Sequence[str]:
     if not is_region(region) or text.count("\n") != len(local) - 1:
         dialled = ["?"] * len(local)
     else:
-        dialled = national(text.translate(_GROUPING).split("\n"), region)
+        dialled = national(text.translate(GROUPING).split("\n"), region)
+        if _may_hide(text):
+            dialled = [
+                "?" if NO_GROUPING.match(cell) else number
+                for cell, number in zip(local, dialled, strict=True)
+            ]
     following = iter(dialled)
     return [cell if cell[:1] == "+" else next(following) for cell in cells]
+
+
+def _may_hide(text: str) -> bool:
+    """Whether any of the cells, one a line, may have a minus that is no grouping."""
+    enclosed = f"\n{text}\n"
+    return any(mark in enclosed for mark in _PERHAPS)
 
 
 def _all_digits(numbers: Sequence[str]) -> bool:

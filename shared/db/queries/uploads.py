@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from shared.db.session import transaction
+from shared.domain.handset import forms
 from shared.errors import VolleyError
 
 _PIECE = 1 << 20
@@ -232,16 +233,17 @@ def suppressed(connection: Connection, phones: Sequence[str]) -> set[str]:
 def standing(
     connection: Connection, phones: Sequence[str], origins: Collection[str]
 ) -> dict[str, tuple[int, int]]:
-    """Those of `phones` that campaigns of the files `origins` have: (campaign, row).
+    """Those of `phones` whose handset campaigns of the files `origins` have: (campaign, row).
 
     An origin is the SHA-256 of a file, in hexadecimal digits.
     """
     if not origins:
         return {}
     campaigns = list(connection.execute(_OF_FILES, {"origins": list(origins)}).scalars())
-    parameters = {"phones": ",".join(phones), "campaigns": campaigns}
+    asked = {form: phone for phone in phones for form in forms(phone)}
+    parameters = {"phones": ",".join(asked), "campaigns": campaigns}
     found = connection.execute(_STANDING, parameters).fetchall() if campaigns else ()
-    return {phone: (campaign_id, row) for phone, campaign_id, row in found}
+    return {asked[phone]: (campaign_id, row) for phone, campaign_id, row in found}
 
 
 def origin(connection: Connection, campaign_id: int) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from scheduler import suppressions
 from shared.db.queries.claim import GATE
 from shared.db.session import transaction
+from shared.errors import Refused
 
 
 def test_a_number_is_suppressed_however_it_is_written(api: TestClient) -> None:
@@ -105,3 +106,51 @@ def test_a_file_of_numbers_is_read_with_or_without_a_header(file: str) -> None:
     listed = [entry["number"] for entry in suppressions.page()]
     assert (done.added, done.already, len(done.rejected)) == (2, 0, 1)
     assert listed == ["+12025550101", "+12025550102"]
+
+
+def test_an_argentine_handset_is_suppressed_and_lifted_with_and_without_its_9(
+    api: TestClient,
+) -> None:
+    first = api.post("/api/suppressions", json={"number": "+54 9 11 2345-6789"})
+    same = api.post("/api/suppressions", json={"number": "+54 11 2345-6789"})
+    listed = {entry["number"] for entry in api.get("/api/suppressions").json()["data"]}
+    api.delete("/api/suppressions/+541123456789")
+
+    assert (first.status_code, same.status_code) == (201, 200)
+    assert listed == {"+5491123456789", "+541123456789"}
+    assert api.get("/api/suppressions").json()["data"] == []
+
+
+def test_a_doubtful_number_is_refused_here_as_in_a_file(api: TestClient) -> None:
+    for number in ("-2025550123", ".+1 202 555 012", "2025550123\u00b2", "+1 202 555 0123 +1"):
+        answer = api.post("/api/suppressions", json={"number": number})
+        assert answer.status_code == 422, number
+    premium = api.post("/api/suppressions", json={"number": "+1 900 234 5678"})
+
+    assert premium.json()["error"]["code"] == "premium_number"
+    assert api.get("/api/suppressions").json()["data"] == []
+
+
+def test_an_imported_list_is_read_with_its_region_and_its_column_of_calling_codes(
+    api: TestClient,
+) -> None:
+    bare = io.BytesIO(b"07400 123456\n07400 123457\n")
+    table = io.BytesIO(b"country_code,phone\n49,0171 3369876\n1,0171 3369877\n")
+
+    one = suppressions.import_file(bare, filename="a.txt", region="UK", actor="test")
+    two = suppressions.import_file(table, filename="b.csv", region=None, actor="test")
+
+    assert (one.added, one.rejected) == (2, [])
+    assert (two.added, [r["row"] for r in two.rejected]) == (1, [3])
+    assert {entry["number"] for entry in api.get("/api/suppressions").json()["data"]} == {
+        "+447400123456",
+        "+447400123457",
+        "+491713369876",
+    }
+
+
+def test_an_unknown_region_is_refused_before_any_number_is_kept(api: TestClient) -> None:
+    with pytest.raises(Refused) as refused:
+        suppressions.import_file(io.BytesIO(b"phone\n1\n"), filename="a", region="XX", actor="t")
+
+    assert refused.value.code == "unknown_region"

@@ -188,3 +188,15 @@ def test_of_two_columns_that_may_hold_the_number_the_other_is_named(run, tmp_pat
 
     assert "Phone numbers are in “phone”" in told
     assert "Not in “contact”: name another with --phone-column." in told
+
+
+def test_uk_is_read_as_gb_and_a_column_of_calling_codes_is_named(run, tmp_path):
+    file = tmp_path / "guests.csv"
+    file.write_text("country_code,phone\n,07400 123456\n49,0171 3369876\n")
+
+    result = run(file, "--region", "UK")
+
+    text = " ".join(result.stdout.split())
+    assert result.exit_code == 0
+    assert "read as GB numbers" in text
+    assert "Where “country_code” says another country code" in text

@@ -280,3 +280,39 @@ def test_no_row_is_lost_or_counted_twice_whatever_is_in_the_file():
     assert len(set(numbers)) == len(numbers) == report["rows"]
     assert len({row.phone for row in accepted}) == len(accepted)
     assert all(row.body == row.fields["name"] for row in accepted)
+
+
+def test_an_argentine_handset_is_texted_once_with_and_without_its_9():
+    accepted, rejected, report = _validated(
+        "phone\n+54 9 11 2345-6789\n+54 11 2345-6789\n+54 11 2345-6780\n+5491123456780\n"
+    )
+
+    assert [row.phone for row in accepted] == ["+5491123456789", "+541123456780"]
+    assert [(r.row, r.code) for r in rejected] == [(3, "duplicate"), (5, "duplicate")]
+    assert report["duplicates"] == 2
+
+
+def test_numbers_that_no_text_reaches_have_a_code_of_their_own():
+    _, rejected, _ = _validated("phone\n+19002345678\n+881612345678\n")
+
+    assert [(r.row, r.code) for r in rejected] == [(2, "premium_number"), (3, "premium_number")]
+
+
+@pytest.mark.parametrize("region", ["UK", "uk", "gb"])
+def test_a_region_goes_by_the_name_that_people_use(region):
+    accepted, _, _ = _validated("phone\n07400 123456\n", region=region)
+
+    assert [row.phone for row in accepted] == ["+447400123456"]
+
+
+def test_a_column_of_calling_codes_is_used_and_what_it_contradicts_is_told():
+    accepted, rejected, _ = _validated(
+        "country_code,phone\n44,07400 123456\n49,0171 3369876\n1,+447400123457\n999,2025550123\n"
+    )
+
+    assert [row.phone for row in accepted] == ["+447400123456", "+491713369876"]
+    assert [(r.row, r.column, r.code) for r in rejected] == [
+        (4, "phone", "ambiguous_phone"),
+        (5, "phone", "invalid_phone"),
+    ]
+    assert "“country_code” says" in rejected[0].reason

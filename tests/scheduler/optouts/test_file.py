@@ -299,7 +299,14 @@ def test_a_row_with_a_cell_too_many_is_told_and_one_that_ends_early_is_read() ->
 def test_a_reason_is_kept() -> None:
     (entry,) = read("phone,reason\n+12025550101,moved\n")
 
-    assert entry == Number(2, "+12025550101", "moved")
+    assert isinstance(entry, Number)
+    assert entry[:3] == (2, "+12025550101", "moved")
+
+
+def test_a_number_is_read_with_the_calling_code_beside_it() -> None:
+    entries = read("country_code,phone\n44,7400123456\n33,612345678\n", region="US")
+
+    assert [entry.read() for entry in entries] == ["+447400123456", "+33612345678"]
 
 
 @pytest.mark.parametrize(
