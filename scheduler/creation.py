@@ -46,14 +46,7 @@ def create(
     template = _template(chosen, [agent.opener for agent in agents])
     stored = chosen.stored(template=template)
     file = _Counted(chunks)
-    try:
-        _refuse_what_has_changed(chosen, agents)
-    except Refused:
-        # Accepted before, it is no mistake now: whoever lost that answer asks for it again.
-        file.read()
-        former = _former(_fingerprint(file, stored))
-        if former is None:
-            raise
+    if (former := _accepted_in_time(chosen, agents, file, stored)) is not None:
         return Created(former, fresh=False, template=template)
     upload_id = uploads.new(filename)
     uploads.put(upload_id, file)
@@ -78,10 +71,23 @@ def create(
     return Created(made, fresh=True, template=template)
 
 
-def _refuse_what_has_changed(chosen: CampaignSettings, agents: list[Row[Any]]) -> None:
-    """Raises Refused for what was right once and is no longer: a time, an agent."""
-    refuse_past_times(scheduled_at=chosen.scheduled_at, send_before=chosen.send_before)
-    _refuse_missing({agent.id for agent in agents if agent.deleted_at is not None})
+def _accepted_in_time(
+    chosen: CampaignSettings, agents: list[Row[Any]], file: "_Counted", stored: dict[str, Any]
+) -> int | None:
+    """The campaign of a request that comes too late now, but was accepted when it first came.
+
+    None for one that is not too late. Raises Refused: a time has passed, an agent is gone.
+    """
+    try:
+        refuse_past_times(scheduled_at=chosen.scheduled_at, send_before=chosen.send_before)
+        _refuse_missing({agent.id for agent in agents if agent.deleted_at is not None})
+    except Refused:
+        file.read()
+        former = _former(_fingerprint(file, stored))
+        if former is None:
+            raise
+        return former
+    return None
 
 
 def _former(fingerprint: str) -> int | None:

@@ -11,7 +11,8 @@ from typer.exceptions import TyperException
 
 from deploy import cli
 from tests.support import sources
-from tests.support.documents import PAGES, name, page, shell, spans
+from tests.support.documents import PAGES, page, shell, spans
+from tests.support.sources import name
 
 #: What stands for something of the reader's own, and something it may stand for.
 STANDS_FOR = {
@@ -120,6 +121,25 @@ def test_every_module_that_is_run_exists(path: Path) -> None:
 
     missing = [module for module in named if not runnable(module)]
     assert missing == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_a_module_that_is_run_knows_the_options_it_is_given(path: Path) -> None:
+    for module, rest in re.findall(
+        r"python -m\s+([a-z][\w.]+)((?:\s+[\w.,<>=-]+)*)", path.read_text()
+    ):
+        if module == "venv":
+            continue
+        found = importlib.util.find_spec(module)
+        assert found is not None
+        place = Path(found.origin or "")
+        source = place.read_text() + "".join(
+            f.read_text() for f in place.parent.glob("__main__.py")
+        )
+        unknown = [
+            option for option in re.findall(r"--[a-z-]+", rest) if f'"{option}"' not in source
+        ]
+        assert unknown == [], (module, rest)
 
 
 def runnable(module: str) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import sources
-from tests.support.documents import PAGES, README, blocks, name, section, spans
+from tests.support.documents import PAGES, README, blocks, section, spans
+from tests.support.sources import name
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 SUFFIXES = ("py", "lua", "md", "toml", "lock", "example", "csv", "txt")

@@ -9,7 +9,8 @@ from scheduler.timetable import TIMETABLE
 from shared.queue.app import app
 from shared.settings import Settings
 from tests.support import sources
-from tests.support.documents import DOCS, PAGES, name, page, section, spans, table
+from tests.support.documents import DOCS, PAGES, page, section, spans, table
+from tests.support.sources import name
 
 RELIABILITY = page("deploy/docs/reliability.md")
 HINT = page("deploy/docs/decisions/0003-the-queue-is-a-hint.md")

@@ -29,7 +29,8 @@ from shared.db.models import Base
 from shared.db.session import transaction
 from shared.providers.twilio.codes import CODES
 from tests.support import sources
-from tests.support.documents import PAGES, blocks, name, page, prose, shell, spans
+from tests.support.documents import PAGES, blocks, page, prose, shell, spans
+from tests.support.sources import name
 
 ROUTERS = (
     agents,

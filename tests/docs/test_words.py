@@ -13,7 +13,8 @@ from deploy import cli
 from shared.db.models import Base
 from shared.settings import Settings
 from tests.support import sources
-from tests.support.documents import PAGES, name, page, section, spans, table
+from tests.support.documents import PAGES, page, section, spans, table
+from tests.support.sources import name
 
 GLOSSARY = page("deploy/docs/glossary.md")
 RUNBOOK = page("deploy/docs/runbook.md")

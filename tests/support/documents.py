@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from tests.support import sources
@@ -93,8 +92,3 @@ def _commands(text: str) -> Iterator[str]:
 
 def _uncommented(text: str) -> str:
     return re.sub(r"(^|\s)#[^\n]*", "", text)
-
-
-def name(path: Path) -> str:
-    """The page's path in the repository."""
-    return path.relative_to(sources.ROOT).as_posix()
