@@ -107,7 +107,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a provider can do, as facts; the ledger's certainty follows from them."""
+    """What a provider can do, as facts. Nothing decides by them yet: Twilio is the only one."""
 
     returns_id: bool
     can_fetch: bool
