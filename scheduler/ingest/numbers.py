@@ -203,7 +203,10 @@ _AREA: Final = re.compile(r"\(?0*([1-9]\d{0,4})\)?(?:\.0)?", re.ASCII)
 def _contradicts(area: str, number: str) -> bool:
     """Whether an area code does not stand behind the number's calling code."""
     found = _AREA.fullmatch(area.strip(" \t'\"="))
-    return bool(found and number and not re.match(rf"\+\d{{1,3}}0?{found[1]}", number))
+    if not found or not number:
+        return False
+    behind = (number[start:] for start in range(2, _LONGEST_CODE + 1))  # the calling code
+    return not any(rest.removeprefix("0").startswith(found[1]) for rest in behind)
 
 
 def _cell(cells: Sequence[str], index: int | None) -> str:

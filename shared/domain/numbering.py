@@ -210,7 +210,7 @@ class _Reading(NamedTuple):
 
 #: Stands for a digit that is not known.
 _ANY: Final = "N"
-_DIGITS: Final = re.compile(r"\\d|\[[^\]]*\]|\{[^}]*\}|\d")
+_DIGITS: Final = re.compile(r"\\d|\[[^\[\]]*+\]|\{[^{}]*+\}|\d")
 
 
 def _only_any(pattern: str) -> str:

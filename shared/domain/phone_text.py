@@ -30,8 +30,21 @@ _LABEL: Final = re.compile(
 )  # p: is how Facebook exports the numbers of its lead forms
 
 
+#: Characters of the longest cell that is looked at closely. Several numbers with names between
+#: them are shorter.
+_LONGEST: Final = 200
+
+
 def tidied(raw: str) -> str:
     """The number's text in ASCII, with the mends above. Raises PhoneError."""
+    raw = raw.strip()
+    if len(raw) > _LONGEST:
+        what = "too many digits" if raw.isdigit() else f"{len(raw):,} characters"
+        raise PhoneError(
+            INVALID,
+            f"It has {what}; no phone number is so long.",
+            "Keep the number, and move the rest to another column.",
+        )
     text = _mended(_cleaned(raw))
     _refuse_remains(text)
     _refuse_several(text)
@@ -141,7 +154,7 @@ def _refuse_remains(text: str) -> None:
         )
 
 
-_BETWEEN: Final = re.compile(r"\s*(?:[,;|&\n/]|\bor\b|\band\b)\s*|\s+(?=\+)", re.I)
+_BETWEEN: Final = re.compile(r"[,;|&\n/]|\bor\b|\band\b|\s(?=\+)", re.I)
 
 
 def _refuse_several(text: str) -> None:

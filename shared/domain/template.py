@@ -90,8 +90,11 @@ class Template:
     def braces_around(self, columns: Sequence[str]) -> tuple[str, ...]:
         """Columns written `{{name}}`, as other tools do: here that sends the name itself."""
         known = {key(column) for column in columns}
-        doubled: list[str] = re.findall(r"\{\{\s*([^{}]+?)\s*\}\}", self.text)
+        doubled = map(str.strip, _DOUBLED.findall(self.text))
         return tuple(name for name in dict.fromkeys(doubled) if key(name) in known)
+
+
+_DOUBLED: Final = re.compile(r"\{\{([^{}]++)\}\}")
 
 
 @lru_cache(maxsize=4096)

@@ -75,3 +75,26 @@ def test_what_may_be_a_result_or_hide_a_digit_is_refused(raw, region):
 def test_grouping_is_no_sign(raw):
     assert normalise(raw, "US") == "+14153200001"
     assert plain_numbers([raw], "US") == ["+14153200001"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "+12025550101" + " " * 20_000 + "+12025550102",
+        "+12025550101" + "," * 20_000,
+        "1" * 20_000,
+        "tel" + "." * 20_000,
+        "(" * 20_000,
+        "+" * 20_000 + "12025550101",
+        "é" * 20_000,
+    ],
+)
+def test_a_cell_longer_than_any_number_is_refused_before_it_is_looked_at(cell):
+    with pytest.raises(PhoneError) as fault:
+        normalise(cell, "US")
+
+    assert fault.value.code == "invalid_phone"
+
+
+def test_blanks_around_a_number_do_not_make_it_long():
+    assert normalise(" " * 500 + "+12025550101" + "\u00a0" * 500, "US") == "+12025550101"
