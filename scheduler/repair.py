@@ -1,23 +1,25 @@
 """The scheduler's child process: imports, repair loops and beat, away from the dispatcher's
 interpreter.
 
-Started and restarted by scheduler.app; ends when its parent does.
+Started and restarted by scheduler.app, which names it; ends when its parent does.
 """
 
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
 
+from celery import signals
 from celery.beat import Scheduler, Service
 
 from scheduler import loops, tasks
+from scheduler.ingest import load
 from scheduler.timetable import TIMETABLE
 from shared.logging import configure_logging, get_logger
 from shared.queue.app import app
+from shared.queue.consumer import consumer
 from shared.queue.jobs import Tick
 from shared.queue.publish import task_name
 from shared.queue.topology import REPAIRING
@@ -27,8 +29,8 @@ __all__ = ["main", "tasks"]
 log = get_logger(__name__)
 
 
-def main() -> None:
-    """Consume the scheduler's queue until told to stop."""
+def main(name: str) -> None:
+    """Consume the scheduler's queue, as `name`@host, until told to stop."""
     configure_logging("scheduler")
     stopped = threading.Event()
     _thread(lambda: loops.watch(stopped.is_set), "watch")
@@ -39,24 +41,26 @@ def main() -> None:
             "schedule": timer.every,
             "args": [Tick(loop=timer.name).model_dump()],
             # A tick that nobody took in time is worth nothing: the next is already there.
-            "options": {"expires": max(2 * timer.every, 5), "queue": Tick.queue.value},
+            "options": {
+                "expires": max(2 * timer.every, 5),
+                "queue": Tick.queue.value,
+                "argsrepr": Tick(loop=timer.name).brief,
+            },
         }
         for timer in TIMETABLE
     }
     beat = Service(app, scheduler_cls=_InMemory, max_interval=1)
     _thread(lambda: _beat(beat, stopped), "beat")
-    worker = app.Worker(
-        pool="solo",
-        queues=[queue.value for queue in REPAIRING],
-        hostname=f"scheduler-{os.getpid()}@{socket.gethostname()}",
-        without_gossip=True,
-        without_mingle=True,
-        loglevel="WARNING",
-    )
+    worker = consumer(REPAIRING, name=name)
+    signals.worker_shutting_down.connect(_end_imports)
     worker.start()
     stopped.set()
     beat.stop()
     sys.exit(worker.exitcode)
+
+
+def _end_imports(**_: object) -> None:
+    load.stopping.set()
 
 
 class _InMemory(Scheduler):
@@ -86,4 +90,4 @@ def _thread(run: Callable[[], None], name: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
