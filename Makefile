@@ -6,7 +6,7 @@ PIP := $(V)/bin/pip --disable-pip-version-check
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up check bench chaos migrate lock clean
+.PHONY: help demo test up check bench chaos flower migrate lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: $(V)/.dev ## measure everything, as ratios in one run
 
 chaos: $(V)/.dev ## the fault matrix, long form
 	$(PY) -m tests.chaos
+
+flower: $(V)/.dev ## run a campaign and write what Flower showed of it, deploy/docs/flower.md
+	$(PY) -m tests.chaos.shown
 
 migrate: $(V)/.run ## bring the database to the newest schema
 	$(V)/bin/volley migrate

@@ -1,6 +1,8 @@
 """The scheduler process: the dispatch loop here, everything heavy in a child of its own."""
 
+import argparse
 import gc
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from scheduler.dispatch import Dispatcher, run
 from scheduler.leases import Leases, own_name
 from scheduler.nudges import Nudges
 from shared.logging import configure_logging, get_logger
+from shared.queue.named import takes_name
 from shared.throttle import Throttle
 from shared.throttle.store import redis
 from shared.throttle.tally import Tally
@@ -23,10 +26,11 @@ _GIVE_BACK_WITHIN = 3
 _CHILD_STOPS_WITHIN = 20
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Dispatch until SIGTERM or SIGINT (an ignored SIGINT, as a script's background has it, stays
     ignored).
     """
+    name = _parser().parse_args(argv).name
     configure_logging("scheduler")
     stopping = threading.Event()
     nudges = Nudges(redis())
@@ -38,7 +42,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         if number is signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop)
-    keeper = threading.Thread(target=_keep_child, args=(stopping,), name="child")
+    keeper = threading.Thread(target=_keep_child, args=(stopping, name), name="child")
     keeper.start()
     gc.collect()
     gc.freeze()
@@ -52,10 +56,10 @@ def main() -> None:
     keeper.join()
 
 
-def _keep_child(stopping: threading.Event) -> None:
+def _keep_child(stopping: threading.Event, name: str) -> None:
     """Start the repair process, and again whenever it dies."""
     while not stopping.is_set():
-        child = subprocess.Popen([sys.executable, "-m", "scheduler.repair"])
+        child = subprocess.Popen([sys.executable, "-m", "scheduler.repair", name])
         while child.poll() is None and not stopping.wait(0.2):
             pass
         if stopping.is_set():
@@ -71,6 +75,12 @@ def _stop(child: "subprocess.Popen[bytes]") -> None:
         child.wait(_CHILD_STOPS_WITHIN)
     except subprocess.TimeoutExpired:
         child.kill()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scheduler", description=__doc__)
+    takes_name(parser, default=f"scheduler-{os.getpid()}")
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,41 +1,41 @@
 """The scheduler's child process: imports and repair loops, away from the dispatcher's interpreter.
 
-Started and restarted by scheduler.app; ends when its parent does.
+Started and restarted by scheduler.app, which names it; ends when its parent does.
 """
 
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 
+from celery import signals
+
 from scheduler import loops, tasks
+from scheduler.ingest import load
 from shared.logging import configure_logging
-from shared.queue.app import app
+from shared.queue.consumer import consumer
 from shared.queue.topology import REPAIRING
 
 __all__ = ["main", "tasks"]
 
 
-def main() -> None:
-    """Consume the scheduler's queue until told to stop."""
+def main(name: str) -> None:
+    """Consume the scheduler's queue, as `name`@host, until told to stop."""
     configure_logging("scheduler")
     stopped = threading.Event()
     loops.Rota().start(stopped)
     parent = os.getppid()
     threading.Thread(target=lambda: _end_with(parent), name="parent", daemon=True).start()
-    worker = app.Worker(
-        pool="solo",
-        queues=[queue.value for queue in REPAIRING],
-        hostname=f"scheduler-{os.getpid()}@{socket.gethostname()}",
-        without_gossip=True,
-        without_mingle=True,
-        loglevel="WARNING",
-    )
+    worker = consumer(REPAIRING, name=name)
+    signals.worker_shutting_down.connect(_end_imports)
     worker.start()
     stopped.set()
     sys.exit(worker.exitcode)
+
+
+def _end_imports(**_: object) -> None:
+    load.stopping.set()
 
 
 def _end_with(parent: int) -> None:
@@ -45,4 +45,4 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

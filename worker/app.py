@@ -1,18 +1,18 @@
 """A worker process: `python -m worker.app --queues send` or `--queues receipts,compose`.
 
-Celery's solo pool: the main thread takes jobs from the broker; what keeps time runs beside it.
+The main thread takes jobs from the broker; what keeps time, and what takes time, runs beside it.
 """
 
 import argparse
 import gc
 import os
-import socket
 import sys
 
 from celery import signals
 
 from shared.logging import configure_logging
-from shared.queue.app import app
+from shared.queue.consumer import consumer
+from shared.queue.named import takes_name
 from shared.queue.topology import Queue
 from worker import send, tasks
 
@@ -24,19 +24,13 @@ STOP_WITHIN = 20.0
 
 def main(argv: list[str] | None = None) -> None:
     """Consume the queues named on the command line until SIGTERM."""
-    queues = _parser().parse_args(argv).queues.split(",")
+    given = _parser().parse_args(argv)
     configure_logging("worker")
-    if Queue.SEND in queues:
+    sending = Queue.SEND in given.queues
+    if sending:
         _keep_time()
-    # A worker that is told to stop finishes what it holds; see Engine.stop.
-    worker = app.Worker(
-        pool="solo",
-        queues=queues,
-        hostname=f"{queues[0]}-{os.getpid()}@{socket.gethostname()}",
-        without_gossip=True,
-        without_mingle=True,
-        loglevel="WARNING",
-    )
+    # A worker that is told to stop finishes what it holds; see Engine.stop and Beside.on_stop.
+    worker = consumer(given.queues, name=given.name, prompt=sending)
     worker.start()
     sys.exit(worker.exitcode)
 
@@ -56,8 +50,18 @@ def _keep_time() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="worker", description=__doc__)
-    parser.add_argument("--queues", required=True, help="comma list of: " + ", ".join(Queue))
+    words = ", ".join(Queue)
+    parser.add_argument("--queues", required=True, type=_queues, help=f"comma list of: {words}")
+    takes_name(parser, default=f"worker-{os.getpid()}")
     return parser
+
+
+def _queues(words: str) -> list[Queue]:
+    unknown = set(words.split(",")) - set(Queue)
+    if unknown:
+        known = ", ".join(Queue)
+        raise argparse.ArgumentTypeError(f"no such queue: {', '.join(unknown)}; use {known}")
+    return [Queue(word) for word in words.split(",")]
 
 
 if __name__ == "__main__":

@@ -46,8 +46,9 @@ def programs(places: Places, layout: Layout, *, env: Mapping[str, str]) -> list[
         children.append(_carrier(layout.carrier_port, env))
     children.append(_program("api", "scheduler.api", env=env))
     children += [_scheduler(n, env) for n in range(1, layout.schedulers + 1)]
-    children += [_worker(f"worker-{n}", SENDING, env) for n in range(1, layout.workers + 1)]
-    children.append(_worker("worker-tending", TENDING, env))
+    for n in range(1, layout.workers + 1):
+        children.append(_worker(f"worker-{n}", SENDING, node=f"worker-{n}", env=env))
+    children.append(_worker("worker-tending", TENDING, node="receipts-1", env=env))
     if layout.flower_port is not None:
         children.append(flower(places, port=layout.flower_port, env=env))
     return children
@@ -65,16 +66,17 @@ def _carrier(port: int, env: Mapping[str, str]) -> Child:
 
 
 def _scheduler(n: int, env: Mapping[str, str]) -> Child:
-    patient = _program("scheduler", "scheduler.app", env=env)
+    patient = _program("scheduler", "scheduler.app", f"--name=scheduler-{n}", env=env)
     name = "scheduler" if n == 1 else f"scheduler-{n}"
     return replace(patient, name=name, stop_timeout=PATIENT_STOP_SECONDS)
 
 
-def _worker(name: str, queues: Sequence[Queue], env: Mapping[str, str]) -> Child:
+def _worker(name: str, queues: Sequence[Queue], *, node: str, env: Mapping[str, str]) -> Child:
+    words = (f"--name={node}", "--queues", ",".join(queues))
     return Child(
         role="worker",
         name=name,
-        argv=(sys.executable, "-m", "worker.app", "--queues", ",".join(queues)),
+        argv=(sys.executable, "-m", "worker.app", *words),
         env=env,
         stop_timeout=PATIENT_STOP_SECONDS,
     )

@@ -6,6 +6,7 @@ and what was committed is passed over.
 """
 
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -32,27 +33,36 @@ log = get_logger(__name__)
 CHUNK = 5000
 #: How long an importer may be silent before another takes over.
 LEASE = timedelta(seconds=30)
+#: Set when this process is to end: an import ends behind the chunk in hand, for another to go on.
+stopping = threading.Event()
 
 
 def load(campaign_id: int) -> bool:
-    """Import the campaign's file, if nobody else is at it; False when somebody is, or it is done.
+    """Import the campaign's file, if nobody else is at it; False when somebody is, or it is done,
+    or left to another since this process is to end.
 
     A file that cannot be read at all cancels the campaign with the reason, and raises Refused.
     """
+    if stopping.is_set():
+        return False
     with transaction() as connection:
         job = uploads.lease(connection, campaign_id, LEASE)
     if job is None:
         return False
     try:
-        _import(job)
+        whole = _import(job)
     except Refused as refused:
         with transaction() as connection:
             uploads.refuse(connection, job, f"{refused.message}")
         raise
-    return True
+    if not whole:
+        with transaction() as connection:
+            uploads.give_back(connection, job)
+        log.info("import.left", campaign_id=campaign_id)
+    return whole
 
 
-def _import(job: uploads.ImportJob) -> None:
+def _import(job: uploads.ImportJob) -> bool:
     with _spooled(job.upload_id) as file:
         rows = open_rows(file, filename=job.filename, reading=_reading(job))
         report = ReportBuilder.of(rows, rate=job.rate, smart_encoded=job.smart_encoded)
@@ -60,6 +70,8 @@ def _import(job: uploads.ImportJob) -> None:
         chunks = validate(rows, _plan(job), report=report, chunk=CHUNK, screen=Screening(rows))
         with Store(job, lease=LEASE) as store:
             for chunk in chunks:
+                if stopping.is_set():
+                    return False
                 agents = dealer.deal(len(chunk.accepted))
                 if chunk.through > job.loaded_row:
                     lines = _lines(job, chunk.behind(job.loaded_row), agents)
@@ -68,6 +80,7 @@ def _import(job: uploads.ImportJob) -> None:
             finished = report.report().as_dict()
             uploads.finish(connection, job, report=finished, header=list(rows.header))
     log.info("import.finished", campaign_id=job.campaign_id, rows=finished["rows"])
+    return True
 
 
 class Dealer:

@@ -5,8 +5,9 @@ and swallowed.
 """
 
 from collections.abc import Iterable
+from typing import Any, cast
 
-from kombu.exceptions import OperationalError
+from kombu.exceptions import LimitExceeded, OperationalError
 
 from shared import metrics
 from shared.logging import get_logger
@@ -15,7 +16,10 @@ from shared.queue.jobs import Job
 
 log = get_logger(__name__)
 
-_BROKER_TROUBLE = (OperationalError, OSError)
+#: Seconds that a publisher waits for a connection that another one uses.
+PATIENCE = 5.0
+#: LimitExceeded: all connections of this process wait for a broker that has gone silent.
+_BROKER_TROUBLE = (OperationalError, LimitExceeded, OSError)
 
 
 def task_name(kind: type[Job]) -> str:
@@ -24,10 +28,17 @@ def task_name(kind: type[Job]) -> str:
 
 
 def publish(jobs: Iterable[Job]) -> int:
-    """Publish all of `jobs` on one connection; returns how many went out."""
-    published = 0
+    """Publish all of `jobs` on one connection; returns how many went out.
+
+    Whoever holds a connection of the pool waits for nothing but the broker: the jobs are made
+    before it is taken, so that no thread can hold one and wait for another.
+    """
+    jobs, published = list(jobs), 0
     try:
-        with app.producer_pool.acquire(block=True, timeout=5) as producer:
+        # From the pool of connections: that of producers holds more than there are connections, and
+        # waits for one without a limit.
+        with app.pool.acquire(block=True, timeout=PATIENCE) as connection:
+            producer = app.amqp.Producer(cast(Any, connection))  # the stubs mean another class
             for job in jobs:
                 app.send_task(
                     task_name(type(job)),

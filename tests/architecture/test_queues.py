@@ -49,7 +49,7 @@ def test_the_scheduler_consumes_its_queue_in_its_child(data_dir: Path) -> None:
 
     assert "scheduler.app" in modules
     assert "scheduler.repair" in (sources.ROOT / "scheduler/app.py").read_text()
-    assert "in REPAIRING" in (sources.ROOT / "scheduler/repair.py").read_text()
+    assert "consumer(REPAIRING" in (sources.ROOT / "scheduler/repair.py").read_text()
 
 
 def test_a_sending_process_consumes_nothing_but_releases(data_dir: Path) -> None:

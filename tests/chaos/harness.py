@@ -257,6 +257,7 @@ def bench(
     *,
     workers: int = 3,
     schedulers: int = 1,
+    flower: bool = False,
     env: Mapping[str, str] | None = None,
     seen_as: Mapping[str, Any] | None = None,
 ) -> Iterator[Bench]:
@@ -264,7 +265,8 @@ def bench(
 
     `env` are further settings; `seen_as` are addresses that we use instead of the stack's own.
     """
-    chosen = [f"--workers={workers}", f"--schedulers={schedulers}", "--port=0", "--no-flower"]
+    chosen = [f"--workers={workers}", f"--schedulers={schedulers}", "--port=0"]
+    chosen += [] if flower else ["--no-flower"]
     environment = clean_environment() | dict(BUDGETS) | dict(env or {})
     with temporary_data_dir() as data_dir, contextlib.ExitStack() as afterwards:
         stack = afterwards.enter_context(

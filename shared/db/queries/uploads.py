@@ -70,6 +70,7 @@ _RENEW = text("""
 # A chunk that a crash of the server undoes is loaded again, since how far the import got is undone
 # with it; and `finish` waits for the disk on behalf of them all.
 _NEED_NOT_WAIT = text("SET LOCAL synchronous_commit = off")
+_GIVE_BACK = text("UPDATE upload SET lease_until = now() WHERE id = :id")
 _TELL = text("""
     UPDATE campaign SET report = CAST(:report AS jsonb) WHERE id = :campaign_id AND status = 'draft'
     RETURNING id
@@ -195,6 +196,11 @@ def renew(
     connection.execute(_NEED_NOT_WAIT)
     if connection.execute(_RENEW, parameters).one_or_none() is None:
         raise LeaseLost("the import was taken over or its campaign cancelled")
+
+
+def give_back(connection: Connection, job: ImportJob) -> None:
+    """Let another import the rest, at once."""
+    connection.execute(_GIVE_BACK, {"id": job.upload_id})
 
 
 def tell(connection: Connection, job: ImportJob, report: dict[str, Any]) -> None:

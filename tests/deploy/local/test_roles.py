@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.children import Child
 from deploy.local.layout import Layout
 from deploy.local.places import Places, places
 from deploy.local.roles import environment, programs
@@ -48,7 +49,25 @@ def test_several_schedulers_are_told_apart_by_name(here: Places, settings: Setti
 
     schedulers = [child for child in children if child.role == "scheduler"]
     assert [child.name for child in schedulers] == ["scheduler", "scheduler-2", "scheduler-3"]
-    assert len({child.argv for child in schedulers}) == 1
+    assert [child.argv[-1] for child in schedulers] == [f"--name=scheduler-{n}" for n in (1, 2, 3)]
+
+
+def test_who_consumes_a_queue_has_a_name_that_the_next_start_gives_again(
+    here: Places, settings: Settings
+) -> None:
+    env = environment(settings, here, LAYOUT, servers=[])
+    layout = replace(LAYOUT, schedulers=2)
+
+    names = [named(child) for child in programs(here, layout, env=env)]
+
+    given = [name for name in names if name]
+    assert given == ["scheduler-1", "scheduler-2", "worker-1", "worker-2", "receipts-1"]
+    assert names == [named(child) for child in programs(here, layout, env=env)]
+
+
+def named(child: Child) -> str | None:
+    words = [word for word in child.argv if word.startswith("--name=")]
+    return words[0].removeprefix("--name=") if words else None
 
 
 def test_the_simulator_and_its_users_agree_on_the_account(here: Places, settings: Settings) -> None:

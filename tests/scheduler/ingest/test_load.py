@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import threading
 from collections import Counter
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import pairwise
 
@@ -237,6 +239,42 @@ def test_an_import_killed_after_its_last_chunk_is_only_finished(database, monkey
     lease_ran_out()
     assert load(made)
     assert (len(loaded()), campaign().status) == (ROWS, "ready")
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_an_import_whose_process_is_to_end_ends_behind_its_chunk_and_another_goes_on_at_once(
+    database, monkeypatch, after
+):
+    monkeypatch.setattr(loading, "CHUNK", 5)
+    made = draft(guests())
+    with stopped_behind(monkeypatch, chunks=after):
+        assert not load(made)
+        assert len(loaded()) == 5 * after
+        assert not load(made)  # nor does the process begin anew
+
+    with transaction() as connection:
+        assert uploads.abandoned(connection) == [made]
+    assert load(made)
+    assert [row.row for row in loaded()] == [i + 2 for i in range(ROWS)]
+    assert (campaign().status, campaign().report["rows"]) == ("ready", ROWS)
+
+
+@contextmanager
+def stopped_behind(monkeypatch, *, chunks):
+    """The process is told to end when so many chunks have been handed over to be stored."""
+    stopping, plan, put = threading.Event(), loading._plan, Store.put
+    left = [chunks]
+
+    def one_less():
+        left[0] -= 1
+        if left[0] < 0:
+            stopping.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "stopping", stopping)
+        patch.setattr(loading, "_plan", lambda job: (one_less(), plan(job))[1])
+        patch.setattr(Store, "put", lambda *args, **more: (put(*args, **more), one_less()))
+        yield
 
 
 def _die_in(monkeypatch, campaign_id, *, chunk):

@@ -3,6 +3,8 @@
 import base64
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from redis import Redis
 
 from deploy.local import ports
 from shared import metrics
+from shared.queue.app import app
 from shared.queue.jobs import ApplyReceipts, ComposeOpeners, SendMessages
 from shared.queue.publish import publish
 from tests.support.broker import broker
@@ -94,3 +97,46 @@ def test_publishing_works_again_when_the_broker_is_back(servers: Servers) -> Non
 
     with broker(servers.redis_url):
         assert publish([ApplyReceipts()]) == 1
+
+
+def test_more_threads_than_connections_publish_at_once_and_all_get_through(queues: Redis) -> None:
+    limit = app.conf.broker_pool_limit
+    with ThreadPoolExecutor(4 * limit) as threads:
+        published = list(threads.map(lambda _: publish([ApplyReceipts()] * 5), range(8 * limit)))
+
+    assert published == [5] * (8 * limit)
+    assert len(waiting(queues, "receipts")) == 5 * 8 * limit
+
+
+def test_publishers_whose_jobs_publish_themselves_do_not_wait_for_each_other(queues: Redis) -> None:
+    limit = app.conf.broker_pool_limit
+
+    def nested(_: int) -> int:
+        def jobs() -> Iterator[ApplyReceipts]:
+            assert publish([ApplyReceipts()]) == 1
+            yield ApplyReceipts()
+
+        return publish(jobs())
+
+    with ExitStack() as taken:
+        for _ in range(limit - 1):  # the others wait for a silent broker
+            taken.enter_context(app.pool.acquire(block=True))
+
+        assert nested(0) == 1
+    with ThreadPoolExecutor(2 * limit) as threads:
+        assert list(threads.map(nested, range(4 * limit))) == [1] * (4 * limit)
+
+
+def test_with_every_connection_waiting_for_a_silent_broker_a_publish_fails_as_others_do(
+    queues: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.queue.publish.PATIENCE", 0.1)
+    before = metrics.publish_failures._value.get()
+    with ExitStack() as taken:
+        for _ in range(app.conf.broker_pool_limit):
+            taken.enter_context(app.pool.acquire(block=True))
+
+        assert publish([ApplyReceipts()]) == 0
+
+    assert metrics.publish_failures._value.get() == before + 1
+    assert publish([ApplyReceipts()]) == 1

@@ -1,0 +1,129 @@
+"""A Celery pool that runs tasks beside the main thread: in a thread of its own, one at a time.
+
+The solo pool runs a task on the main thread, which then answers no question and sends no heartbeat
+until the task is over: a long import looks like a dead worker. Here the task is all that leaves the
+main thread. What speaks with the broker (accept, acknowledge, events) stays on it, since neither
+kombu's channels nor Celery's books are made for two threads; so a task is acknowledged after it has
+run, as with the solo pool.
+"""
+
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from celery.concurrency.base import BasePool, apply_target
+
+from shared.logging import get_logger
+
+log = get_logger(__name__)
+
+#: Seconds that a warm stop waits for the task in hand. Its message is not acknowledged before it
+#: ends, so whoever is killed then leaves it to another.
+STOP_WITHIN: Final = 15.0
+
+
+class Beside(BasePool):
+    """One thread for tasks. Give it to a worker as `pool=Beside, concurrency=1`."""
+
+    body_can_be_buffer = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._told: deque[Callable[[], object]] = deque()
+        # The loop's own way to be told from a thread runs what it is told before it polls, and
+        # what that asks for (an acknowledgement) after: up to a second later.
+        self._ear, self._bell = socket.socketpair()
+        self._ear.setblocking(False)
+        self._bell.setblocking(False)
+        self._loop: Any = None
+        self._thread = threading.Thread(target=self._run, name="tasks", daemon=True)
+
+    def on_start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def register_with_event_loop(self, loop: Any) -> None:
+        """Learn of the main thread's loop: at the start, and again after each lost connection."""
+        self._loop = loop
+        loop.add_reader(self._ear, self._rung)
+
+    def on_apply(
+        self,
+        target: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        callback: Callable[..., object],
+        accept_callback: Callable[..., object],
+        **_: Any,
+    ) -> None:
+        """Run the task when those before it are over. Both callbacks come on the main thread."""
+        if self._loop is None:  # a broker that Celery serves without an event loop
+            apply_target(target, args, kwargs, callback, accept_callback)
+            return
+        task = partial(
+            apply_target,
+            target,
+            args,
+            kwargs,
+            callback=partial(self._tell, callback),
+            accept_callback=partial(self._tell, accept_callback),
+        )
+        self._tasks.put(task)
+
+    def flush(self) -> None:
+        """The connection is lost: forget what has not begun. It cannot be acknowledged any more,
+        and comes again.
+        """
+        try:
+            while True:
+                self._tasks.get_nowait()
+        except Empty:
+            pass
+
+    def on_stop(self) -> None:
+        """Let the task in hand end, and say so to the broker."""
+        self.flush()
+        self._tasks.put(None)
+        self._thread.join(STOP_WITHIN)
+        self._hear()
+        if self._thread.is_alive():
+            log.warning("tasks.still_running", seconds=STOP_WITHIN)
+            return
+        if self._loop is not None:
+            self._loop.remove_reader(self._ear)
+        self._ear.close()
+        self._bell.close()
+
+    def _run(self) -> None:
+        try:
+            while (task := self._tasks.get()) is not None:
+                task()
+        except BaseException as error:
+            # A process that takes tasks and runs none is worse than none: restart it.
+            log.exception("tasks.died", error=type(error).__name__)
+            os._exit(1)
+
+    def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
+        self._told.append(partial(callback, *arguments))
+        with suppress(BlockingIOError):  # it has rung often enough
+            self._bell.send(b"!")
+
+    def _rung(self) -> None:
+        with suppress(BlockingIOError):
+            self._ear.recv(4096)
+        self._hear()
+
+    def _hear(self) -> None:
+        while self._told:
+            self._told.popleft()()
+
+    def _get_info(self) -> dict[str, Any]:
+        return {"implementation": "one thread", "max-concurrency": 1, "processes": [os.getpid()]}
