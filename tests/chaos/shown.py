@@ -17,6 +17,9 @@ from tests.support.sources import ROOT
 
 PAGE: Final = ROOT / "deploy/docs/flower.md"
 NAMES: Final = ("scheduler-1", "worker-1", "worker-2", "receipts-1")
+IMPORT: Final = "volley.ImportUpload"
+#: Rows of a file that is imported by a worker, and not while its sender waits.
+LARGE: Final = 12_000
 #: Of a task.
 FIELDS: Final = ("name", "args", "state", "worker", "received", "started", "succeeded", "runtime")
 HEAD: Final = """\
@@ -24,7 +27,8 @@ HEAD: Final = """\
 
 Flower runs beside the stack ([decision 0016](decisions/0016-flower-sees-and-cannot-act.md)):
 `volley up` says where, and where its password is. Below is what its HTTP API answered at the end of
-a campaign with 300 recipients on a stack with two senders. `make flower` runs it again and writes
+a campaign with 300 recipients on a stack with two senders, and of an import. `make flower` runs it
+again and writes
 this page.
 """
 SECTIONS: Final = {
@@ -43,7 +47,9 @@ def main(words: Sequence[str]) -> None:
         flower = FlowerApi(stack.stack)
         stack.launch(stack.upload(300, stack.add_agents(16)))
         stack.converge()
+        stack.upload(LARGE, stack.add_agents(1))
         stack.wait(lambda: flower.online() == set(NAMES), "every worker online")
+        stack.wait(lambda: flower.tasks(taskname=IMPORT, state="SUCCESS"), "the import")
         stack.wait(lambda: all(flower.worker(name) for name in NAMES), "their answers")
         page = HEAD + "".join(
             f"\n{SECTIONS[name]}\n\n```json\n{_text(answer)}\n```\n"
@@ -55,8 +61,8 @@ def main(words: Sequence[str]) -> None:
 
 
 def _answers(flower: FlowerApi) -> Mapping[str, Any]:
-    kinds = ("SendMessages", "ApplyReceipts", "Tick")
-    tasks = [t for kind in kinds for t in flower.tasks(taskname=f"volley.{kind}", limit=2)]
+    kinds = ("volley.SendMessages", "volley.ApplyReceipts", IMPORT)
+    tasks = [task for kind in kinds for task in flower.tasks(taskname=kind, limit=2)]
     return {
         "workers": flower.get("/api/workers", status=1),
         "details": {name: _cut(flower.worker(name)) for name in NAMES},

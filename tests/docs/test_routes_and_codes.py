@@ -91,7 +91,7 @@ def test_every_route_that_is_asked_or_named_exists(path: Path) -> None:
     found = list(asked(path))
     assert [route for route in found if route not in there] == []
     for method, place in named(path):
-        if place.startswith("/var/"):
+        if place.startswith("/var/") or path.name == "flower.md":  # Flower's routes, asked there
             continue
         known = (method, place) in there if method else any(p.startswith(place) for p in places)
         assert known, (method, place)
