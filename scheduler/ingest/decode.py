@@ -20,13 +20,11 @@ class Decoding:
     """How to read a file. `name` is for people, `codec` for Python.
 
     `suspect`: some cell has undecodable bytes, control characters or U+FFFD, so rows need a look.
-    `guarded`: some cell begins with the apostrophe that guards against formulas.
     """
 
     name: str
     codec: str
     suspect: bool
-    guarded: bool
 
 
 def survey(file: BinaryIO) -> Decoding:
@@ -39,7 +37,7 @@ def survey(file: BinaryIO) -> Decoding:
     wide = _wide_codec(start)
     if wide is not None:
         name = wide.removesuffix("-le").removesuffix("-be")
-        return Decoding(name, wide, suspect=True, guarded=True)
+        return Decoding(name, wide, suspect=True)
     if _controls_in(start) * 10 > len(start):
         raise _not_a_table("not text")
     file.seek(0)
@@ -118,7 +116,6 @@ def _controls_in(chunk: bytes) -> int:
 _ODD: Final = re.compile(rb"[\x81\x8d\x8f\x90\x9d\xfe\xff]|(?<=[a-z])[\xc0-\xde]|\x80(?=[A-Za-z])")
 _UNDECODED: Final = re.compile("[\udc80-\udcff]")
 _HIGH_CONTROL: Final = re.compile(b"\xc2[\x80-\x9f]")  # U+0080 to U+009F, in UTF-8
-_GUARD: Final = re.compile(rb"'[ \t\r\n\"']*[=+\-@\t\r\xef]")  # rejects.guarded, in bytes
 
 
 class _Tally:
@@ -128,7 +125,7 @@ class _Tally:
         self._utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._good = self._bad = self._odd = 0
         self._marked: bool | None = None
-        self._suspect = self._guarded = False
+        self._suspect = False
 
     def add(self, chunk: bytes) -> None:
         if self._marked is None:
@@ -136,16 +133,15 @@ class _Tally:
         if len(chunk) == _CHUNK and b"\n" not in chunk and b"\r" not in chunk:
             raise Refused("not_a_csv", "A line is longer than a megabyte: this is not a CSV file.")
         self._suspect = self._suspect or _controls_in(chunk) > 0
-        self._guarded = self._guarded or (b"'" in chunk and _has_guard(chunk))
         if not chunk.isascii() or self._utf8.getstate()[0]:
             self._weigh(chunk, self._utf8.decode(chunk))
 
     def verdict(self) -> Decoding:
         self._weigh(b"", self._utf8.decode(b"", final=True))
         if self._bad and not self._marked and self._reads_as_windows():
-            return Decoding("windows-1252", "cp1252", suspect=True, guarded=self._guarded)
+            return Decoding("windows-1252", "cp1252", suspect=True)
         suspect = self._suspect or self._bad > 0
-        return Decoding("utf-8", "utf-8-sig", suspect=suspect, guarded=self._guarded)
+        return Decoding("utf-8", "utf-8-sig", suspect=suspect)
 
     def _weigh(self, chunk: bytes, text: str) -> None:
         utf8 = _encoded(text)
@@ -159,11 +155,6 @@ class _Tally:
     def _reads_as_windows(self) -> bool:
         """More single bytes than UTF-8 characters, and most of them where a letter may stand."""
         return self._bad > self._good and self._bad > 2 * self._odd
-
-
-def _has_guard(chunk: bytes) -> bool:
-    cut_short = chunk.rstrip(b' \t\r\n"').endswith(b"'")
-    return cut_short or _GUARD.search(chunk) is not None
 
 
 def _encoded(text: str) -> bytes | None:

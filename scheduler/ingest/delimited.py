@@ -11,11 +11,13 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Final, TextIO
 
 DELIMITERS: Final = ",;\t|"
+BREAK: Final = re.compile(r"\r\n|[\r\n]")
 
 
 class Damaged(list[str]):
@@ -23,6 +25,10 @@ class Damaged(list[str]):
 
     reason = "A quotation mark opens a cell and is never closed."
     fix = "Close the quotation mark, or write a mark inside a cell twice."
+
+
+class Plain(list[list[str]]):
+    """Records that take one line each."""
 
 
 #: A block of a file: the columns of so many equal rows, or records one by one.
@@ -63,6 +69,8 @@ class Splitter:
             records = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
         except csv.Error:
             records = []
+        if len(lines) == len(records):
+            return Plain(records)
         if records and len(lines) - len(records) < _MOST_LINES:
             return records
         return list(self._lines.through(lines, self._delimiter))
@@ -103,6 +111,14 @@ def _columns(piece: str, delimiter: str, *, width: int) -> Columns | None:
     if len(cells) - 1 != breaks * width or "".join(first).count("\n") != breaks:
         return None
     return [cell[1:] for cell in first], *(cells[n::width] for n in range(2, width + 1))
+
+
+def breaks_in(cells: Sequence[str]) -> int:
+    """How many lines a record takes beyond its first."""
+    text = "\0".join(cells)
+    if "\n" not in text and "\r" not in text:
+        return 0
+    return len(BREAK.findall(text))
 
 
 def is_blank(cells: list[str]) -> bool:
@@ -193,10 +209,29 @@ class _Lines:
 
 
 def _alone(line: str, delimiter: str) -> list[str]:
-    """The cells of one line, forgiving marks in odd places; Damaged if a cell is still open."""
+    """The cells of one line, forgiving marks in odd places; Damaged if a cell is still open.
+
+    A cell that goes on behind its closing mark is kept as it is, marks and all: `"Bob" Smith`.
+    """
     whole = line.rstrip("\r\n")
-    try:
-        first, *closed = list(csv.reader([whole + "\n", "\n"], delimiter=delimiter))
-    except csv.Error:  # one cell of more than csv.field_size_limit characters
-        return Damaged([whole])
-    return first if closed else Damaged(cell.rstrip("\n") for cell in first)
+    pattern = _cell(delimiter)
+    cells: list[str] = []
+    at = 0
+    while found := pattern.match(whole, at):
+        quoted, bare = found.groups()
+        cells.append(bare if quoted is None else quoted.replace('""', '"'))
+        if found.end() == len(whole):
+            too_long = max(map(len, cells)) > csv.field_size_limit()
+            return Damaged([whole]) if too_long else cells
+        at = found.end() + 1
+    return Damaged([*cells, whole[at + 1 :].replace('""', '"')])
+
+
+@lru_cache
+def _cell(delimiter: str) -> re.Pattern[str]:
+    """One cell: between marks, going on behind them, or without. None where a mark stays open."""
+    end = re.escape(delimiter)
+    marked = '"(?:[^"]|"")*+"'
+    return re.compile(
+        f'"((?:[^"]|"")*+)"(?={end}|$)|({marked}[^{end}]*+|(?!")[^{end}]*+)', re.DOTALL
+    )

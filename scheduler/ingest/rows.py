@@ -1,14 +1,14 @@
 """A campaign file as rows: encoding, delimiter and header found, cells as text, one row at a time.
 
 Row numbers are a spreadsheet's: the header is 1, blank lines count, a record that spans several
-lines is one. Blank rows are left out. The columns a reject file added are taken away, and the
-apostrophe that guarded a cell there is lifted (`rejects.unguarded`); what it called a duplicate is
-a `Returned`.
+lines is one. Blank rows are left out. Of a reject file the columns that were added are taken away,
+the apostrophe that guards a cell there is lifted (`rejects.unguarded`), and what it called a
+duplicate is a `Returned`. Any other file's cells stay as they are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, count, islice
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import BinaryIO, Final, Protocol
 
 from scheduler.ingest.columns import (
@@ -17,19 +17,20 @@ from scheduler.ingest.columns import (
     OWN_COLUMNS,
     VALUE_COLUMN,
     is_phone_name,
-    refuse_twins,
 )
 from scheduler.ingest.decode import Decoding, survey, text_of
 from scheduler.ingest.delimited import (
     Block,
     Damaged,
     Splitter,
+    breaks_in,
     declared_delimiter,
     is_blank,
     likely_delimiter,
 )
 from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, unguarded
-from scheduler.ingest.table import Table, tabled
+from scheduler.ingest.swallowed import holds_numbers
+from scheduler.ingest.table import Place, Table, tabled
 from scheduler.ingest.warnings import Warnings
 from scheduler.ingest.workbook import SheetReader, is_workbook, sheet_records
 from shared.domain.template import key
@@ -76,30 +77,34 @@ class Rows:
         decoding: Decoding,
         delimiter: str | None,
         warnings: Warnings,
+        lines_before: int = 0,
     ) -> None:
+        """`lines_before` are the lines that `reader` leaves out at the top."""
         self.filename = filename
         self.warnings = warnings
         self.hidden_rows = 0
         self.encoding = decoding.name
         self.delimiter = delimiter
         self.suspect = decoding.suspect
-        self._guarded = decoding.guarded
         self._reader = reader
         #: the files that reject files read so far came from (`rejects.write_rejects`)
         self.origins: set[str] = set()
-        self._header_row, names = self._find_header()
+        self._start = Place(1, lines_before + 1)
+        names = self._find_header()
         self._span = len(names)
         while names and not names[-1]:
             names.pop()
         self._kept = [i for i, name in enumerate(names) if key(name) not in _OWN_KEYS]
         self._width = len(names)
+        self._returned = len(self._kept) < self._width
+        if self._returned:
+            names = list(map(unguarded, names))
         keys = [key(name) for name in names]
         own = key(CODE_COLUMN), key(VALUE_COLUMN)
         self._verdict = tuple(map(keys.index, own)) if set(own) <= set(keys) else None
         origin = key(ORIGIN_COLUMN)
         self._origin = keys.index(origin) if origin in keys else None
         self.header = tuple(names[index] for index in self._kept)
-        refuse_twins(self.header)
         self.first = self._find_first()
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
@@ -110,13 +115,12 @@ class Rows:
     def tables(self) -> Iterator[Table]:
         """The rows as columns, some thousands at a time."""
         reader = self._reader()
-        for _ in range(self._header_row):
+        for _ in range(1, self._start.row):
             reader.record()
-        first = self._header_row + 1
+        at = replace(self._start)
         for block in reader.blocks(self._span):
-            table, read = tabled(block, first=first, width=self._span)
-            first += read
-            if self._guarded or len(self._kept) < self._width:
+            table = tabled(block, at=at, width=self._span)
+            if self._returned:
                 self._restore(table)
             yield table
 
@@ -155,9 +159,9 @@ class Rows:
         if isinstance(cells, Damaged):
             return Damaged(restored)
         restored = list(map(unguarded, restored))
-        return self._returned(cells, restored) if self._verdict else restored
+        return self._as_returned(cells, restored) if self._verdict else restored
 
-    def _returned(self, cells: list[str], restored: list[str]) -> list[str]:
+    def _as_returned(self, cells: list[str], restored: list[str]) -> list[str]:
         """`restored` as it is, or as a `Returned` where the reject file says duplicate."""
         code, value = self._verdict or (0, 0)
         if len(cells) <= max(code, value):
@@ -168,20 +172,31 @@ class Rows:
         returned.value = unguarded(cells[value])
         return returned
 
-    def _find_header(self) -> tuple[int, list[str]]:
+    def _find_header(self) -> list[str]:
+        """The columns' names. Rows start behind them."""
         reader = self._reader()
-        for number in count(1):
-            cells = reader.record()
-            if cells is None:
-                break
+        while (cells := reader.record()) is not None:
+            self._start.row += 1
+            self._start.line += 1 + breaks_in(cells)
             if not is_blank(cells):
-                return number, [cell.strip().lstrip("\ufeff") for cell in cells]
+                _refuse_open_quote(cells)
+                return [cell.strip().lstrip("\ufeff") for cell in cells]
         raise Refused("empty_file", "The file is empty. Export it again and upload that.")
 
     def _find_first(self) -> Sequence[str]:
         for _, cells in self:
             return cells
         raise Refused("no_rows", "The file has a header and no rows. Add rows below it.")
+
+
+def _refuse_open_quote(header: list[str]) -> None:
+    """A quotation mark in the header that takes rows for a name. Raises Refused open_quote."""
+    if isinstance(header, Damaged) or holds_numbers(header):
+        raise Refused(
+            "open_quote",
+            "A quotation mark opens a column's name in the header and is not closed on that line. "
+            "Take it out, or close it there.",
+        )
 
 
 _OWN_KEYS = frozenset(map(key, (*OWN_COLUMNS, ORIGIN_COLUMN)))
@@ -193,11 +208,11 @@ def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> 
     What `reading` says overrules what would be found.
 
     The file stays the caller's, open while rows are read. Raises Refused empty_file, no_rows,
-    not_a_csv, duplicate_columns.
+    not_a_csv, open_quote.
     """
     warnings = Warnings()
     if is_workbook(file):
-        decoding = Decoding("xlsx", "utf-8", suspect=True, guarded=True)
+        decoding = Decoding("xlsx", "utf-8", suspect=True)
         records = sheet_records(file)
         return Rows(
             lambda: SheetReader(records()),
@@ -216,7 +231,12 @@ def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> 
         return Splitter(text, delimiter)
 
     return Rows(
-        reader, filename=filename, decoding=decoding, delimiter=delimiter, warnings=warnings
+        reader,
+        filename=filename,
+        decoding=decoding,
+        delimiter=delimiter,
+        warnings=warnings,
+        lines_before=int(declared),
     )
 
 

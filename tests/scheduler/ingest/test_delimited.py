@@ -72,7 +72,7 @@ def test_marks_in_odd_places_are_forgiven():
     records = list(split_records(lines, ","))
 
     assert records == [
-        ["1", "Ann Lee", "x"],
+        ["1", '"Ann" Lee', "x"],
         ["2", '5" pipe', "y"],
         ["3", 'Bo "B" Ray', "z"],
         ["4", ' "sp"', "w"],
