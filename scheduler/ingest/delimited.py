@@ -1,4 +1,4 @@
-"""Delimited text to records: which delimiter, and where each record begins and ends.
+"""Delimited text to records: where each of them, and each of its cells, begins and ends.
 
 A quotation mark that is never closed would swallow the rows after it. So a record that does not
 parse strictly is taken back, its first line judged alone, and reading goes on with the next line.
@@ -11,9 +11,8 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Final, TextIO
 
 DELIMITERS: Final = ",;\t|"
@@ -132,34 +131,6 @@ def is_blank(cells: list[str]) -> bool:
 
 
 _NOTHING: Final = f" \t\r\n\xa0\x1a\ufeff{DELIMITERS}"
-
-
-_SEP: Final = re.compile(r'"?sep=([,;\t|])"?\r?\n?', re.I)
-
-
-def declared_delimiter(first_line: str) -> str | None:
-    """The delimiter of a `sep=;` line, which Excel writes and hides."""
-    match = _SEP.fullmatch(first_line)
-    return match[1] if match else None
-
-
-def likely_delimiter(lines: list[str], expected: Callable[[str], bool]) -> str:
-    """The one of `, ; tab |` that divides the header and most records alike; a comma if none does.
-
-    One that lays bare a column with an `expected` name wins over one that does not. csv.Sniffer
-    is not used: on a single column of numbers it answers "+".
-    """
-    best, best_score = ",", (False, 0.0, 1)
-    for delimiter in DELIMITERS:
-        records = [r for r in islice(split_records(lines, delimiter), 100) if not is_blank(r)]
-        if not records or len(records[0]) < 2:
-            continue
-        header, width = records[0], len(records[0])
-        alike = sum(len(record) == width for record in records) / len(records)
-        score = (any(map(expected, header)), alike, width)
-        if score > best_score:
-            best, best_score = delimiter, score
-    return best
 
 
 _MOST_LINES: Final = 1000  # in one record; a longer one is a quote that was never closed

@@ -107,11 +107,11 @@ class ReportBuilder:
             self.characters = Counter(dict(self.characters.most_common(_CHARACTERS_KEPT)))
 
     def _warn_of_mark(self, character: str, row: int) -> None:
-        letter, *marks = unicodedata.normalize("NFD", character)
-        names = " and ".join(unicodedata.name(mark, "a mark").lower() for mark in marks)
+        apart = unicodedata.normalize("NFD", character)
+        names = " and ".join(unicodedata.name(mark, "a mark").lower() for mark in apart[1:])
         self.warnings.add(
             "combining_mark",
-            f"“{character}” is written as “{letter}” and {names}, so the text costs UCS-2: 70 "
+            f"“{character}” is written as “{apart[0]}” and {names}, so the text costs UCS-2: 70 "
             "characters a segment instead of 160. As one character it would be GSM-7.",
             fix="Write it as one character: type it anew, or export the file in NFC.",
             row=row,

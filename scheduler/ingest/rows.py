@@ -8,7 +8,6 @@ duplicate is a `Returned`. Any other file's cells stay as they are.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
 from typing import BinaryIO, Final, Protocol
 
 from scheduler.ingest.columns import (
@@ -16,7 +15,6 @@ from scheduler.ingest.columns import (
     ORIGIN_COLUMN,
     OWN_COLUMNS,
     VALUE_COLUMN,
-    is_phone_name,
 )
 from scheduler.ingest.decode import Decoding, survey, text_of
 from scheduler.ingest.delimited import (
@@ -24,11 +22,10 @@ from scheduler.ingest.delimited import (
     Damaged,
     Splitter,
     breaks_in,
-    declared_delimiter,
     is_blank,
-    likely_delimiter,
 )
-from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, unguarded
+from scheduler.ingest.layout import Layout, layout_of
+from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, legible, unguarded
 from scheduler.ingest.swallowed import holds_numbers
 from scheduler.ingest.table import Place, Table, tabled
 from scheduler.ingest.warnings import Warnings
@@ -51,6 +48,7 @@ class Reading:
 
 
 AS_FOUND: Final = Reading()
+_TITLE_SHOWN: Final = 60
 
 
 class Reader(Protocol):
@@ -75,22 +73,21 @@ class Rows:
         *,
         filename: str,
         decoding: Decoding,
-        delimiter: str | None,
+        layout: Layout,
         warnings: Warnings,
-        lines_before: int = 0,
     ) -> None:
-        """`lines_before` are the lines that `reader` leaves out at the top."""
+        """`reader` leaves out a declaring line, and gives the titles above the header."""
         self.filename = filename
         self.warnings = warnings
         self.hidden_rows = 0
         self.encoding = decoding.name
-        self.delimiter = delimiter
+        self.delimiter = layout.delimiter or None
         self.suspect = decoding.suspect
         self._reader = reader
         #: the files that reject files read so far came from (`rejects.write_rejects`)
         self.origins: set[str] = set()
-        self._start = Place(1, lines_before + 1)
-        names = self._find_header()
+        self._start = Place(1, 1 + layout.declared)
+        names = self._find_header(layout.titles)
         self._span = len(names)
         while names and not names[-1]:
             names.pop()
@@ -172,16 +169,29 @@ class Rows:
         returned.value = unguarded(cells[value])
         return returned
 
-    def _find_header(self) -> list[str]:
+    def _find_header(self, titles: int) -> list[str]:
         """The columns' names. Rows start behind them."""
         reader = self._reader()
         while (cells := reader.record()) is not None:
             self._start.row += 1
             self._start.line += 1 + breaks_in(cells)
-            if not is_blank(cells):
+            if is_blank(cells):
+                continue
+            if self._start.row - 1 <= titles:
+                self._warn_of_title(cells)
+            else:
                 _refuse_open_quote(cells)
                 return [cell.strip().lstrip("\ufeff") for cell in cells]
         raise Refused("empty_file", "The file is empty. Export it again and upload that.")
+
+    def _warn_of_title(self, cells: list[str]) -> None:
+        title = legible(" ".join(" ".join(cells).split()))
+        self.warnings.add(
+            "title_row",
+            f"“{title[:_TITLE_SHOWN]}” stands above the header and is left out.",
+            fix="Delete it if it is a title; if it is a row, put the header above it.",
+            row=self._start.row - 1,
+        )
 
     def _find_first(self) -> Sequence[str]:
         for _, cells in self:
@@ -208,7 +218,7 @@ def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> 
     What `reading` says overrules what would be found.
 
     The file stays the caller's, open while rows are read. Raises Refused empty_file, no_rows,
-    not_a_csv, open_quote.
+    not_a_csv, open_quote, unclear_delimiter.
     """
     warnings = Warnings()
     if is_workbook(file):
@@ -218,37 +228,22 @@ def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> 
             lambda: SheetReader(records()),
             filename=filename,
             decoding=decoding,
-            delimiter=None,
+            layout=Layout(""),
             warnings=warnings,
         )
     decoding = survey(file)
-    declared, delimiter = _delimiter(file, decoding.codec)
+    layout = layout_of(lambda: text_of(file, decoding.codec), delimiter=reading.delimiter)
 
     def reader() -> Splitter:
         text = text_of(file, decoding.codec)
-        if declared:
+        if layout.declared:
             text.readline()
-        return Splitter(text, delimiter)
+        return Splitter(text, layout.delimiter)
 
     return Rows(
         reader,
         filename=filename,
         decoding=decoding,
-        delimiter=delimiter,
+        layout=layout,
         warnings=warnings,
-        lines_before=int(declared),
     )
-
-
-_SAMPLE_LINES = 300
-
-
-def _delimiter(file: BinaryIO, codec: str) -> tuple[bool, str]:
-    """Whether the first line declares the delimiter, and the delimiter."""
-    with text_of(file, codec) as text:
-        first = text.readline()
-        declared = declared_delimiter(first.lstrip("\ufeff"))
-        if declared:
-            return True, declared
-        sample = list(islice(chain([first], text), _SAMPLE_LINES))
-    return False, likely_delimiter(sample, is_phone_name)

@@ -49,7 +49,7 @@ def holds_numbers(cells: Sequence[str]) -> bool:
     """Whether a cell has a line, behind its first, that is divided and has a number in it."""
     lines = (part for cell in cells for part in BREAK.split(cell)[1:])
     divided = (re.split(f"[{DELIMITERS}]", line) for line in lines)
-    return any(len(pieces) > 1 and any(map(_is_number, pieces)) for pieces in divided)
+    return any(len(pieces) > 1 and any(map(is_number, pieces)) for pieces in divided)
 
 
 def _holder(cells: Sequence[str], delimiter: str, phone: int, width: int) -> int | None:
@@ -57,7 +57,7 @@ def _holder(cells: Sequence[str], delimiter: str, phone: int, width: int) -> int
     for line in _lines(cells, delimiter):
         if len(line) >= width:
             piece, cell = line[phone]
-            if cell is not None and (width == 1 or delimiter in cells[cell]) and _is_number(piece):
+            if cell is not None and (width == 1 or delimiter in cells[cell]) and is_number(piece):
                 return cell
     return None
 
@@ -85,7 +85,7 @@ _NUMBER: Final = re.compile(r"\+?[\d().\-/\s\xa0]{7,30}", re.ASCII)
 _DATE: Final = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.*", re.ASCII)
 
 
-def _is_number(piece: str) -> bool:
+def is_number(piece: str) -> bool:
     """Whether it may be a phone number, valid or not; a date is none."""
     bare = piece.strip(_AROUND)
     if not _NUMBER.fullmatch(bare):
