@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from scheduler.agent_settings import is_service
+from scheduler.ingest.encodings import codec_named
 from shared import clock
 from shared.domain.campaign import Priority
 from shared.errors import Refused
@@ -76,6 +77,11 @@ class CampaignSettings(BaseModel):
                 "send_before_past",
                 "'send_before' has passed, so nothing would be sent: give a later one, or none.",
             )
+
+    def refuse_unknown_encoding(self) -> None:
+        """Raises Refused 422 for an `encoding` that is none of a file."""
+        if self.encoding is not None:
+            codec_named(self.encoding)
 
     def checked_options(self) -> dict[str, Any]:
         """The provider's options, validated. Raises Refused 422."""

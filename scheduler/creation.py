@@ -41,6 +41,7 @@ def create(
     """
     chosen.refuse_what_is_not_built()
     chosen.refuse_what_is_over()
+    chosen.refuse_unknown_encoding()
     with transaction() as connection:
         agents = _agents(connection, chosen.agents)
     template = _template(chosen, [agent.opener for agent in agents])

@@ -16,7 +16,7 @@ from scheduler.ingest.columns import (
     OWN_COLUMNS,
     VALUE_COLUMN,
 )
-from scheduler.ingest.decode import Decoding, survey, text_of
+from scheduler.ingest.decode import survey, text_of
 from scheduler.ingest.delimited import (
     Block,
     Damaged,
@@ -28,6 +28,7 @@ from scheduler.ingest.layout import Layout, layout_of
 from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, legible, unguarded
 from scheduler.ingest.swallowed import holds_numbers
 from scheduler.ingest.table import Place, Table, tabled
+from scheduler.ingest.tally import Decoding
 from scheduler.ingest.warnings import Warnings
 from scheduler.ingest.workbook import SheetReader, is_workbook, sheet_records
 from shared.domain.template import key
@@ -218,7 +219,7 @@ def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> 
     What `reading` says overrules what would be found.
 
     The file stays the caller's, open while rows are read. Raises Refused empty_file, no_rows,
-    not_a_csv, open_quote, unclear_delimiter.
+    not_a_csv, open_quote, unclear_delimiter, unclear_encoding, unknown_encoding.
     """
     warnings = Warnings()
     if is_workbook(file):
@@ -231,7 +232,7 @@ def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> 
             layout=Layout(""),
             warnings=warnings,
         )
-    decoding = survey(file)
+    decoding = survey(file, encoding=reading.encoding, warnings=warnings)
     layout = layout_of(lambda: text_of(file, decoding.codec), delimiter=reading.delimiter)
 
     def reader() -> Splitter:

@@ -256,6 +256,20 @@ def test_an_import_that_was_killed_goes_on_behind_its_last_chunk(
     assert sorted(Counter(row.agent_key for row in loaded()).values()) == [5, 15]
 
 
+def test_an_import_that_goes_on_reads_the_file_as_was_said(database, monkeypatch):
+    monkeypatch.setattr(loading, "CHUNK", 5)
+    lines = [f"Kučera, Jan {i};+1202555{i:04d}" for i in range(ROWS)]
+    content = "\n".join(["name;phone", *lines, ""]).encode("cp1250")
+    made = draft(content, encoding="windows-1250", delimiter=";")
+    _die_in(monkeypatch, made, chunk=2)
+    lease_ran_out()
+
+    assert load(made)
+
+    assert [row.body for row in loaded()] == [f"Hi Kučera, Jan {i}" for i in range(ROWS)]
+    assert (campaign().report["encoding"], campaign().report["delimiter"]) == ("windows-1250", ";")
+
+
 def test_an_import_killed_after_its_last_chunk_is_only_finished(database, monkeypatch):
     made = draft(guests())
     with monkeypatch.context() as patch:
