@@ -159,9 +159,9 @@ def _sign(char: str, before: str, after: str) -> float:
 
 def _shape(text: str, script: str) -> float:
     """What is odd about the word as a whole."""
-    if script in ("cyrillic", "greek") and text[0].islower():
-        return 2.0
     letters = [char for char in text if char.isalpha()]
+    if script in ("cyrillic", "greek") and letters[0].islower():
+        return 2.0
     if script == "latin" and len(letters) > 2 and not any(map(str.isascii, letters)):
         return _ODD
     return 0.0
