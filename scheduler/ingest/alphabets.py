@@ -93,5 +93,5 @@ LANGUAGES: Final = {
 
 #: What stands beside a word or within a sentence, and no letter.
 TYPOGRAPHIC: Final = frozenset("’‘“”–—…«»„‚‹›€£®©™°ºª\xa0•·¡¿´`§")
-#: Japanese and Chinese write their names in each other's company.
-EAST_ASIAN: Final = frozenset(["han", "kana", "halfkana"])
+#: These are written in each other's company.
+EAST_ASIAN: Final = frozenset(["han", "kana", "halfkana", "hangul"])

@@ -32,6 +32,8 @@ def survey(
     _refuse_other_formats(start)
     wide = given or _wide_codec(start)
     if wide is not None and is_wide(wide):
+        if wide in ("utf-16", "utf-32") and not start.startswith(_WIDE_MARKS):
+            wide = f"{wide}-be" if start[:1] == b"\0" else f"{wide}-le"
         name = wide.removesuffix("-le").removesuffix("-be")
         return Decoding(name, wide, suspect=True)
     if given is None and controls_in(start) * 10 > len(start):
@@ -59,6 +61,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_WIDE_MARKS: Final = (*(mark for mark, _ in _BOMS), codecs.BOM_UTF32_BE)
 
 
 def _wide_codec(start: bytes) -> str | None:

@@ -115,9 +115,8 @@ def _columns(piece: str, delimiter: str, *, width: int) -> Columns | None:
 def breaks_in(cells: Sequence[str]) -> int:
     """How many lines a record takes beyond its first."""
     text = "\0".join(cells)
-    if "\n" not in text and "\r" not in text:
-        return 0
-    return len(BREAK.findall(text))
+    returns = text.count("\r")
+    return text.count("\n") + returns - (text.count("\r\n") if returns else 0)
 
 
 def is_blank(cells: list[str]) -> bool:

@@ -6,11 +6,12 @@ reading would make nearly as likely is said; what no reading makes sense of is n
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
-from scheduler.ingest.alphabets import CANDIDATES, Candidate
+from scheduler.ingest.alphabets import CANDIDATES, EAST_ASIAN, Candidate
 from scheduler.ingest.plausible import Word, cost_of, judged
 
 #: So much of a file's lines with bytes beyond ASCII is judged.
@@ -30,6 +31,7 @@ class Guess:
 
     `sense`: most letters beyond ASCII are plausible. `stray`: they are as likely damage. `rival` is
     the next best, if it is nearly as likely, and `otherwise` how it would read the same words.
+    `odd` are words that make no sense in the best either.
     """
 
     codec: str
@@ -38,6 +40,7 @@ class Guess:
     sense: bool
     stray: bool
     few: bool
+    odd: tuple[str, ...]
     rival: str | None
     otherwise: tuple[str, ...]
 
@@ -68,6 +71,7 @@ def guessed(lines: Sequence[bytes]) -> Guess:
         sense=best.makes_sense,
         stray=best.cost(suggested) >= _STRAY * beyond,
         few=len(words) < _FEW,
+        odd=tuple(islice(best.odd_words(), _EXAMPLES)),
         rival=rival.candidate.name if rival else None,
         otherwise=tuple(rival.words[i] for i in differ[:_EXAMPLES]) if rival else (),
     )
@@ -75,7 +79,7 @@ def guessed(lines: Sequence[bytes]) -> Guess:
 
 # No encoding here has a byte below 0x40 as part of another character, but for digits.
 _BETWEEN: Final = re.compile(rb"[\x00-\x26\x28-\x2c\x2f\x3a-\x3f]+")
-_TRIM: Final = b"'-.0123456789@"
+_TRIM: Final = b"'-.@"
 
 
 def _words(lines: Sequence[bytes]) -> list[bytes]:
@@ -109,6 +113,13 @@ class _Reading:
         """What it would be a surprise of that size to find."""
         favour = _SUGGESTED if self.candidate.codec == suggested else 0.0
         return self.candidate.rarity + self.total - favour
+
+    def odd_words(self) -> Iterator[str]:
+        """The words with something implausible in them; a character that is rare is not."""
+        for word in self.words:
+            found = [judged(piece, self.candidate.codec) for piece in _pieces(word)]
+            if any(piece.odd and piece.script not in EAST_ASIAN for piece in found):
+                yield word
 
     @property
     def makes_sense(self) -> bool:

@@ -85,15 +85,16 @@ def _costs(text: str, codec: str, *, mixed: bool) -> Iterator[float]:
         elif mixed:
             yield _ODD
         elif script in ("latin", "cyrillic", "greek"):
-            yield _letter(char, before, capitals=capitals, smalls=smalls)
+            begins = before == " " or text[:at] in _PREFIXES
+            yield _letter(char, before, capitals=0 if begins else capitals, smalls=smalls)
         else:
             yield _uncased(char, before, after, script=script, codec=codec)
 
 
 def _letter(char: str, before: str, *, capitals: int, smalls: int) -> float:
-    """A letter of a script with capitals, of which its word has so many."""
+    """A letter of a script with capitals, of which its word has so many; none if it begins one."""
     cost = 0.0
-    if char.isupper() and smalls and before.isalpha():
+    if char.isupper() and smalls and before.isalpha() and capitals:
         cost = _ODD
     elif char.islower() and smalls == 1 and capitals > 1:
         cost = 5.0
@@ -104,6 +105,7 @@ def _letter(char: str, before: str, *, capitals: int, smalls: int) -> float:
     return cost
 
 
+_PREFIXES: Final = frozenset(["Mc", "Mac", "De", "Di", "Du", "La", "Le", "Van"])
 _FINAL: Final = frozenset("ךםןףץ")
 _THAI_LEADING: Final = frozenset("เแโใไ")
 
@@ -123,7 +125,7 @@ def _uncased(char: str, before: str, after: str, *, script: str, codec: str) -> 
 
 #: The lead bytes of the characters that are learnt first, by codec.
 _COMMON: Final = {
-    "cp932": (0x88, 0x97, 0x40),
+    "cp932": (0x88, 0x98, 0x40),
     "gb18030": (0xB0, 0xD7, 0xA1),
     "big5hkscs": (0xA4, 0xC6, 0x40),
     "euc_jp": (0xB0, 0xCF, 0xA1),
@@ -148,9 +150,13 @@ def _sign(char: str, before: str, after: str) -> float:
     beside = before.isalpha() or after.isalpha()
     if char in "’´`" and inside:
         return 1.0
+    if (char in "–—" and inside and not after.islower()) or (char in "²³" and not after.isalpha()):
+        return 3.0
+    if char in "½¼¾" and not beside:
+        return 2.0
     if char not in TYPOGRAPHIC:
         return _ODD if beside or unicodedata.category(char)[0] == "C" or char == "\ufffd" else 5.5
-    if char == "\xa0":
+    if char == "\xa0" or (char == "°" and before.isdigit()):
         return 2.0
     if inside or (char in "€£¿¡“‘„‚«°" and before.isalpha()) or (char in "€£°®©™" and beside):
         return _ODD if char not in "·®™" else 3.0
@@ -161,6 +167,8 @@ def _shape(text: str, script: str) -> float:
     """What is odd about the word as a whole."""
     letters = [char for char in text if char.isalpha()]
     if script in ("cyrillic", "greek") and letters[0].islower():
+        return 2.0
+    if script == "latin" and len(letters) == 1:
         return 2.0
     if script == "latin" and len(letters) > 2 and not any(map(str.isascii, letters)):
         return _ODD

@@ -40,6 +40,12 @@ def refuse_swallowed(cells: Sequence[str], *, phone: int, width: int, line: int 
     raise Unfit(at, RejectCode.OPEN_QUOTE, reason, fix)
 
 
+def may_hold_rows(cells: Sequence[str]) -> bool:
+    """Whether a cell of several lines has as many digits together as a number; a quick look."""
+    several = [cell for cell in cells if "\n" in cell or "\r" in cell]
+    return _DIGITS.search("\0".join(several)) is not None
+
+
 def in_one_line(cell: str) -> str:
     """A cell of several lines, to be shown."""
     return " ⏎ ".join(BREAK.split(cell))
@@ -80,6 +86,7 @@ def _lines(cells: Sequence[str], delimiter: str) -> Iterator[list[tuple[str, int
     yield line
 
 
+_DIGITS: Final = re.compile(r"(?:[0-9][().\-/\s\xa0]*){7}")
 _AROUND: Final = "'\" \t\xa0="
 _NUMBER: Final = re.compile(r"\+?[\d().\-/\s\xa0]{7,30}", re.ASCII)
 _DATE: Final = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.*", re.ASCII)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 
 from scheduler.ingest.delimited import Block, Plain, breaks_in, is_blank
+from scheduler.ingest.swallowed import may_hold_rows
 
 
 @dataclass(slots=True)
@@ -13,7 +14,7 @@ class Table:
 
     `columns[c][i]` is a cell of row `numbers[i]`. A row that does not fit (fewer or more cells, a
     Damaged, a Returned) is in `odd` under its index, and its cells in the columns are empty. A row
-    with a line break in a cell is in `spanning`, with the line of the file on which it begins.
+    that may hold other rows in a cell is in `spanning`, with the line of the file where it begins.
     """
 
     numbers: list[int]
@@ -76,19 +77,24 @@ def tabled(block: Block, *, at: Place, width: int) -> Table:
         return _of_columns(list(block), first)
     spanning: dict[int, int] = {}
     if not isinstance(block, Plain):
-        spanning = _spanning(block, line)
-        at.line += sum(breaks_in(block[index]) for index in spanning)
+        spanning, breaks = _spanning(block, line)
+        at.line += breaks
     return _of_records(block, first, width=width, spanning=spanning)
 
 
-def _spanning(records: list[list[str]], line: int) -> dict[int, int]:
-    """The records that take several lines, each with its first line; `line` is the first one's."""
+def _spanning(records: list[list[str]], line: int) -> tuple[dict[int, int], int]:
+    """The records that may hold others, each with its first line, and the breaks within all.
+
+    `line` is the first record's.
+    """
     found: dict[int, int] = {}
+    breaks = 0
     for index, cells in enumerate(records):
-        if breaks := breaks_in(cells):
-            found[index] = line + index
-            line += breaks
-    return found
+        if more := breaks_in(cells):
+            if may_hold_rows(cells):
+                found[index] = line + index + breaks
+            breaks += more
+    return found, breaks
 
 
 def _of_records(

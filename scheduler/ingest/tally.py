@@ -18,8 +18,9 @@ from shared.errors import Refused
 
 #: Bytes of a file to be added at a time.
 CHUNK: Final = 1024 * 1024
-#: As few lines with odd bytes are damage, and cost their rows.
+#: As few lines with odd bytes are damage, and cost their rows; or so small a share of all.
 _FEW_LINES: Final = 10
+_SMALL_SHARE: Final = 0.01
 _EXAMPLES: Final = 3
 _TWICE_KEPT: Final = 20
 
@@ -53,7 +54,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._good = self._bad = 0
+        self._good = self._bad = self._breaks = 0
         self._marked: bool | None = None
         self._suspect = False
         self._lines: list[bytes] = []  # with bytes beyond ASCII
@@ -67,6 +68,7 @@ class Tally:
         if len(chunk) >= CHUNK and b"\n" not in chunk and b"\r" not in chunk:
             raise Refused("not_a_csv", "A line is longer than a megabyte: this is not a CSV file.")
         self._suspect = self._suspect or controls_in(chunk) > 0
+        self._breaks += chunk.count(b"\n") or chunk.count(b"\r")
         if not chunk.isascii() or self._utf8.getstate()[0]:
             self._weigh(self._utf8.decode(chunk))
             self._collect(chunk)
@@ -79,7 +81,7 @@ class Tally:
             if guess.sense and not guess.stray:
                 _warn_of_guess(guess, warnings)
                 return Decoding(guess.name, guess.codec, suspect=True)
-            if len(self._lines) > _FEW_LINES:
+            if len(self._lines) > max(_FEW_LINES, self._breaks * _SMALL_SHARE):
                 raise _unclear(guess)
         return Decoding("utf-8", "utf-8-sig", suspect=self._suspect or self._bad > 0)
 
@@ -132,6 +134,13 @@ def _line_around(chunk: bytes, at: int) -> tuple[bytes, int]:
 def _warn_of_guess(guess: Guess, warnings: Warnings) -> None:
     fix = "If that is wrong, say the encoding (--encoding), or export the file as UTF-8."
     read = _quoted(guess.words)
+    if guess.odd:
+        warnings.add(
+            "odd_letters",
+            f"The file is read as {guess.name}, in which some words look wrong: "
+            f"{_quoted(guess.odd)}. They are sent as they are.",
+            fix=fix,
+        )
     if guess.rival:
         warnings.add(
             "encoding_unsure",

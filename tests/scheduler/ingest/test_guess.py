@@ -140,9 +140,14 @@ def test_bytes_that_are_no_text_in_the_encoding_said_cost_their_rows():
     assert [cells[1] for _, cells in rows] == ["Ana", "José", "\udce9"]
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be"])
-def test_wide_encodings_may_be_said_too(encoding):
-    rows = _opened(_file("Ana,José"), encoding, encoding=encoding)
+@pytest.mark.parametrize(
+    ("codec", "encoding"),
+    [("utf-16", "utf-16"), ("utf-16-le", "utf-16-le"), ("utf-32-be", "utf-32-be"),
+     ("utf-16-le", "utf-16"), ("utf-16-be", "utf-16"), ("utf-32-le", "utf-32"),
+     ("utf-32-be", "utf-32"), ("utf-32", "utf-32")],
+)  # fmt: skip
+def test_wide_encodings_may_be_said_too_with_and_without_their_mark(codec, encoding):
+    rows = _opened(_file("Ana,José"), codec, encoding=encoding)
 
     assert [cells[1] for _, cells in rows] == ["Ana", "José"]
 
@@ -175,6 +180,38 @@ def test_letters_that_make_no_sense_in_any_encoding_are_refused_with_examples():
     assert refused.value.code == "unclear_encoding"
     assert "--encoding" in refused.value.message
     assert refused.value.details["examples"]
+
+
+def test_words_that_make_no_sense_among_many_that_do_are_pointed_out():
+    mixed = _file(SPANISH).encode("cp1252") + "+15552000099,Begoña Ibáñez\n".encode("mac_roman")
+
+    rows = _opened(mixed, "")
+
+    assert rows.encoding == "windows-1252"
+    (warning,) = rows.warnings.found()
+    assert warning.code == "odd_letters"
+    assert "“Bego–a”, “Ib‡–ez”" in warning.message
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["5°C", "Nº 5", "1ª", "½ cup", "Café®", "Zoë’s", "L’Été", "m²", "Mon–Fri", "£5", "ÉCOLE",
+     "MÉNDEZ", "DeÁvila", "Saint-Étienne", "¿Qué?", "(José)", "Ø 5", "“Ana”", "…más", "JoséLuis"],
+)  # fmt: skip
+def test_signs_and_capitals_where_people_write_them_are_not_odd(word):
+    guess = guessed([word.encode("cp1252"), "José,Müller,García".encode("cp1252")])
+
+    assert (guess.codec, guess.odd, guess.rival) == ("cp1252", (), None)
+
+
+def test_a_small_share_of_damaged_lines_in_a_large_file_costs_their_rows():
+    good = "".join(f"+1555{n:07d},Ana\n" for n in range(3000)).encode()
+    damaged = b"".join(b"+1556%07d,a\x98\x9db%c\xac\n" % (n, 0x81 + n) for n in range(20))
+
+    rows = _opened(b"phone,name\n" + good + damaged, "")
+
+    assert rows.encoding == "utf-8"
+    assert len(list(rows)) == 3020
 
 
 def test_only_a_sample_of_a_large_file_is_judged():
