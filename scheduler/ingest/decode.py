@@ -40,7 +40,7 @@ def survey(
         raise _not_a_table("not text")
     tally = _tallied(file)
     decoding = Decoding(name_of(given), given, suspect=True) if given else tally.verdict(warnings)
-    tally.warn_of_twice(decoding.codec, warnings)
+    tally.warn_of_garbled(decoding.codec, warnings)
     return decoding
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final
 
 from scheduler.ingest.alphabets import CANDIDATES, EAST_ASIAN, Candidate
-from scheduler.ingest.plausible import Word, cost_of, judged
+from scheduler.ingest.plausible import IMPLAUSIBLE, Word, cost_of, judged
 
 #: So much of a file's lines with bytes beyond ASCII is judged.
 SAMPLE: Final = 64 * 1024
@@ -75,6 +75,34 @@ def guessed(lines: Sequence[bytes]) -> Guess:
         rival=rival.candidate.name if rival else None,
         otherwise=tuple(rival.words[i] for i in differ[:_EXAMPLES]) if rival else (),
     )
+
+
+def misread(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Words that some program took for windows-1252, each with what it should be.
+
+    Such a word makes no sense (`JosŽ`, `Èâàí`), and does in the encoding its bytes were in.
+    """
+    words = {word for line in lines for word in _LETTERS.findall(line) if not word.isascii()}
+    odd = [word for word in sorted(words)[:_WORDS] if _is_odd_in_latin(word)]
+    raw = [word.encode("cp1252") for word in odd]
+    guess = guessed(raw) if raw else None
+    if guess and guess.codec != "cp1252" and guess.sense and not guess.stray:
+        for word, was in zip(odd, raw, strict=True):
+            meant = was.decode(guess.codec, "replace")
+            if not judged(meant, guess.codec).odd:
+                yield word, meant
+
+
+_LETTERS: Final = re.compile(r"[^\W\d_]{3,}")
+
+
+def _is_odd_in_latin(word: str) -> bool:
+    try:
+        word.encode("cp1252")
+    except UnicodeEncodeError:
+        return False
+    weighed = judged(word, "cp1252")
+    return weighed.script == "latin" and (weighed.odd > 0 or weighed.base >= IMPLAUSIBLE)
 
 
 # No encoding here has a byte below 0x40 as part of another character, but for digits.

@@ -6,12 +6,12 @@ bytes beyond ASCII: they once called valid UTF-8 French "iso8859_10".
 
 import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from scheduler.ingest.guess import SAMPLE, Guess, guessed
+from scheduler.ingest.guess import SAMPLE, Guess, guessed, misread
 from scheduler.ingest.twice import TELLING, encoded_twice
 from scheduler.ingest.warnings import Warnings
 from shared.errors import Refused
@@ -85,20 +85,24 @@ class Tally:
                 raise _unclear(guess)
         return Decoding("utf-8", "utf-8-sig", suspect=self._suspect or self._bad > 0)
 
-    def warn_of_twice(self, codec: str, warnings: Warnings) -> None:
-        """Look for text that was encoded twice before."""
+    def warn_of_garbled(self, codec: str, warnings: Warnings) -> None:
+        """Look for text that another program has read in a wrong encoding and written again."""
         lines = self._twice if codec == "utf-8-sig" else self._lines
-        texts = (line.decode(codec, "replace") for line in lines)
-        pairs = list(islice(dict.fromkeys(encoded_twice(texts)), _EXAMPLES))
-        if pairs:
-            read = _quoted([word for word, _ in pairs])
-            meant = _quoted([mended for _, mended in pairs])
-            warnings.add(
-                "encoded_twice",
-                f"Some letters were encoded twice: {read} should probably be {meant}. They are "
-                "sent as they are.",
-                fix="Export the file again; the program that wrote it read UTF-8 as another "
-                "encoding.",
+        twice = encoded_twice(line.decode(codec, "replace") for line in lines)
+        _warn_of_pairs(
+            twice,
+            warnings,
+            code="encoded_twice",
+            what="Some letters were encoded twice",
+            why="the program that wrote it read UTF-8 as another encoding",
+        )
+        if codec == "utf-8-sig":
+            _warn_of_pairs(
+                misread(line.decode(codec, "replace") for line in self._lines),
+                warnings,
+                code="read_wrongly",
+                what="Some letters were read in a wrong encoding before",
+                why="the program that wrote it read it as windows-1252",
             )
 
     def _weigh(self, text: str) -> None:
@@ -153,6 +157,21 @@ def _warn_of_guess(guess: Guess, warnings: Warnings) -> None:
             "encoding_unsure",
             f"The file is read as {guess.name}, for which only {read} speaks.",
             fix=fix,
+        )
+
+
+def _warn_of_pairs(
+    pairs: Iterable[tuple[str, str]], warnings: Warnings, *, code: str, what: str, why: str
+) -> None:
+    """Warn of words that should probably be others."""
+    some = list(islice(dict.fromkeys(pairs), _EXAMPLES))
+    if some:
+        read, meant = zip(*some, strict=True)
+        warnings.add(
+            code,
+            f"{what}: {_quoted(read)} should probably be {_quoted(meant)}. They are sent as they "
+            "are.",
+            fix=f"Export the file again; {why}.",
         )
 
 

@@ -239,6 +239,19 @@ def test_utf_8_encoded_twice_is_warned_of_with_what_it_should_be(words, read_as)
     assert "“Иван”" not in warning.message
 
 
+@pytest.mark.parametrize(
+    ("words", "codec"), [("José", "mac_roman"), (RUSSIAN, "cp1251"), (HEBREW, "cp1255")]
+)
+def test_utf_8_that_was_read_wrongly_before_is_warned_of_with_what_it_should_be(words, codec):
+    garbled = words.encode(codec).decode("cp1252")
+
+    rows = _opened(_file(f"Ana,Zoë,{garbled}"), "utf-8")
+
+    (warning,) = rows.warnings.found()
+    assert warning.code == "read_wrongly"
+    assert any(f"“{word}”" in warning.message for word in words.split(","))
+
+
 def test_one_word_encoded_twice_deep_in_a_file_is_found():
     many = "".join(f"+1555{n:07d},Chloé\n" for n in range(90_000))
 
