@@ -2,10 +2,21 @@
 
 import io
 import json
+import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from scheduler.ingest import Plan, ReportBuilder, delimited, open_rows, validate, write_rejects
+from scheduler.ingest import (
+    Plan,
+    Reading,
+    ReportBuilder,
+    delimited,
+    open_rows,
+    validate,
+    write_rejects,
+)
 from tests.scheduler.ingest.test_rows import workbook
 
 FILE = """phone,name,city
@@ -158,6 +169,45 @@ def test_a_workbooks_cell_may_hold_rows_too():
     assert (reject.row, reject.column, reject.code) == (2, "name", "open_quote")
     assert "3 lines" in reject.reason
     assert "row of their own" in reject.fix
+
+
+_NAMES = st.sampled_from(
+    ["Ana", '"Bo', 'Cy 6"', '"Di"', '"Ed" Li', '5" Fy', '"', '""', '"Gi, Jr"', "", '"Hu""', "O'N"]
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.lists(st.tuples(_NAMES, _NAMES), min_size=1, max_size=12),
+    st.sampled_from([",", ";", "\t"]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.permutations([0, 1, 2]),
+    st.integers(1, 80),
+)
+def test_wherever_marks_are_typed_nobodys_text_holds_somebody_else_and_nobody_is_lost(
+    people, delimiter, end, order, piece
+):
+    lines = [["phone", "name", "city"]]
+    lines += [[f"+155520000{n:02d}", name, city] for n, (name, city) in enumerate(people)]
+    content = end.join(delimiter.join(line[i] for i in order) for line in lines) + end
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "_PIECE", piece)
+        _, accepted, rejected = _validated(
+            content, plan=Plan(template="Hi"), reading=Reading(delimiter=delimiter)
+        )
+
+    texted = [row.phone for row in accepted]
+    assert len(set(texted)) == len(texted)
+    for row in accepted:
+        held = "\0".join(row.fields.values())
+        assert _numbers(held) == {row.phone}
+    listed = "\0".join("\0".join(reject.cells) for reject in rejected)
+    assert _numbers(listed) | set(texted) == {line[0] for line in lines[1:]}
+
+
+def _numbers(text):
+    return set(re.findall(r"\+155520000\d\d", text))
 
 
 def _reject_file(content):
