@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final
 
 from scheduler.ingest.guess import SAMPLE, Guess, guessed, misread
-from scheduler.ingest.twice import TELLING, encoded_twice
+from scheduler.ingest.twice import TELLING, encoded_twice, may_be_encoded_twice
 from scheduler.ingest.warnings import Warnings
 from shared.errors import Refused
 
@@ -23,6 +23,8 @@ _FEW_LINES: Final = 10
 _SMALL_SHARE: Final = 0.01
 _EXAMPLES: Final = 3
 _TWICE_KEPT: Final = 20
+_SAMPLE_OF_UTF8: Final = 8 * 1024
+_NEAR: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,11 @@ class Tally:
 
     def __init__(self) -> None:
         self._utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._good = self._bad = self._breaks = 0
+        self._good = self._bad = self._size = 0
         self._marked: bool | None = None
         self._suspect = False
         self._lines: list[bytes] = []  # with bytes beyond ASCII
-        self._room = SAMPLE
+        self._held = 0
         self._twice: list[bytes] = []
 
     def add(self, chunk: bytes) -> None:
@@ -68,7 +70,7 @@ class Tally:
         if len(chunk) >= CHUNK and b"\n" not in chunk and b"\r" not in chunk:
             raise Refused("not_a_csv", "A line is longer than a megabyte: this is not a CSV file.")
         self._suspect = self._suspect or controls_in(chunk) > 0
-        self._breaks += chunk.count(b"\n") or chunk.count(b"\r")
+        self._size += len(chunk)
         if not chunk.isascii() or self._utf8.getstate()[0]:
             self._weigh(self._utf8.decode(chunk))
             self._collect(chunk)
@@ -81,7 +83,7 @@ class Tally:
             if guess.sense and not guess.stray:
                 _warn_of_guess(guess, warnings)
                 return Decoding(guess.name, guess.codec, suspect=True)
-            if len(self._lines) > max(_FEW_LINES, self._breaks * _SMALL_SHARE):
+            if not self._are_few():
                 raise _unclear(guess)
         return Decoding("utf-8", "utf-8-sig", suspect=self._suspect or self._bad > 0)
 
@@ -105,6 +107,11 @@ class Tally:
                 why="the program that wrote it read it as windows-1252",
             )
 
+    def _are_few(self) -> bool:
+        """Whether lines with bytes beyond ASCII are so few that they are damage."""
+        mean = (self._held + len(self._lines)) / max(1, len(self._lines))
+        return len(self._lines) <= max(_FEW_LINES, self._size / mean * _SMALL_SHARE)
+
     def _weigh(self, text: str) -> None:
         utf8 = _encoded(text)
         bad = len(_UNDECODED.findall(text)) if utf8 is None else 0
@@ -116,10 +123,13 @@ class Tally:
     def _collect(self, chunk: bytes) -> None:
         """Keep lines with bytes beyond ASCII, and lines that may have been encoded twice."""
         at = 0
-        while self._room > 0 and (found := _BEYOND.search(chunk, at)):
+        most = SAMPLE if self._bad else _SAMPLE_OF_UTF8
+        while self._held < most and (found := _BEYOND.search(chunk, at)):
             line, at = _line_around(chunk, found.start())
-            self._lines.append(line[: self._room])
-            self._room -= len(line)
+            self._lines.append(line[: most - self._held])
+            self._held += len(line)
+        if len(self._twice) >= _TWICE_KEPT or not may_be_encoded_twice(chunk):
+            return
         at = 0
         while len(self._twice) < _TWICE_KEPT and (found := TELLING.search(chunk, at)):
             line, at = _line_around(chunk, found.start())
@@ -127,11 +137,11 @@ class Tally:
 
 
 def _line_around(chunk: bytes, at: int) -> tuple[bytes, int]:
-    """The line that byte is in, up to the length of a sample, and where it ends."""
-    least = max(0, at - SAMPLE)
+    """The line that byte is in, or what of it is near, and where it ends."""
+    least = max(0, at - _NEAR)
     start = 1 + max(chunk.rfind(b"\n", least, at), chunk.rfind(b"\r", least, at), least - 1)
-    ends = (chunk.find(end, at, at + SAMPLE) for end in (b"\n", b"\r"))
-    end = min((end for end in ends if end >= 0), default=min(len(chunk), at + SAMPLE))
+    ends = (chunk.find(end, at, at + _NEAR) for end in (b"\n", b"\r"))
+    end = min((end for end in ends if end >= 0), default=min(len(chunk), at + _NEAR))
     return chunk[start:end], end
 
 

@@ -8,11 +8,19 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 # In UTF-8: what windows-1252, MacRoman or windows-1251 makes of a lead byte, and of what follows.
-_LEADS: Final = rb"\xc3[\x82-\x9f\xa2-\xa5\xb0]|\xe2\x88\x9a|\xd0[\x93\xa0\xa1]"
+_LEAD: Final = rb"[\xc3\xd0\xe2](?:[\x82-\x9f\xa0-\xa5\xb0]|\x88\x9a)"
 _FOLLOWS: Final = rb"\xc2[\x80-\xbf]|\xe2[\x80-\x84]|\xc5|\xc6\x92|\xcb[\x86\x9c]|\xd1[\x90-\x9f]"
 _FOLLOWS_TOO: Final = rb"\xd0[\x82-\x8f]|\xd2[\x90\x91]|\xc3"
 #: Bytes that text encoded twice has somewhere, and other text seldom.
-TELLING: Final = re.compile(b"(?:%b)(?:%b|%b)" % (_LEADS, _FOLLOWS, _FOLLOWS_TOO))
+TELLING: Final = re.compile(b"%b(?:%b|%b)" % (_LEAD, _FOLLOWS, _FOLLOWS_TOO))
+
+_ASCII: Final = bytes(range(128))
+
+
+def may_be_encoded_twice(chunk: bytes) -> bool:
+    """A quick look: whether `TELLING` may be in it. Most bytes of a file are ASCII."""
+    return TELLING.search(chunk.translate(None, _ASCII)) is not None
+
 
 _BETWEEN: Final = re.compile(r"[\t\r\n ,;|\"]+")  # a no-break space may be half a letter
 _READ_AS: Final = ("cp1252", "mac_roman", "cp1251")

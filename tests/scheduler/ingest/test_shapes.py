@@ -1,12 +1,14 @@
 """Ugly files as people export them: each is read rightly, or it is said what is wrong with it."""
 
 import json
+import re
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from scheduler.cli.check import check
+from tests.support import sources
 from tests.support.shapes import FOLDER, Shape, shapes
 
 SHAPES = list(shapes())
@@ -45,3 +47,24 @@ def test_the_command_says_the_same(shape):
     assert report["accepted"] == len(expected.texts)
     assert report["rejected"] == sum(expected.rejected.values())
     assert [warning["code"] for warning in report["warnings"]] == expected.warnings
+
+
+def test_the_runbook_explains_every_doubt_about_a_files_reading():
+    runbook = (sources.ROOT / "deploy/docs/runbook.md").read_text()
+    section = runbook.partition("## A file is read wrongly")[2].partition("\n## ")[0]
+    told = {code for line in section.splitlines() for code in re.findall(r"`(\w+_\w+)`", line[:50])}
+    ours = ("guess", "layout", "report", "rows", "swallowed", "tally")
+    written = "".join((sources.ROOT / f"scheduler/ingest/{name}.py").read_text() for name in ours)
+    raised = set(re.findall(r'(?:add|Refused)\(\s*"(\w+)"|code="(\w+)"', written))
+
+    codes = {one or other for one, other in raised} - {"empty_file", "no_rows", "not_a_csv"}
+    assert told == codes | {"open_quote"}
+
+
+def test_every_kind_of_doubt_has_a_shape():
+    said = {code for shape in SHAPES for code in [*shape.expected.warnings, shape.expected.refused]}
+
+    assert said >= {
+        "encoding_unsure", "encoded_twice", "unclear_encoding", "unclear_delimiter", "title_row",
+        "combining_mark",
+    }  # fmt: skip
