@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scheduler.agent_settings import is_service
 from scheduler.campaign_times import Instant
+from scheduler.ingest.encodings import codec_named
 from shared.domain.campaign import Priority
 from shared.domain.numbering import as_region
 from shared.errors import Refused
@@ -69,6 +70,11 @@ class CampaignSettings(BaseModel):
             if wanted:
                 mend = ' Use "always" for now.' if name == "window" else " Leave it out for now."
                 raise Refused("not_available", f"'{name}' is not available yet.{mend}")
+
+    def refuse_unknown_encoding(self) -> None:
+        """Raises Refused 422 for an `encoding` that is none of a file."""
+        if self.encoding is not None:
+            codec_named(self.encoding)
 
     def checked_options(self) -> dict[str, Any]:
         """The provider's options, validated. Raises Refused 422."""

@@ -41,6 +41,7 @@ def create(
     template whose placeholder is no column, a time that has passed, a file that cannot be read.
     """
     chosen.refuse_what_is_not_built()
+    chosen.refuse_unknown_encoding()
     with transaction() as connection:
         agents = _agents(connection, chosen.agents)
     template = _template(chosen, [agent.opener for agent in agents])

@@ -261,10 +261,14 @@ def _short(value: str) -> str:
 
 
 def _named(character: str) -> str:
-    """A character and its Unicode name: many of them look like another, or like nothing."""
-    if len(character) > 1:
+    """A character and its Unicode name: many of them look like another, or like nothing.
+
+    A letter with a mark of its own looks like one that has it built in; an emoji of several is one.
+    """
+    names = [unicodedata.name(c, f"U+{ord(c):04X}").lower() for c in character]
+    if len(character) > 1 and not any(map(unicodedata.combining, character)):
         return character
-    return f"{character} ({unicodedata.name(character, f'U+{ord(character):04X}').lower()})"
+    return f"{character} ({' and '.join(names)})"
 
 
 def _count(number: int, noun: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from shared.domain.template import find, key
+from shared.domain.template import find, key, refuse_twins
 from shared.errors import Refused
 
 CODE_COLUMN: Final = "volley_code"
@@ -34,7 +34,7 @@ def phone_index(header: Sequence[str], *, named: str | None, first: Sequence[str
     """The index of the phone column, `named` or found by its name.
 
     `first` is the first record, for a better message. Raises Refused no_header, no_phone_column,
-    which_phone_column, unknown_column, ambiguous_column.
+    which_phone_column, unknown_column, ambiguous_column, duplicate_columns.
     """
     if named:
         return find(named, header, called="column")
@@ -42,6 +42,7 @@ def phone_index(header: Sequence[str], *, named: str | None, first: Sequence[str
         found = [i for i, name in enumerate(header) if kind.fullmatch(_plain(name))]
         if len(found) == 1:
             return found[0]
+        refuse_twins(header, found)
         if found:
             names = [header[index] for index in found]
             raise Refused(
@@ -110,17 +111,18 @@ def named_index(header: Sequence[str], named: str | None) -> int | None:
     return find(named, header, called="column") if named else None
 
 
-def refuse_twins(header: Sequence[str]) -> None:
-    """Two columns of one name cannot be told apart. Raises Refused duplicate_columns."""
-    seen: dict[str, int] = {}
-    for number, name in enumerate(header, 1):
-        before = seen.setdefault(name.casefold(), number)
-        if name and before != number:
-            raise Refused(
-                "duplicate_columns",
-                f"Columns {before} and {number} are both called “{name}”. Rename one.",
-                details={"column": name, "positions": [before, number]},
-            )
+def told_apart(header: Sequence[str]) -> list[str]:
+    """The names, each once: a second “Note” is “Note (2)”. Columns without a name have none."""
+    taken = set(header)
+    apart: list[str] = []
+    for name in header:
+        new, number = name, 1
+        while name and new in apart:
+            number += 1
+            new = f"{name} ({number})"
+            new = name if new in taken else new
+        apart.append(new)
+    return apart
 
 
 _SURELY: Final = re.compile(

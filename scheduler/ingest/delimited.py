@@ -1,4 +1,4 @@
-"""Delimited text to records: which delimiter, and where each record begins and ends.
+"""Delimited text to records: where each of them, and each of its cells, begins and ends.
 
 A quotation mark that is never closed would swallow the rows after it. So a record that does not
 parse strictly is taken back, its first line judged alone, and reading goes on with the next line.
@@ -11,11 +11,12 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final, TextIO
 
 DELIMITERS: Final = ",;\t|"
+BREAK: Final = re.compile(r"\r\n|[\r\n]")
 
 
 class Damaged(list[str]):
@@ -23,6 +24,10 @@ class Damaged(list[str]):
 
     reason = "A quotation mark opens a cell and is never closed."
     fix = "Close the quotation mark, or write a mark inside a cell twice."
+
+
+class Plain(list[list[str]]):
+    """Records that take one line each."""
 
 
 #: A block of a file: the columns of so many equal rows, or records one by one.
@@ -63,6 +68,8 @@ class Splitter:
             records = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
         except csv.Error:
             records = []
+        if len(lines) == len(records):
+            return Plain(records)
         if records and len(lines) - len(records) < _MOST_LINES:
             return records
         return list(self._lines.through(lines, self._delimiter))
@@ -105,6 +112,13 @@ def _columns(piece: str, delimiter: str, *, width: int) -> Columns | None:
     return [cell[1:] for cell in first], *(cells[n::width] for n in range(2, width + 1))
 
 
+def breaks_in(cells: Sequence[str]) -> int:
+    """How many lines a record takes beyond its first."""
+    text = "\0".join(cells)
+    returns = text.count("\r")
+    return text.count("\n") + returns - (text.count("\r\n") if returns else 0)
+
+
 def is_blank(cells: list[str]) -> bool:
     """True for an empty line, and for the rows of bare delimiters spreadsheets leave behind.
 
@@ -116,34 +130,6 @@ def is_blank(cells: list[str]) -> bool:
 
 
 _NOTHING: Final = f" \t\r\n\xa0\x1a\ufeff{DELIMITERS}"
-
-
-_SEP: Final = re.compile(r'"?sep=([,;\t|])"?\r?\n?', re.I)
-
-
-def declared_delimiter(first_line: str) -> str | None:
-    """The delimiter of a `sep=;` line, which Excel writes and hides."""
-    match = _SEP.fullmatch(first_line)
-    return match[1] if match else None
-
-
-def likely_delimiter(lines: list[str], expected: Callable[[str], bool]) -> str:
-    """The one of `, ; tab |` that divides the header and most records alike; a comma if none does.
-
-    One that lays bare a column with an `expected` name wins over one that does not. csv.Sniffer
-    is not used: on a single column of numbers it answers "+".
-    """
-    best, best_score = ",", (False, 0.0, 1)
-    for delimiter in DELIMITERS:
-        records = [r for r in islice(split_records(lines, delimiter), 100) if not is_blank(r)]
-        if not records or len(records[0]) < 2:
-            continue
-        header, width = records[0], len(records[0])
-        alike = sum(len(record) == width for record in records) / len(records)
-        score = (any(map(expected, header)), alike, width)
-        if score > best_score:
-            best, best_score = delimiter, score
-    return best
 
 
 _MOST_LINES: Final = 1000  # in one record; a longer one is a quote that was never closed
@@ -193,10 +179,29 @@ class _Lines:
 
 
 def _alone(line: str, delimiter: str) -> list[str]:
-    """The cells of one line, forgiving marks in odd places; Damaged if a cell is still open."""
+    """The cells of one line, forgiving marks in odd places; Damaged if a cell is still open.
+
+    A cell that goes on behind its closing mark is kept as it is, marks and all: `"Bob" Smith`.
+    """
     whole = line.rstrip("\r\n")
-    try:
-        first, *closed = list(csv.reader([whole + "\n", "\n"], delimiter=delimiter))
-    except csv.Error:  # one cell of more than csv.field_size_limit characters
-        return Damaged([whole])
-    return first if closed else Damaged(cell.rstrip("\n") for cell in first)
+    pattern = _cell(delimiter)
+    cells: list[str] = []
+    at = 0
+    while found := pattern.match(whole, at):
+        quoted, bare = found.groups()
+        cells.append(bare if quoted is None else quoted.replace('""', '"'))
+        if found.end() == len(whole):
+            too_long = max(map(len, cells)) > csv.field_size_limit()
+            return Damaged([whole]) if too_long else cells
+        at = found.end() + 1
+    return Damaged([*cells, whole[at + 1 :].replace('""', '"')])
+
+
+@lru_cache
+def _cell(delimiter: str) -> re.Pattern[str]:
+    """One cell: between marks, going on behind them, or without. None where a mark stays open."""
+    end = re.escape(delimiter)
+    marked = '"(?:[^"]|"")*+"'
+    return re.compile(
+        f'"((?:[^"]|"")*+)"(?={end}|$)|({marked}[^{end}]*+|(?!")[^{end}]*+)', re.DOTALL
+    )

@@ -1,8 +1,8 @@
 """The verdict on rows: accepted with their texts written and measured, or rejected for one fault.
 
-The fault is the first of: encoding, control characters, number of columns, phone number,
-duplicate, missing value, length. A number belongs to the first row *accepted* with it: a row
-rejected for another fault does not stand in the way of a later good one.
+The fault is the first of: rows inside a cell, encoding, control characters, number of columns,
+phone number, duplicate, missing value, length. A number belongs to the first row *accepted* with
+it: a row rejected for another fault does not stand in the way of a later good one.
 
 Rows are judged as columns, since nearly all of them are alike; only the odd ones one by one.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scheduler.ingest.accepted import AcceptedRows
-from scheduler.ingest.columns import columns_beside, named_index, phone_index
+from scheduler.ingest.columns import columns_beside, named_index, phone_index, told_apart
 from scheduler.ingest.faults import (
     Unfit,
     fitted,
@@ -24,6 +24,7 @@ from scheduler.ingest.numbers import Numbers
 from scheduler.ingest.rejects import Reject, RejectCode, Returned
 from scheduler.ingest.rows import Rows
 from scheduler.ingest.seen import Seen
+from scheduler.ingest.swallowed import in_one_line, refuse_swallowed
 from scheduler.ingest.table import Table
 from scheduler.ingest.texts import Texts, Writer, no_texts
 from shared.domain.handset import handsets
@@ -75,7 +76,9 @@ class Judge:
         header = rows.header
         self.seen = seen
         self._header = header
+        self._names = told_apart(header)
         self._suspect = rows.suspect
+        self._delimited = rows.delimiter is not None
         self._phone = phone_index(header, named=plan.phone_column, first=rows.first)
         beside = columns_beside(header, phone=self._phone)
         self._numbers = Numbers(header, phone=self._phone, region=region, beside=beside)
@@ -99,7 +102,7 @@ class Judge:
         count = len(table)
         texts = self._writer.write(columns, count) if self._writer else no_texts(count)
         accepted = AcceptedRows(
-            names=self._header,
+            names=self._names,
             rows=table.numbers,
             phones=phones,
             columns=columns,
@@ -129,6 +132,8 @@ class Judge:
             at = fault.index if isinstance(fault, Unfit) else self._phone
             column = self._header[at] if at is not None and at < len(self._header) else ""
             value = cells[at] if at is not None and at < len(cells) else ""
+            if fault.code == RejectCode.OPEN_QUOTE:  # in the reject file its rows stand once
+                value = in_one_line(value)
             number, why = table.numbers[index], (fault.code, fault.reason, fault.fix)
             rejects.append(Reject(number, column, value, *why, list(cells)))
         return rejects
@@ -139,6 +144,7 @@ class Judge:
         odd = dict.fromkeys(table.odd)
         for column in table.columns[width:]:
             odd |= dict.fromkeys(i for i, cell in enumerate(column) if cell.strip())
+        odd |= dict.fromkeys(table.spanning)
         if self._suspect and not all(map(readable, table.columns)):
             odd = dict.fromkeys(range(len(table)))
         columns = table.columns[:width]
@@ -146,7 +152,7 @@ class Judge:
             columns = list(map(list, columns))
         for index in odd:
             try:
-                fit = self._made_fit(table.cells(index))
+                fit = self._made_fit(table.cells(index), line=table.spanning.get(index))
             except (PhoneError, Unfit) as fault:
                 faults[index] = fault
                 fit = [""] * width
@@ -154,7 +160,10 @@ class Judge:
                 column[index] = cell
         return columns
 
-    def _made_fit(self, cells: list[str]) -> list[str]:
+    def _made_fit(self, cells: list[str], *, line: int | None) -> list[str]:
+        if line is not None:
+            in_file = line if self._delimited else None
+            refuse_swallowed(cells, phone=self._phone, width=len(self._header), line=in_file)
         if self._suspect:
             refuse_unreadable(cells)
         fit = fitted(cells, len(self._header))

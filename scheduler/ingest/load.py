@@ -14,6 +14,7 @@ from heapq import heapify, heapreplace
 from typing import BinaryIO, cast
 
 from scheduler.ingest.accepted import AcceptedRows
+from scheduler.ingest.columns import told_apart
 from scheduler.ingest.judge import Objection, Plan
 from scheduler.ingest.lines import message_lines, recipient_lines, reject_lines
 from scheduler.ingest.rejects import RejectCode
@@ -78,7 +79,7 @@ def _import(job: uploads.ImportJob) -> bool:
                     store.put(lines, progress=report.report().as_dict())
         with transaction() as connection:
             finished = report.report().as_dict()
-            uploads.finish(connection, job, report=finished, header=list(rows.header))
+            uploads.finish(connection, job, report=finished, header=told_apart(rows.header))
     log.info("import.finished", campaign_id=job.campaign_id, rows=finished["rows"])
     return True
 

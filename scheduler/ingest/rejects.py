@@ -21,6 +21,7 @@ class RejectCode(StrEnum):
     TOO_LONG = "too_long"
     TOO_MANY_COLUMNS = "too_many_columns"
     TOO_FEW_COLUMNS = "too_few_columns"
+    OPEN_QUOTE = "open_quote"
     BAD_ENCODING = "bad_encoding"
     CONTROL_CHARACTER = "control_character"
     SUPPRESSED = "suppressed"

@@ -1,5 +1,6 @@
 """What a file will do, in the words of the API: counts, segments, cost drivers, time, rejects."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -93,12 +94,28 @@ class ReportBuilder:
         self.total += sum(counts)
         self.accepted += len(counts)
 
-    def blame(self, body: str) -> None:
-        """Remember which characters of a UCS-2 text force it to be one."""
+    def blame(self, body: str, *, row: int) -> None:
+        """Remember which characters of a UCS-2 text force it to be one, and warn of marks that look
+        like letters.
+        """
         self.ucs2_rows += 1
-        self.characters.update(ucs2_characters(body))
+        found = ucs2_characters(body)
+        self.characters.update(found)
+        for character in filter(_is_decomposed, found):
+            self._warn_of_mark(character, row)
         if len(self.characters) > 2 * _CHARACTERS_KEPT:
             self.characters = Counter(dict(self.characters.most_common(_CHARACTERS_KEPT)))
+
+    def _warn_of_mark(self, character: str, row: int) -> None:
+        apart = unicodedata.normalize("NFD", character)
+        names = " and ".join(unicodedata.name(mark, "a mark").lower() for mark in apart[1:])
+        self.warnings.add(
+            "combining_mark",
+            f"“{character}” is written as “{apart[0]}” and {names}, so the text costs UCS-2: 70 "
+            "characters a segment instead of 160. As one character it would be GSM-7.",
+            fix="Write it as one character: type it anew, or export the file in NFC.",
+            row=row,
+        )
 
     def reject(self, rejects: Sequence[Reject]) -> None:
         """Count rejected rows, and keep the first to show."""
@@ -131,6 +148,12 @@ class ReportBuilder:
                 c for c in ranked if measure(c, smart_encoding=True).encoding == Encoding.UCS2
             ]
         return ranked[:CHARACTERS_SHOWN]
+
+
+def _is_decomposed(character: str) -> bool:
+    """A letter and its mark as two code points, which would be GSM-7 as one."""
+    composed = unicodedata.normalize("NFC", character)
+    return composed != character and measure(composed).encoding == Encoding.GSM7
 
 
 def _shown(reject: Reject) -> dict[str, Any]:

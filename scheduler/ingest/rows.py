@@ -1,14 +1,13 @@
 """A campaign file as rows: encoding, delimiter and header found, cells as text, one row at a time.
 
 Row numbers are a spreadsheet's: the header is 1, blank lines count, a record that spans several
-lines is one. Blank rows are left out. The columns a reject file added are taken away, and the
-apostrophe that guarded a cell there is lifted (`rejects.unguarded`); what it called a duplicate is
-a `Returned`.
+lines is one. Blank rows are left out. Of a reject file the columns that were added are taken away,
+the apostrophe that guards a cell there is lifted (`rejects.unguarded`), and what it called a
+duplicate is a `Returned`. Any other file's cells stay as they are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, count, islice
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final, Protocol
 
 from scheduler.ingest.columns import (
@@ -16,20 +15,20 @@ from scheduler.ingest.columns import (
     ORIGIN_COLUMN,
     OWN_COLUMNS,
     VALUE_COLUMN,
-    is_phone_name,
-    refuse_twins,
 )
-from scheduler.ingest.decode import Decoding, survey, text_of
+from scheduler.ingest.decode import survey, text_of
 from scheduler.ingest.delimited import (
     Block,
     Damaged,
     Splitter,
-    declared_delimiter,
+    breaks_in,
     is_blank,
-    likely_delimiter,
 )
-from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, unguarded
-from scheduler.ingest.table import Table, tabled
+from scheduler.ingest.layout import Layout, layout_of
+from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, legible, unguarded
+from scheduler.ingest.swallowed import holds_numbers
+from scheduler.ingest.table import Place, Table, tabled
+from scheduler.ingest.tally import Decoding
 from scheduler.ingest.warnings import Warnings
 from scheduler.ingest.workbook import SheetReader, is_workbook, sheet_records
 from shared.domain.template import key
@@ -50,6 +49,7 @@ class Reading:
 
 
 AS_FOUND: Final = Reading()
+_TITLE_SHOWN: Final = 60
 
 
 class Reader(Protocol):
@@ -74,32 +74,35 @@ class Rows:
         *,
         filename: str,
         decoding: Decoding,
-        delimiter: str | None,
+        layout: Layout,
         warnings: Warnings,
     ) -> None:
+        """`reader` leaves out a declaring line, and gives the titles above the header."""
         self.filename = filename
         self.warnings = warnings
         self.hidden_rows = 0
         self.encoding = decoding.name
-        self.delimiter = delimiter
+        self.delimiter = layout.delimiter or None
         self.suspect = decoding.suspect
-        self._guarded = decoding.guarded
         self._reader = reader
         #: the files that reject files read so far came from (`rejects.write_rejects`)
         self.origins: set[str] = set()
-        self._header_row, names = self._find_header()
+        self._start = Place(1, 1 + layout.declared)
+        names = self._find_header(layout.titles)
         self._span = len(names)
         while names and not names[-1]:
             names.pop()
         self._kept = [i for i, name in enumerate(names) if key(name) not in _OWN_KEYS]
         self._width = len(names)
+        self._returned = len(self._kept) < self._width
+        if self._returned:
+            names = list(map(unguarded, names))
         keys = [key(name) for name in names]
         own = key(CODE_COLUMN), key(VALUE_COLUMN)
         self._verdict = tuple(map(keys.index, own)) if set(own) <= set(keys) else None
         origin = key(ORIGIN_COLUMN)
         self._origin = keys.index(origin) if origin in keys else None
         self.header = tuple(names[index] for index in self._kept)
-        refuse_twins(self.header)
         self.first = self._find_first()
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
@@ -110,13 +113,12 @@ class Rows:
     def tables(self) -> Iterator[Table]:
         """The rows as columns, some thousands at a time."""
         reader = self._reader()
-        for _ in range(self._header_row):
+        for _ in range(1, self._start.row):
             reader.record()
-        first = self._header_row + 1
+        at = replace(self._start)
         for block in reader.blocks(self._span):
-            table, read = tabled(block, first=first, width=self._span)
-            first += read
-            if self._guarded or len(self._kept) < self._width:
+            table = tabled(block, at=at, width=self._span)
+            if self._returned:
                 self._restore(table)
             yield table
 
@@ -155,9 +157,9 @@ class Rows:
         if isinstance(cells, Damaged):
             return Damaged(restored)
         restored = list(map(unguarded, restored))
-        return self._returned(cells, restored) if self._verdict else restored
+        return self._as_returned(cells, restored) if self._verdict else restored
 
-    def _returned(self, cells: list[str], restored: list[str]) -> list[str]:
+    def _as_returned(self, cells: list[str], restored: list[str]) -> list[str]:
         """`restored` as it is, or as a `Returned` where the reject file says duplicate."""
         code, value = self._verdict or (0, 0)
         if len(cells) <= max(code, value):
@@ -168,20 +170,44 @@ class Rows:
         returned.value = unguarded(cells[value])
         return returned
 
-    def _find_header(self) -> tuple[int, list[str]]:
+    def _find_header(self, titles: int) -> list[str]:
+        """The columns' names. Rows start behind them."""
         reader = self._reader()
-        for number in count(1):
-            cells = reader.record()
-            if cells is None:
-                break
-            if not is_blank(cells):
-                return number, [cell.strip().lstrip("\ufeff") for cell in cells]
+        while (cells := reader.record()) is not None:
+            self._start.row += 1
+            self._start.line += 1 + breaks_in(cells)
+            if is_blank(cells):
+                continue
+            if self._start.row - 1 <= titles:
+                self._warn_of_title(cells)
+            else:
+                _refuse_open_quote(cells)
+                return [cell.strip().lstrip("\ufeff") for cell in cells]
         raise Refused("empty_file", "The file is empty. Export it again and upload that.")
+
+    def _warn_of_title(self, cells: list[str]) -> None:
+        title = legible(" ".join(" ".join(cells).split()))
+        self.warnings.add(
+            "title_row",
+            f"“{title[:_TITLE_SHOWN]}” stands above the header and is left out.",
+            fix="Delete it if it is a title; if it is a row, put the header above it.",
+            row=self._start.row - 1,
+        )
 
     def _find_first(self) -> Sequence[str]:
         for _, cells in self:
             return cells
         raise Refused("no_rows", "The file has a header and no rows. Add rows below it.")
+
+
+def _refuse_open_quote(header: list[str]) -> None:
+    """A quotation mark in the header that takes rows for a name. Raises Refused open_quote."""
+    if isinstance(header, Damaged) or holds_numbers(header):
+        raise Refused(
+            "open_quote",
+            "A quotation mark opens a column's name in the header and is not closed on that line. "
+            "Take it out, or close it there.",
+        )
 
 
 _OWN_KEYS = frozenset(map(key, (*OWN_COLUMNS, ORIGIN_COLUMN)))
@@ -193,42 +219,32 @@ def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> 
     What `reading` says overrules what would be found.
 
     The file stays the caller's, open while rows are read. Raises Refused empty_file, no_rows,
-    not_a_csv, duplicate_columns.
+    not_a_csv, open_quote, unclear_delimiter, unclear_encoding, unknown_encoding.
     """
     warnings = Warnings()
     if is_workbook(file):
-        decoding = Decoding("xlsx", "utf-8", suspect=True, guarded=True)
+        decoding = Decoding("xlsx", "utf-8", suspect=True)
         records = sheet_records(file)
         return Rows(
             lambda: SheetReader(records()),
             filename=filename,
             decoding=decoding,
-            delimiter=None,
+            layout=Layout(""),
             warnings=warnings,
         )
-    decoding = survey(file)
-    declared, delimiter = _delimiter(file, decoding.codec)
+    decoding = survey(file, encoding=reading.encoding, warnings=warnings)
+    layout = layout_of(lambda: text_of(file, decoding.codec), delimiter=reading.delimiter)
 
     def reader() -> Splitter:
         text = text_of(file, decoding.codec)
-        if declared:
+        if layout.declared:
             text.readline()
-        return Splitter(text, delimiter)
+        return Splitter(text, layout.delimiter)
 
     return Rows(
-        reader, filename=filename, decoding=decoding, delimiter=delimiter, warnings=warnings
+        reader,
+        filename=filename,
+        decoding=decoding,
+        layout=layout,
+        warnings=warnings,
     )
-
-
-_SAMPLE_LINES = 300
-
-
-def _delimiter(file: BinaryIO, codec: str) -> tuple[bool, str]:
-    """Whether the first line declares the delimiter, and the delimiter."""
-    with text_of(file, codec) as text:
-        first = text.readline()
-        declared = declared_delimiter(first.lstrip("\ufeff"))
-        if declared:
-            return True, declared
-        sample = list(islice(chain([first], text), _SAMPLE_LINES))
-    return False, likely_delimiter(sample, is_phone_name)

@@ -1,10 +1,11 @@
 """Rows as columns, some thousands at a time: what a column has in common is looked at once."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 
-from scheduler.ingest.delimited import Block, is_blank
+from scheduler.ingest.delimited import Block, Plain, breaks_in, is_blank
+from scheduler.ingest.swallowed import may_hold_rows
 
 
 @dataclass(slots=True)
@@ -12,12 +13,14 @@ class Table:
     """Some rows of a file, in its order.
 
     `columns[c][i]` is a cell of row `numbers[i]`. A row that does not fit (fewer or more cells, a
-    Damaged, a Returned) is in `odd` under its index, and its cells in the columns are empty.
+    Damaged, a Returned) is in `odd` under its index, and its cells in the columns are empty. A row
+    that may hold other rows in a cell is in `spanning`, with the line of the file where it begins.
     """
 
     numbers: list[int]
     columns: list[list[str]]
     odd: dict[int, list[str]]
+    spanning: dict[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -42,7 +45,9 @@ class Table:
     def part(self, start: int, end: int) -> "Table":
         """The rows from index `start` on, before `end`."""
         odd = {index - start: cells for index, cells in self.odd.items() if start <= index < end}
-        return Table(self.numbers[start:end], [column[start:end] for column in self.columns], odd)
+        spanning = {i - start: line for i, line in self.spanning.items() if start <= i < end}
+        columns = [column[start:end] for column in self.columns]
+        return Table(self.numbers[start:end], columns, odd, spanning)
 
     def append(self, other: "Table") -> None:
         """Put another table's rows behind these; both are of one file."""
@@ -51,18 +56,59 @@ class Table:
         for column, more in zip(self.columns, other.columns, strict=True):
             column.extend(more)
         self.odd.update({start + index: cells for index, cells in other.odd.items()})
+        self.spanning.update({start + index: line for index, line in other.spanning.items()})
 
 
-def tabled(block: Block, *, first: int, width: int) -> tuple[Table, int]:
-    """A block without its blank rows, and how many rows it had. `first` is its first's number."""
+@dataclass(slots=True)
+class Place:
+    """Where a reader is in its file: the numbers of the row and of the line that come next."""
+
+    row: int
+    line: int
+
+
+def tabled(block: Block, *, at: Place, width: int) -> Table:
+    """A block without its blank rows. `at` is where it begins, and then where it ends."""
+    first, line = at.row, at.line
+    rows = len(block[0]) if isinstance(block, tuple) else len(block)
+    at.row += rows
+    at.line += rows
     if isinstance(block, tuple):
-        return _of_columns(list(block), first), len(block[0])
+        return _of_columns(list(block), first)
+    spanning: dict[int, int] = {}
+    if not isinstance(block, Plain):
+        spanning, breaks = _spanning(block, line)
+        at.line += breaks
+    return _of_records(block, first, width=width, spanning=spanning)
+
+
+def _spanning(records: list[list[str]], line: int) -> tuple[dict[int, int], int]:
+    """The records that may hold others, each with its first line, and the breaks within all.
+
+    `line` is the first record's.
+    """
+    found: dict[int, int] = {}
+    breaks = 0
+    for index, cells in enumerate(records):
+        if more := breaks_in(cells):
+            if may_hold_rows(cells):
+                found[index] = line + index + breaks
+            breaks += more
+    return found, breaks
+
+
+def _of_records(
+    block: list[list[str]], first: int, *, width: int, spanning: dict[int, int]
+) -> Table:
     blank = {
         index
         for index, cells in enumerate(block)
         if (len(cells) < 2 or not cells[0].strip()) and is_blank(cells)
     }
-    numbers = [first + index for index in range(len(block)) if index not in blank]
+    kept = [index for index in range(len(block)) if index not in blank]
+    numbers = [first + index for index in kept]
+    if spanning:
+        spanning = {i: spanning[at] for i, at in enumerate(kept) if at in spanning}
     rows = [cells for index, cells in enumerate(block) if index not in blank]
     nothing = [""] * width
     odd = {
@@ -74,7 +120,7 @@ def tabled(block: Block, *, first: int, width: int) -> tuple[Table, int]:
     if odd:
         fitting = (nothing if index in odd else cells for index, cells in enumerate(rows))
     columns = list(map(list, zip(*fitting, strict=True))) or [[] for _ in nothing]
-    return Table(numbers, columns, odd), len(block)
+    return Table(numbers, columns, odd, spanning)
 
 
 def _of_columns(columns: list[list[str]], first: int) -> Table:

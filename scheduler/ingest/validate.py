@@ -92,8 +92,8 @@ def _counted(chunk: Chunk, report: ReportBuilder) -> Chunk:
     rows = chunk.accepted
     report.accept(rows.segments)
     if Encoding.UCS2 in set(rows.encodings):
-        for body, encoding in zip(rows.bodies or (), rows.encodings, strict=False):
+        for row, body, encoding in zip(rows.rows, rows.bodies or (), rows.encodings, strict=False):
             if encoding == Encoding.UCS2:
-                report.blame(body)
+                report.blame(body, row=row)
     report.reject(chunk.rejected)
     return chunk

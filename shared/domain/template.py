@@ -107,12 +107,13 @@ def key(name: str) -> str:
 def find(name: str, columns: Sequence[str], *, called: str = "placeholder") -> int:
     """The index of the column called `name`. An exact name wins over a similar one.
 
-    Raises Refused unknown_<called> with the nearest column, ambiguous_<called>.
+    Raises Refused unknown_<called> with the nearest column, ambiguous_<called>, duplicate_columns.
     """
     exact = [index for index, column in enumerate(columns) if column.strip() == name.strip()]
     alike = exact or [i for i, column in enumerate(columns) if column and key(column) == key(name)]
     if len(alike) == 1:
         return alike[0]
+    refuse_twins(columns, alike)
     if alike:
         raise Refused(
             f"ambiguous_{called}",
@@ -121,6 +122,23 @@ def find(name: str, columns: Sequence[str], *, called: str = "placeholder") -> i
             details={"name": name, "columns": [columns[index] for index in alike]},
         )
     raise _unknown(name, [column for column in columns if column], called=called)
+
+
+def refuse_twins(columns: Sequence[str], among: Iterable[int]) -> None:
+    """Two columns of one name cannot be told apart. Raises Refused duplicate_columns.
+
+    `among` are the indexes of those that are meant; twins that nobody asks for do no harm.
+    """
+    seen: dict[str, int] = {}
+    for index in among:
+        name = columns[index].strip()
+        before = seen.setdefault(name.casefold(), index)
+        if before != index:
+            raise Refused(
+                "duplicate_columns",
+                f"Columns {before + 1} and {index + 1} are both called “{name}”. Rename one.",
+                details={"column": name, "positions": [before + 1, index + 1]},
+            )
 
 
 def _unknown(name: str, columns: list[str], *, called: str) -> Refused:

@@ -19,7 +19,7 @@ PAGE: Final = ROOT / "deploy/docs/flower.md"
 NAMES: Final = ("scheduler-1", "worker-1", "worker-2", "receipts-1")
 IMPORT: Final = "volley.ImportUpload"
 #: Rows of a file that is imported by a worker, and not while its sender waits.
-LARGE: Final = 12_000
+LARGE: Final = 21_000
 #: Of a task.
 FIELDS: Final = ("name", "args", "state", "worker", "received", "started", "succeeded", "runtime")
 HEAD: Final = """\

@@ -23,6 +23,21 @@ def test_an_upload_is_answered_with_its_report(upload: Any) -> None:
     assert answer.json()["report"]["rejects"][0]["code"] == "invalid_phone"
 
 
+def test_an_upload_is_read_as_its_settings_say_and_doubts_are_in_the_report(upload: Any) -> None:
+    rows = "phone;name,first\n+12025550101;JosÃ©, x\n"
+
+    found = upload(rows, message="Hi {name first}").json()
+    plainly = {"encoding": "cp1252", "delimiter": ",", "phone_column": "phone;name"}
+    said = upload(rows, message="Hi {first}", **plainly)
+
+    assert found["report"]["encoding"] == "utf-8"
+    assert found["report"]["delimiter"] == ";"
+    assert found["report"]["warnings"][0]["code"] == "encoded_twice"
+    assert said.json()["report"]["encoding"] == "windows-1252"
+    assert said.json()["report"]["delimiter"] == ","
+    assert said.json()["report"]["rejected"] == 1
+
+
 def test_the_same_upload_again_is_the_same_campaign(upload: Any) -> None:
     first = upload(_ROWS)
 
@@ -54,6 +69,9 @@ def test_settings_may_come_as_a_file_as_some_clients_send_json(api: TestClient, 
         ({"message": "Hi {nme}"}, "unknown_placeholder"),
         ({"window": {"start": "09:00", "end": "17:00"}}, "not_available"),
         ({"surprise": 1}, "invalid_request"),
+        ({"encoding": "base64"}, "unknown_encoding"),
+        ({"encoding": "klingon"}, "unknown_encoding"),
+        ({"delimiter": "x"}, "invalid_request"),
     ],
 )
 def test_settings_that_cannot_be_met_leave_no_campaign(

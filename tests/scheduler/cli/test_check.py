@@ -200,3 +200,26 @@ def test_uk_is_read_as_gb_and_a_column_of_calling_codes_is_named(run, tmp_path):
     assert result.exit_code == 0
     assert "read as GB numbers" in text
     assert "Where “country_code” says another country code" in text
+
+
+def test_a_file_is_read_as_the_options_say(run, tmp_path):
+    file = tmp_path / "guests.csv"
+    file.write_bytes("phone;name,x\n+15551230000;Kučera\n".encode("cp1250"))
+
+    found = json.loads(run(file, "--json").stdout)
+    said = json.loads(
+        run(file, "--json", "--encoding", "cp1250", "--delimiter", "semicolon").stdout
+    )
+    wrong = run(file, "--encoding", "base64")
+
+    assert (found["encoding"], found["warnings"][0]["code"]) == ("windows-1252", "encoding_unsure")
+    assert (said["encoding"], said["delimiter"], said["warnings"]) == ("windows-1250", ";", [])
+    assert wrong.exit_code == 2
+    assert "no encoding" in wrong.output
+
+
+def test_a_mark_of_its_own_is_named_where_it_costs_ucs_2(run, tmp_path):
+    text = _told(run, tmp_path, "phone,name\n+15551230000,Jo\u0308rg\n", "--message", "Hi {name}")
+
+    assert "(latin small letter o and combining diaeresis) in 1 text" in text
+    assert "Warning: Row 2: “o\u0308” is written as “o” and combining diaeresis" in text

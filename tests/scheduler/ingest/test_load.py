@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import standing
+from scheduler import exports, standing
 from scheduler.ingest import Reject, write_rejects
 from scheduler.ingest import load as loading
 from scheduler.ingest.load import Dealer, load
@@ -195,6 +195,35 @@ def test_a_number_of_some_other_campaign_does_not_stop_a_mended_row(database):
     assert [row.phone for row in loaded()].count("+12025550001") == 2
 
 
+def test_of_rows_a_quotation_mark_swallowed_those_are_texted_that_are_mended_and_new(database):
+    content = (
+        b'name,phone\nAl,+12025550001\n"Ana,+12025550002\nBo,+12025550001\nCy 6",+12025550003\n'
+    )
+    former = uploaded(content)
+    assert [row.phone for row in loaded()] == ["+12025550001"]
+
+    reject = factories.one("SELECT * FROM reject")
+    pieces = exports.rejects_csv(former)
+    written = "".join(pieces).lstrip("\ufeff")
+    mended = written.replace('"Ana', "Ana", 1).replace('Cy 6"', "Cy 6", 1)
+    load(draft(mended.encode()))
+
+    assert (reject.row, reject.code) == (3, "open_quote")
+    accepted = [row.phone for row in loaded()]
+    assert sorted(accepted) == ["+12025550001", "+12025550002", "+12025550003"]
+
+
+def test_twin_columns_are_kept_apart_in_the_ledger_and_in_the_export(database):
+    made = draft(b"name,note,phone,note\nAna,a,+12025550001,b\n")
+
+    load(made)
+
+    assert factories.one("SELECT fields FROM recipient").fields["note (2)"] == "b"
+    written = "".join(exports.messages_csv(made)).splitlines()
+    assert written[0].endswith("name,note,phone,note (2)")
+    assert written[1].endswith("Ana,a,'+12025550001,b")
+
+
 def test_the_file_is_dropped_once_it_is_loaded_and_its_header_stays(database):
     load(draft(guests()))
 
@@ -227,6 +256,20 @@ def test_an_import_that_was_killed_goes_on_behind_its_last_chunk(
     assert factories.one("SELECT count(*) AS n FROM reject").n == 3
     assert (campaign().status, campaign().report["rows"]) == ("ready", ROWS)
     assert sorted(Counter(row.agent_key for row in loaded()).values()) == [5, 15]
+
+
+def test_an_import_that_goes_on_reads_the_file_as_was_said(database, monkeypatch):
+    monkeypatch.setattr(loading, "CHUNK", 5)
+    lines = [f"Kučera, Jan {i};+1202555{i:04d}" for i in range(ROWS)]
+    content = "\n".join(["name;phone", *lines, ""]).encode("cp1250")
+    made = draft(content, encoding="windows-1250", delimiter=";")
+    _die_in(monkeypatch, made, chunk=2)
+    lease_ran_out()
+
+    assert load(made)
+
+    assert [row.body for row in loaded()] == [f"Hi Kučera, Jan {i}" for i in range(ROWS)]
+    assert (campaign().report["encoding"], campaign().report["delimiter"]) == ("windows-1250", ";")
 
 
 def test_an_import_killed_after_its_last_chunk_is_only_finished(database, monkeypatch):

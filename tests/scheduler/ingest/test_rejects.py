@@ -168,6 +168,17 @@ def test_the_guard_comes_off_without_loss(cell):
     assert unguarded(guarded(cell)) == cell
 
 
+def test_what_begins_with_an_apostrophe_goes_through_a_reject_file_and_back_unchanged():
+    content = "phone,'-note\nx,'-10% off'\ny,-10%\nz,''=1\n"
+
+    (first,), written = _rejects_of(content)
+    (second,), _ = _rejects_of(written)
+
+    assert [r.cells[1] for r in second.rejected] == ["'-10% off'", "-10%", "''=1"]
+    assert [r.cells for r in second.rejected] == [r.cells for r in first.rejected]
+    assert open_rows(io.BytesIO(written.encode()), filename="x").header == ("phone", "'-note")
+
+
 def test_undecodable_bytes_do_not_stop_the_reject_file():
     out = io.StringIO(newline="")
 

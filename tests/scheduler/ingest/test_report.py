@@ -25,11 +25,23 @@ def test_segments_are_added_up_over_chunks():
     assert report.report().eta_seconds == 2.0
 
 
+def test_a_letter_whose_mark_is_a_character_of_its_own_is_warned_of():
+    report = ReportBuilder("utf-8", 1.0)
+
+    report.blame("Hi Jo\u0308rg", row=2)
+    report.blame("Hi Jo\u0308ran", row=5)
+    report.blame("Hi Łuka\u0301š 👍🏽", row=6)  # of these only á would be GSM-7, which has none
+
+    (warning,) = report.report().as_dict()["warnings"]
+    assert (warning["code"], warning["rows"]) == ("combining_mark", [2, 5])
+    assert "“o” and combining diaeresis" in warning["message"]
+
+
 def test_many_different_characters_do_not_fill_the_memory():
     report = ReportBuilder("utf-8", 1.0)
 
     for point in range(0x4E00, 0x4E00 + 12_000):
-        report.blame(f"漢{chr(point)}")
+        report.blame(f"漢{chr(point)}", row=2)
 
     assert len(report.characters) <= 10_001
     assert report.report().ucs2_characters[0] == "漢"

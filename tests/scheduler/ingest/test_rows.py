@@ -65,14 +65,28 @@ def test_every_common_way_of_writing_a_file_reads_alike(encoding, delimiter, end
         ("phone,name\n", "no_rows"),
         ("phone,name\n\n,,\n", "no_rows"),
         ("\n\n\n", "empty_file"),
-        ("phone,Name,name\n+1,a,b\n", "duplicate_columns"),
+        ('phone,"name,city\n+15552000001,Ana,Reno\n+15552000002,Bo 6",x\n', "open_quote"),
+        ('phone,"name\n+15552000001,Ana\n+15552000002,Bo\n', "open_quote"),
     ],
 )
-def test_a_file_without_rows_or_with_twin_columns_is_refused(text, code):
+def test_a_file_without_rows_or_with_an_open_quote_in_its_header_is_refused(text, code):
     with pytest.raises(Refused) as refused:
         _rows(text)
 
     assert refused.value.code == code
+
+
+def test_a_header_may_have_line_breaks_in_its_names():
+    rows = _rows('"phone\n(mobile, or +1 555 200 0000)",name\n+15552000001,Ana\n')
+
+    assert list(rows) == [(2, ["+15552000001", "Ana"])]
+
+
+@pytest.mark.parametrize("cell", ["'-10% off'", "'=1+1", "''tis", "'+15551230000", '"Bob" Smith'])
+def test_a_cell_stays_byte_for_byte(cell):
+    rows = _rows(f"phone,note\n+1,{cell}\n+2,Ana\n")
+
+    assert list(rows) == [(2, ["+1", cell]), (3, ["+2", "Ana"])]
 
 
 def test_a_file_named_csv_may_be_a_workbook():

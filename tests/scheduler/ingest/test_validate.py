@@ -316,3 +316,39 @@ def test_a_column_of_calling_codes_is_used_and_what_it_contradicts_is_told():
         (5, "phone", "invalid_phone"),
     ]
     assert "“country_code” says" in rejected[0].reason
+
+
+TWINS = "phone,Note,Name,note\n+15551230000,a,Ana,b\n"
+
+
+def test_twin_columns_that_nobody_asks_for_do_no_harm_and_are_both_kept():
+    accepted, rejected, _ = _validated(TWINS.replace("note", "Note"), template="Hi {name}")
+
+    assert rejected == []
+    assert accepted[0].body == "Hi Ana"
+    assert accepted[0].fields == {
+        "phone": "+15551230000", "Note": "a", "Name": "Ana", "Note (2)": "b",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "plan"),
+    [
+        (TWINS.replace("note", "Note"), {"template": "Hi {note}"}),
+        (TWINS, {"template": "Hi {NOTE}"}),
+        (TWINS.replace("note", "Note"), {"timezone_column": "note"}),
+        ("a,a,b\n+15551230000,x,y\n", {"phone_column": "a"}),
+        ("phone,Phone,b\n+15551230000,x,y\n", {}),
+    ],
+)
+def test_twin_columns_that_are_asked_for_are_refused(content, plan):
+    with pytest.raises(Refused) as refused:
+        _validated(content, **plan)
+
+    assert refused.value.code == "duplicate_columns"
+
+
+def test_of_two_columns_that_differ_in_case_the_one_written_exactly_is_taken():
+    accepted, _, _ = _validated(TWINS, template="{note}{Note}")
+
+    assert accepted[0].body == "ba"
