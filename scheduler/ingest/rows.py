@@ -31,7 +31,7 @@ from scheduler.ingest.delimited import (
 from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, unguarded
 from scheduler.ingest.table import Table, tabled
 from scheduler.ingest.warnings import Warnings
-from scheduler.ingest.workbook import SheetReader, is_workbook, sheet_records
+from scheduler.ingest.workbook import Workbook, is_workbook
 from shared.domain.template import key
 from shared.errors import Refused
 
@@ -76,10 +76,12 @@ class Rows:
         decoding: Decoding,
         delimiter: str | None,
         warnings: Warnings,
+        workbook: Workbook | None = None,
     ) -> None:
         self.filename = filename
         self.warnings = warnings
-        self.hidden_rows = 0
+        self._workbook = workbook
+        self.place = workbook.place if workbook else ""
         self.encoding = decoding.name
         self.delimiter = delimiter
         self.suspect = decoding.suspect
@@ -101,6 +103,11 @@ class Rows:
         self.header = tuple(names[index] for index in self._kept)
         refuse_twins(self.header)
         self.first = self._find_first()
+
+    @property
+    def hidden_rows(self) -> int:
+        """How many of the rows read so far the workbook hides."""
+        return self._workbook.hidden if self._workbook else 0
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         for table in self.tables():
@@ -181,6 +188,12 @@ class Rows:
     def _find_first(self) -> Sequence[str]:
         for _, cells in self:
             return cells
+        if self.hidden_rows:
+            raise Refused(
+                "no_rows",
+                "The workbook hides or filters away all its rows. Show those to text, or take the "
+                "hidden ones in (include_hidden).",
+            )
         raise Refused("no_rows", "The file has a header and no rows. Add rows below it.")
 
 
@@ -193,18 +206,19 @@ def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> 
     What `reading` says overrules what would be found.
 
     The file stays the caller's, open while rows are read. Raises Refused empty_file, no_rows,
-    not_a_csv, duplicate_columns.
+    not_a_csv, duplicate_columns, which_sheet, too_many_columns.
     """
     warnings = Warnings()
     if is_workbook(file):
-        decoding = Decoding("xlsx", "utf-8", suspect=True, guarded=True)
-        records = sheet_records(file)
+        workbook = Workbook(file, warnings=warnings, include_hidden=reading.include_hidden)
+        decoding = Decoding(workbook.kind, "utf-8", suspect=True, guarded=True)
         return Rows(
-            lambda: SheetReader(records()),
+            workbook.reader,
             filename=filename,
             decoding=decoding,
             delimiter=None,
             warnings=warnings,
+            workbook=workbook,
         )
     decoding = survey(file)
     declared, delimiter = _delimiter(file, decoding.codec)
