@@ -9,8 +9,8 @@ from typing import BinaryIO, Final
 from scheduler.ingest.columns import is_phone_name
 from scheduler.ingest.sheets.listing import Listing, find_list
 from scheduler.ingest.sheets.ods import is_ods, ods_sheets
-from scheduler.ingest.sheets.package import Package, locked, no_workbook
-from scheduler.ingest.sheets.sheet import MOST_IN_ROW, Doubt, Row, Sheet
+from scheduler.ingest.sheets.package import MOST_BYTES, Package, locked, no_workbook
+from scheduler.ingest.sheets.sheet import Doubt, Row, Sheet
 from scheduler.ingest.sheets.xlsx import workbook_part, xlsx_sheets
 from scheduler.ingest.warnings import Warnings
 from shared.errors import Refused
@@ -31,7 +31,7 @@ class Workbook:
     """
 
     def __init__(self, file: BinaryIO, *, warnings: Warnings, include_hidden: bool) -> None:
-        self.hidden = 0
+        self.hidden = self._size = 0
         self._include_hidden = include_hidden
         self._warnings = warnings
         self.kind, sheets = _sheets(file, _doubt(warnings))
@@ -45,7 +45,7 @@ class Workbook:
 
     def reader(self) -> "SheetReader":
         """The list's records from the sheet's row 1; blank where rows are not of the list."""
-        self.hidden = 0
+        self.hidden = self._size = 0
         return SheetReader(self._records())
 
     def _records(self) -> Iterator[list[str]]:
@@ -71,17 +71,16 @@ class Workbook:
             if any(map(str.strip, cells[:first])):
                 self._warn_of_left(row.number)
             cells = cells[first:]
-        if len(cells) > width:
+        if len(cells) < width:
+            cells += [""] * (width - len(cells))
+        elif len(cells) > width:
             cells = cells[:width] + [cell for cell in cells[width:] if cell.strip()]
         cells += row.beyond
         if not any(map(str.strip, cells)):
             return []
-        if sum(map(len, cells)) > MOST_IN_ROW:
-            raise no_workbook(
-                f"Row {row.number} holds more than {MOST_IN_ROW:,} characters. Shorten it."
-            )
-        if len(cells) < width:
-            cells += [""] * (width - len(cells))
+        self._size += sum(map(len, cells))
+        if self._size > MOST_BYTES:  # a text that is stored once may stand in every cell
+            raise no_workbook("The workbook holds more than 2 GB of text. Save it as CSV.")
         return cells
 
     def _warn(self, taken: Listing, others: list[str]) -> None:

@@ -15,7 +15,9 @@ _SECONDS: Final = 86_400
 
 
 class _Moment(NamedTuple):
-    """A serial number taken apart. `seconds` is of the day, `fraction` the digits behind."""
+    """A serial number taken apart. `days` are whole ones since the file's epoch, `seconds` those of
+    the day, `fraction` the digits behind.
+    """
 
     days: int
     year: int
@@ -102,9 +104,8 @@ def _neutral(tokens: list[Token]) -> list[Token]:
 
 
 def _moment(serial: float, *, places: int, exact: bool, since_1904: bool) -> _Moment | None:
-    if since_1904 and serial >= 0:
-        serial += _DAYS_TO_1904
-    if not 0 <= serial < _LAST_DAY + 1:
+    shift = _DAYS_TO_1904 if since_1904 else 0
+    if not 0 <= serial < _LAST_DAY + 1 - shift:
         return None
     days = int(serial)
     units: int = 10**places
@@ -115,11 +116,11 @@ def _moment(serial: float, *, places: int, exact: bool, since_1904: bool) -> _Mo
         whole = int(ticks + Decimal("0.001"))
     if whole >= _SECONDS * units:
         days, whole = days + 1, whole - _SECONDS * units
+    if days + shift > _LAST_DAY:
+        return None
     seconds, fraction = divmod(whole, units)
     behind = f"{fraction:0{places}d}" if places else ""
-    if days > _LAST_DAY:
-        return None
-    return _Moment(days, *_calendar(days), seconds, behind)
+    return _Moment(days, *_calendar(days + shift), seconds, behind)
 
 
 def _calendar(days: int) -> tuple[int, int, int, int]:

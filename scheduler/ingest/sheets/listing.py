@@ -10,6 +10,7 @@ from shared.errors import Refused
 
 #: Rows with anything in them among which the header is looked for.
 _LOOKED_AT: Final = 50
+_LONGEST_NAME: Final = 100
 _PHONE_DIGITS: Final = range(9, 16)
 _BETWEEN_DIGITS: Final = " .-/()+\xa0'"
 
@@ -103,7 +104,7 @@ def _look(
         header,
         first,
         above=at,
-        phones=any(map(is_phone_name, header)),
+        phones=_names_phones(row, is_phone_name),
         rows=at + 1 < len(sample),
     )
 
@@ -120,7 +121,7 @@ def _header_of(sample: Sequence[Row], is_phone_name: Callable[[str], bool]) -> i
     A lone such word above a row of columns is a title. Numbers above it were a list without a
     header: then the first row is taken, and it is said what is wrong with it.
     """
-    named = [i for i, row in enumerate(sample) if any(map(is_phone_name, row.cells))]
+    named = [i for i, row in enumerate(sample) if _names_phones(row, is_phone_name)]
     if not named:
         widths = [_names(row) for row in sample]
         return widths.index(max(widths)) if _clear(sample[: widths.index(max(widths))]) else 0
@@ -128,6 +129,11 @@ def _header_of(sample: Sequence[Row], is_phone_name: Callable[[str], bool]) -> i
     if len(named) > 1 and _names(sample[at]) == 1 and _names(sample[named[1]]) > 1:
         at = named[1]
     return at if _clear(sample[:at]) else 0
+
+
+def _names_phones(row: Row, is_phone_name: Callable[[str], bool]) -> bool:
+    """Whether a cell could be the name of a column with phone numbers."""
+    return any(len(cell) <= _LONGEST_NAME and is_phone_name(cell) for cell in row.cells)
 
 
 def _names(row: Row) -> int:

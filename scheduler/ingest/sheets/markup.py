@@ -6,9 +6,9 @@ from xml.parsers import expat
 
 from scheduler.ingest.sheets.package import no_workbook, read
 
-_PIECE: Final = 64 * 1024
+_PIECE: Final = 16 * 1024
 #: Bytes of one tag, comment or the like, which the parser keeps whole and may read again.
-_LONGEST: Final = 4 * _PIECE
+_LONGEST: Final = 256 * 1024
 #: Different names of elements and attributes, which the parser never forgets.
 _MOST_NAMES: Final = 10_000
 #: Elements within each other; a workbook's have about ten.

@@ -161,7 +161,7 @@ class _Reader:
     def _start_row(self, attributes: dict[str, str]) -> None:
         self._times = repeats(attributes, "table:number-rows-repeated")
         self._hidden = attributes.get("table:visibility", "visible") != "visible"
-        self._cell.new_row()
+        self._cell.new_row(self._number)
 
     def _start_cell(self, attributes: dict[str, str]) -> None:
         times = repeats(attributes, "table:number-columns-repeated")

@@ -6,7 +6,7 @@ from xml.parsers.expat import XMLParserType
 
 from scheduler.ingest.sheets.digits import general, with_all_digits
 from scheduler.ingest.sheets.markup import refuse_odd
-from scheduler.ingest.sheets.sheet import MOST_COLUMNS
+from scheduler.ingest.sheets.sheet import MOST_COLUMNS, MOST_IN_ROW, refuse_long_row
 from scheduler.ingest.sheets.strings import LONGEST_CELL, refuse_long
 
 _NUMBERS: Final = ("float", "percentage", "currency")
@@ -23,7 +23,8 @@ class Cell:
         self._parser = parser
         self._texts: list[str] = []
         self._beyond: list[str] = []
-        self._column = self._count = 0
+        self._number = 0
+        self._column = self._count = self._in_row = 0
         self._depth = 0
         self._times = 1
         self._aside = 0
@@ -32,10 +33,11 @@ class Cell:
         self._pieces: list[str] = []
         self._size = 0
 
-    def new_row(self) -> None:
-        """Begin a row."""
+    def new_row(self, number: int) -> None:
+        """Begin the row of that number."""
+        self._number = number
         self._texts, self._beyond = [], []
-        self._column = self._count = self._depth = 0
+        self._column = self._count = self._depth = self._in_row = 0
 
     def row(self) -> tuple[list[str], list[str]]:
         """The row's texts in their places, and those beyond the last place."""
@@ -82,6 +84,9 @@ class Cell:
         self._depth = 0
         if text:
             start = self._column
+            self._in_row += len(text) * min(times, MOST_COLUMNS)
+            if self._in_row > MOST_IN_ROW:
+                refuse_long_row(self._number)
             if start < MOST_COLUMNS:
                 self._texts += [""] * (start - len(self._texts))
                 self._texts += [text] * min(times, MOST_COLUMNS - start)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
+
+from scheduler.ingest.sheets.package import no_workbook
 
 #: Columns of a list, counted from A. Cells beyond are kept without their place.
 MOST_COLUMNS: Final = 1_000
@@ -32,6 +34,11 @@ class Sheet:
     name: str
     visible: bool
     rows: Callable[[], Iterator[Row]]
+
+
+def refuse_long_row(number: int) -> NoReturn:
+    """Raises Refused for a row with too much text."""
+    raise no_workbook(f"Row {number} holds more than {MOST_IN_ROW:,} characters. Shorten it.")
 
 
 #: Told what is doubtful about a cell: the kind of doubt and the row.

@@ -6,7 +6,15 @@ from xml.parsers.expat import XMLParserType
 
 from scheduler.ingest.sheets.markup import DEEPEST, Markup, refuse_odd
 from scheduler.ingest.sheets.package import no_workbook
-from scheduler.ingest.sheets.sheet import MOST_COLUMNS, MOST_ROWS, Doubt, Row, column_of
+from scheduler.ingest.sheets.sheet import (
+    MOST_COLUMNS,
+    MOST_IN_ROW,
+    MOST_ROWS,
+    Doubt,
+    Row,
+    column_of,
+    refuse_long_row,
+)
 from scheduler.ingest.sheets.strings import (
     LONGEST_CELL,
     SharedStrings,
@@ -76,7 +84,7 @@ def _collect(  # noqa: C901, PLR0915 - three handlers of one state, called for e
     beyond: list[str] = []
     kind: str | None = None  # of the cell that is open; None where none is
     style = raw = ""
-    number = count = 0
+    number = count = size = 0
     column = -1
     depth = 1
     hidden = computed = aside = False
@@ -110,12 +118,12 @@ def _collect(  # noqa: C901, PLR0915 - three handlers of one state, called for e
                 refuse_odd()
 
     def start_row(attributes: dict[str, str]) -> None:
-        nonlocal number, column, count, hidden, texts, beyond
+        nonlocal number, column, count, size, hidden, texts, beyond
         told = attributes.get("r")
         row = number + 1 if told is None else _row_number(told)
         if not number < row <= MOST_ROWS or depth > DEEPEST:
             raise no_workbook("The workbook's rows are out of order. Save it again.")
-        number, column, count = row, -1, 0
+        number, column, count, size = row, -1, 0, 0
         texts, beyond = [], []
         hidden = attributes.get("hidden") in _TRUE or attributes.get("ht") in _NO_HEIGHT
 
@@ -126,11 +134,15 @@ def _collect(  # noqa: C901, PLR0915 - three handlers of one state, called for e
             refuse_long()
 
     def end(name: str) -> None:
-        nonlocal depth, kind, aside
+        nonlocal depth, kind, aside, size
         depth -= 1
         if name == cell:
             if raw:
-                place(shown(kind or "", style, raw, number))
+                text = shown(kind or "", style, raw, number)
+                size += len(text)
+                if size > MOST_IN_ROW:
+                    refuse_long_row(number)
+                place(text)
             elif computed and kind in ("", "n"):
                 cells.without_result(number)
             kind = None
