@@ -37,7 +37,7 @@ def _pieces(content: Content) -> Iterator[bytes]:
 def xlsx_parts(
     *sheets: str | tuple[str, str, str],
     strings: Content | None = None,
-    styles: Content | None = None,
+    styles: str | None = None,
     properties: str = "",
 ) -> dict[str, Content]:
     """The parts of an XLSX whose sheets hold these rows in XML: alone, or (name, state, rows).

@@ -56,116 +56,125 @@ class Cells:
 def sheet_rows(stream: IO[bytes], cells: Cells) -> Iterator[Row]:
     """The rows that the part has, in order. Raises Refused not_a_csv."""
     markup = Markup(stream)
-    rows: list[Row] = []
+    reader = _Reader(markup.parser, cells)
+    for _ in markup.pieces():
+        yield from reader.rows
+        reader.rows.clear()
 
-    def root(name: str, _attributes: dict[str, str]) -> None:
+
+class _Reader:
+    """Gets the sheet's elements, and collects rows. Fields are those of the row and cell at hand.
+
+    `_kind` is the open cell's, and None where none is open.
+    """
+
+    __slots__ = (
+        *("_aside", "_beyond", "_cell", "_column", "_columns", "_computed", "_count", "_depth"),
+        *("_formula", "_hidden", "_inline", "_kind", "_line", "_number", "_parser", "_phonetic"),
+        *("_raw", "_show", "_size", "_style", "_texts", "_value", "_without_result", "rows"),
+    )
+
+    def __init__(self, parser: XMLParserType, cells: Cells) -> None:
+        self.rows: list[Row] = []
+        self._parser = parser
+        self._show, self._without_result = cells.shown, cells.without_result
+        self._columns: dict[str, int] = {}
+        self._texts: list[str] = []
+        self._beyond: list[str] = []
+        self._kind: str | None = None
+        self._style = self._raw = ""
+        self._number = self._count = self._size = 0
+        self._column = -1
+        self._depth = 1
+        self._hidden = self._computed = self._aside = False
+        parser.StartElementHandler = self._root
+
+    def _root(self, name: str, _attributes: dict[str, str]) -> None:
         prefix, colon, word = name.rpartition(":")
         if word != "worksheet":
             raise no_workbook()
-        _collect(markup.parser, prefix + colon, cells, rows)
+        prefix += colon
+        self._cell, self._value, self._inline = f"{prefix}c", f"{prefix}v", f"{prefix}t"
+        self._line, self._formula, self._phonetic = f"{prefix}row", f"{prefix}f", f"{prefix}rPh"
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
 
-    markup.parser.StartElementHandler = root
-    for _ in markup.pieces():
-        yield from rows
-        rows.clear()
-
-
-def _collect(  # noqa: C901, PLR0915 - three handlers of one state, called for every cell
-    parser: XMLParserType, prefix: str, cells: Cells, rows: list[Row]
-) -> None:
-    """Set the handlers that put the rows of a sheet into `rows`. The root is open.
-
-    Functions within one, since their fields are read some ten million times a file.
-    """
-    cell, value, inline = f"{prefix}c", f"{prefix}v", f"{prefix}t"
-    line, formula, phonetic = f"{prefix}row", f"{prefix}f", f"{prefix}rPh"
-    columns: dict[str, int] = {}
-    texts: list[str] = []
-    beyond: list[str] = []
-    kind: str | None = None  # of the cell that is open; None where none is
-    style = raw = ""
-    number = count = size = 0
-    column = -1
-    depth = 1
-    hidden = computed = aside = False
-    shown = cells.shown
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, column, count, kind, style, raw, computed, aside
-        depth += 1
-        if name == cell:
-            address = attributes.get("r")
-            if address is None:
-                column += 1
-            else:
-                letters = address.rstrip("0123456789")
-                at = columns.get(letters)
-                column = _new_column(letters, columns) if at is None else at
-            count += 1
-            if kind is not None or count > _MOST_CELLS:
-                refuse_odd()
-            kind, style, raw = attributes.get("t", ""), attributes.get("s", ""), ""
-            computed = aside = False
-        elif name in (value, inline):
-            if kind is not None and not aside:
-                parser.CharacterDataHandler = listen
-        elif name == line:
-            start_row(attributes)
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if name == self._cell:
+            self._start_cell(attributes)
+        elif name in (self._value, self._inline):
+            if self._kind is not None and not self._aside:
+                self._parser.CharacterDataHandler = self._listen
+        elif name == self._line:
+            self._start_row(attributes)
         else:
-            computed = computed or name == formula
-            aside = aside or name == phonetic
-            if depth > DEEPEST:
+            self._computed = self._computed or name == self._formula
+            self._aside = self._aside or name == self._phonetic
+            if self._depth > DEEPEST:
                 refuse_odd()
 
-    def start_row(attributes: dict[str, str]) -> None:
-        nonlocal number, column, count, size, hidden, texts, beyond
+    def _start_row(self, attributes: dict[str, str]) -> None:
         told = attributes.get("r")
-        row = number + 1 if told is None else _row_number(told)
-        if not number < row <= MOST_ROWS or depth > DEEPEST:
+        row = self._number + 1 if told is None else _row_number(told)
+        if not self._number < row <= MOST_ROWS or self._depth > DEEPEST:
             raise no_workbook("The workbook's rows are out of order. Save it again.")
-        number, column, count, size = row, -1, 0, 0
-        texts, beyond = [], []
-        hidden = attributes.get("hidden") in _TRUE or attributes.get("ht") in _NO_HEIGHT
+        self._number, self._column, self._count, self._size = row, -1, 0, 0
+        self._texts, self._beyond = [], []
+        self._hidden = attributes.get("hidden") in _TRUE or attributes.get("ht") in _NO_HEIGHT
 
-    def listen(text: str) -> None:
-        nonlocal raw
-        raw += text
-        if len(raw) > LONGEST_CELL:
+    def _start_cell(self, attributes: dict[str, str]) -> None:
+        address = attributes.get("r")
+        if address is None:
+            self._column += 1
+        else:
+            letters = address.rstrip("0123456789")
+            at = self._columns.get(letters)
+            self._column = _new_column(letters, self._columns) if at is None else at
+        self._count += 1
+        if self._kind is not None or self._count > _MOST_CELLS:
+            refuse_odd()
+        self._kind, self._style = attributes.get("t", ""), attributes.get("s", "")
+        self._raw = ""
+        self._computed = self._aside = False
+
+    def _listen(self, text: str) -> None:
+        self._raw += text
+        if len(self._raw) > LONGEST_CELL:
             refuse_long()
 
-    def end(name: str) -> None:
-        nonlocal depth, kind, aside, size
-        depth -= 1
-        if name == cell:
-            if raw:
-                text = shown(kind or "", style, raw, number)
-                size += len(text)
-                if size > MOST_IN_ROW:
-                    refuse_long_row(number)
-                place(text)
-            elif computed and kind in ("", "n"):
-                cells.without_result(number)
-            kind = None
-        elif name == line:
-            rows.append(Row(number, hidden, texts, beyond))
-        elif name == phonetic:
-            aside = False
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if name == self._cell:
+            self._end_cell(self._kind or "")
+        elif name == self._line:
+            self.rows.append(Row(self._number, self._hidden, self._texts, self._beyond))
+        elif name == self._phonetic:
+            self._aside = False
         else:
-            parser.CharacterDataHandler = None
+            self._parser.CharacterDataHandler = None
 
-    def place(text: str) -> None:
+    def _end_cell(self, kind: str) -> None:
+        self._kind = None
+        if not self._raw:
+            if self._computed and kind in ("", "n"):
+                self._without_result(self._number)
+            return
+        text = self._show(kind, self._style, self._raw, self._number)
+        self._size += len(text)
+        if self._size > MOST_IN_ROW:
+            refuse_long_row(self._number)
+        texts, column = self._texts, self._column
         if column == len(texts):
             texts.append(text)
         elif column >= MOST_COLUMNS:
             if text.strip():
-                beyond.append(text)
+                self._beyond.append(text)
         elif column < len(texts):
             texts[column] = text
         else:
             texts.extend([""] * (column - len(texts)))
             texts.append(text)
-
-    parser.StartElementHandler, parser.EndElementHandler = start, end
 
 
 def _new_column(letters: str, columns: dict[str, int]) -> int:

@@ -68,6 +68,15 @@ def test_what_a_filter_hides_is_left_out():
     assert rows.hidden_rows == 1
 
 
+def test_hidden_rows_behind_the_last_chunk_are_counted_too():
+    """More rows than are read at once, and chunks that they fill exactly."""
+    shown = "".join(f'<row r="{n}"><c r="A{n}"><v>{n}</v></c></row>' for n in range(2, 2002))
+
+    told, _ = report(read(row(1, "phone") + shown + row(2002, "+1", attributes='hidden="1"')))
+
+    assert (told.rows, told.hidden_rows) == (2000, 1)
+
+
 def test_hidden_rows_are_counted_once_however_often_the_file_is_read():
     rows = read(LIST + row(3, "+15551230001", attributes='hidden="1"'))
 
