@@ -5,7 +5,7 @@ import io
 import pytest
 import xlsxwriter
 
-from scheduler.ingest import Plan, Reading, ReportBuilder, open_rows, validate
+from scheduler.ingest import Plan, Reading, ReportBuilder, open_rows, validate, workbook
 from shared.errors import Refused
 from tests.support.workbooks import formats, packed, row, xlsx_parts
 
@@ -193,6 +193,16 @@ def test_cells_left_of_the_header_are_warned_of():
     assert list(rows) == [(2, ["15551230000"])]
     (warning,) = rows.warnings.found()
     assert (warning.code, warning.rows) == ("cells_left_of_header", [2])
+
+
+def test_texts_that_stand_in_many_cells_are_bounded_together(monkeypatch):
+    monkeypatch.setattr(workbook, "MOST_BYTES", 1_000)
+    sheet = row(1, "phone", "name") + "".join(row(n, str(n), "x" * 100) for n in range(2, 20))
+
+    with pytest.raises(Refused) as refused:
+        list(read(sheet))
+
+    assert refused.value.code == "not_a_csv"
 
 
 def test_a_total_below_the_list_is_rejected():
