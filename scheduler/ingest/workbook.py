@@ -93,10 +93,10 @@ class Workbook:
                 fix="If that is the wrong sheet, delete or hide it and leave the right one.",
             )
         if taken.above:
-            rows = "row" if taken.above == 1 else f"{taken.above} rows"
+            rows = "row above is" if taken.above == 1 else f"{taken.above} rows above are"
             self._warnings.add(
                 "rows_above_header",
-                f"The columns' names are in {taken.place}; the {rows} above are not read.",
+                f"The columns' names are in {taken.place}; the {rows} not read.",
                 fix="Delete what is above the columns' names if it is not a title.",
             )
 
