@@ -65,11 +65,13 @@ class Findings:
 
     def _tell_reading(self, console: Console) -> None:
         rows = self._rows
-        kind = "a workbook" if rows.delimiter is None else f"{rows.encoding} text"
+        kind = f"{rows.encoding} text" if rows.delimiter else "a workbook"
         divided = {None: "", "\t": ", divided by tabs"}.get(
             rows.delimiter, f", divided by “{rows.delimiter}”"
         )
         _say(console, f"{rows.filename} is {kind}{divided}.", style="bold")
+        if rows.place:
+            _say(console, legible(f"The columns' names are in {rows.place}."))
         columns = ", ".join(name or "(no name)" for name in rows.header)
         _say(console, f"Columns: {columns}.")
         _say(

@@ -68,7 +68,8 @@ def fitted(cells: list[str], width: int) -> list[str]:
             None,
             RejectCode.TOO_MANY_COLUMNS,
             f"The row has {len(cells)} columns, the header {width}.",
-            'Put a cell that holds the delimiter in quotation marks: "Hello, Ana".',
+            'Put a cell that holds the delimiter in quotation marks: "Hello, Ana". In a workbook, '
+            "name the cell's column or empty the cell.",
         )
     return cells[:width]
 

@@ -30,7 +30,7 @@ from scheduler.ingest.swallowed import holds_numbers
 from scheduler.ingest.table import Place, Table, tabled
 from scheduler.ingest.tally import Decoding
 from scheduler.ingest.warnings import Warnings
-from scheduler.ingest.workbook import SheetReader, is_workbook, sheet_records
+from scheduler.ingest.workbook import Workbook, is_workbook
 from shared.domain.template import key
 from shared.errors import Refused
 
@@ -76,11 +76,13 @@ class Rows:
         decoding: Decoding,
         layout: Layout,
         warnings: Warnings,
+        workbook: Workbook | None = None,
     ) -> None:
         """`reader` leaves out a declaring line, and gives the titles above the header."""
         self.filename = filename
         self.warnings = warnings
-        self.hidden_rows = 0
+        self._workbook = workbook
+        self.place = workbook.place if workbook else ""
         self.encoding = decoding.name
         self.delimiter = layout.delimiter or None
         self.suspect = decoding.suspect
@@ -104,6 +106,11 @@ class Rows:
         self._origin = keys.index(origin) if origin in keys else None
         self.header = tuple(names[index] for index in self._kept)
         self.first = self._find_first()
+
+    @property
+    def hidden_rows(self) -> int:
+        """How many of the rows read so far the workbook hides."""
+        return self._workbook.hidden if self._workbook else 0
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         for table in self.tables():
@@ -197,6 +204,12 @@ class Rows:
     def _find_first(self) -> Sequence[str]:
         for _, cells in self:
             return cells
+        if self.hidden_rows:
+            raise Refused(
+                "no_rows",
+                "The workbook hides or filters away all its rows. Show those to text, or take the "
+                "hidden ones in (include_hidden).",
+            )
         raise Refused("no_rows", "The file has a header and no rows. Add rows below it.")
 
 
@@ -219,18 +232,20 @@ def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> 
     What `reading` says overrules what would be found.
 
     The file stays the caller's, open while rows are read. Raises Refused empty_file, no_rows,
-    not_a_csv, open_quote, unclear_delimiter, unclear_encoding, unknown_encoding.
+    not_a_csv, open_quote, unclear_delimiter, unclear_encoding, unknown_encoding, which_sheet,
+    too_many_columns.
     """
     warnings = Warnings()
     if is_workbook(file):
-        decoding = Decoding("xlsx", "utf-8", suspect=True)
-        records = sheet_records(file)
+        workbook = Workbook(file, warnings=warnings, include_hidden=reading.include_hidden)
+        decoding = Decoding(workbook.kind, "utf-8", suspect=True)
         return Rows(
-            lambda: SheetReader(records()),
+            workbook.reader,
             filename=filename,
             decoding=decoding,
             layout=Layout(""),
             warnings=warnings,
+            workbook=workbook,
         )
     decoding = survey(file, encoding=reading.encoding, warnings=warnings)
     layout = layout_of(lambda: text_of(file, decoding.codec), delimiter=reading.delimiter)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Final
 
 from scheduler.ingest.accepted import AcceptedRows
 from scheduler.ingest.judge import Judge, Objection, Plan
@@ -14,6 +15,7 @@ from scheduler.ingest.rows import Rows
 from scheduler.ingest.seen import Seen
 from scheduler.ingest.table import sized
 from shared.domain.segments import Encoding
+from shared.errors import Refused
 
 #: Looks accepted rows up elsewhere (suppressions, consent): row → objection. On another thread.
 Screen = Callable[[AcceptedRows], Mapping[int, Objection]]
@@ -47,7 +49,27 @@ def validate(
     bad_split_at, no_phone_column, unknown_placeholder, and so on (columns, template).
     """
     seen = Seen()
-    return _chunks(rows, Judge(rows, plan, seen=seen), report=report, size=chunk, screen=screen)
+    try:
+        judge = Judge(rows, plan, seen=seen)
+    except Refused as refused:
+        raise _placed(refused, rows.place) from refused
+    return _chunks(rows, judge, report=report, size=chunk, screen=screen)
+
+
+_ABOUT_COLUMNS: Final = frozenset(
+    [
+        *("no_phone_column", "no_header", "which_phone_column"),
+        *("unknown_column", "ambiguous_column", "unknown_placeholder", "ambiguous_placeholder"),
+    ]
+)
+
+
+def _placed(refused: Refused, place: str) -> Refused:
+    """The refusal with the place of the header, where a workbook leaves a choice."""
+    if not place or refused.code not in _ABOUT_COLUMNS:
+        return refused
+    message = f"{refused.message} The columns' names were taken from {place}."
+    return Refused(refused.code, message, status=refused.status, details=refused.details)
 
 
 def _chunks(
@@ -58,6 +80,7 @@ def _chunks(
         for chunk, objections in _looked_up(judged, screen):
             report.hidden_rows = rows.hidden_rows
             yield _counted(_screened(chunk, judge, objections), report)
+        report.hidden_rows = rows.hidden_rows  # those at the file's end too
 
 
 def _looked_up(

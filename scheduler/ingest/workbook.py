@@ -1,21 +1,112 @@
-"""A spreadsheet file (XLSX, XLS, ODS …) to records: the first visible sheet, as text.
+"""A spreadsheet file (XLSX, ODS) to records: the sheet with the list, each cell as it is shown.
 
-Numbers arrive as floats and are written without exponent or `.0`; dates in ISO 8601.
+Read as a stream: memory does not grow with the file, nor with what the file claims to be.
 """
 
-import zipfile
-from collections.abc import Callable, Iterator
-from datetime import date, datetime, time
-from itertools import islice
-from typing import Any, BinaryIO, Final
+from collections.abc import Iterator
+from typing import BinaryIO, Final
 
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetVisibleEnum
-
+from scheduler.ingest.columns import is_phone_name
+from scheduler.ingest.sheets.listing import Listing, find_list
+from scheduler.ingest.sheets.ods import is_ods, ods_sheets
+from scheduler.ingest.sheets.package import MOST_BYTES, Package, locked, no_workbook
+from scheduler.ingest.sheets.sheet import Doubt, Row, Sheet
+from scheduler.ingest.sheets.xlsx import workbook_part, xlsx_sheets
+from scheduler.ingest.warnings import Warnings
 from shared.errors import Refused
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_MOST_BYTES: Final = 2 * 1024**3  # unpacked; a workbook of a million rows has about a tenth
+#: Rows of a block, and the characters at which one ends sooner.
+_ROWS: Final = 2_000
+_CHARACTERS: Final = 2_000_000
+
+
+class Workbook:
+    """One workbook's list, from a seekable file that stays the caller's.
+
+    `kind` is xlsx or ods. `hidden` counts the rows that the newest reader left out because the
+    workbook hides them; `place` names the sheet and the header's row for people.
+    Raises Refused not_a_csv, empty_file, which_sheet, too_many_columns.
+    """
+
+    def __init__(self, file: BinaryIO, *, warnings: Warnings, include_hidden: bool) -> None:
+        self.hidden = self._size = 0
+        self._include_hidden = include_hidden
+        self._warnings = warnings
+        self.kind, sheets = _sheets(file, _doubt(warnings))
+        self._list, others = find_list(
+            sheets,
+            is_phone_name=is_phone_name,
+            include_hidden=include_hidden,
+        )
+        self.place = self._list.place
+        self._warn(self._list, others)
+
+    def reader(self) -> "SheetReader":
+        """The list's records from the sheet's row 1; blank where rows are not of the list."""
+        self.hidden = self._size = 0
+        return SheetReader(self._records())
+
+    def _records(self) -> Iterator[list[str]]:
+        number = 0
+        for row in self._list.sheet.rows():
+            if row.number < self._list.row:
+                continue
+            cells = self._cells(row)
+            if cells and row.hidden and not self._include_hidden:
+                self.hidden += 1
+                cells = []
+            if not cells:
+                continue
+            for _ in range(number + 1, row.number):
+                yield []
+            number = row.number
+            yield cells
+
+    def _cells(self, row: Row) -> list[str]:
+        """As many cells as the header has, and behind them what is in no column; [] if blank."""
+        cells, first, width = row.cells, self._list.first, len(self._list.header)
+        if first:
+            if any(map(str.strip, cells[:first])):
+                self._warn_of_left(row.number)
+            cells = cells[first:]
+        if len(cells) < width:
+            cells += [""] * (width - len(cells))
+        elif len(cells) > width:
+            cells = cells[:width] + [cell for cell in cells[width:] if cell.strip()]
+        cells += row.beyond
+        if not any(map(str.strip, cells)):
+            return []
+        self._size += sum(map(len, cells))
+        if self._size > MOST_BYTES:  # a text that is stored once may stand in every cell
+            raise no_workbook("The workbook holds more than 2 GB of text. Save it as CSV.")
+        return cells
+
+    def _warn(self, taken: Listing, others: list[str]) -> None:
+        if others:
+            quoted = ", ".join(f"“{name}”" for name in others[:5])
+            more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+            self._warnings.add(
+                "other_sheets",
+                f"The rows of sheet “{taken.sheet.name}” are read, not those of {quoted}{more}.",
+                fix="If that is the wrong sheet, delete or hide it and leave the right one.",
+            )
+        if taken.above:
+            rows = "row above is" if taken.above == 1 else f"{taken.above} rows above are"
+            self._warnings.add(
+                "rows_above_header",
+                f"The columns' names are in {taken.place}; the {rows} not read.",
+                fix="Delete what is above the columns' names if it is not a title.",
+            )
+
+    def _warn_of_left(self, row: int) -> None:
+        self._warnings.add(
+            "cells_left_of_header",
+            "Cells to the left of the first column's name are not read.",
+            fix="Give their column a name if the message needs them.",
+            row=row,
+        )
 
 
 class SheetReader:
@@ -30,7 +121,15 @@ class SheetReader:
 
     def blocks(self, _width: int) -> Iterator[list[list[str]]]:
         """All other rows."""
-        while block := list(islice(self._records, 2000)):
+        block: list[list[str]] = []
+        size = 0
+        for cells in self._records:
+            block.append(cells)
+            size += sum(map(len, cells))
+            if len(block) >= _ROWS or size > _CHARACTERS:
+                yield block
+                block, size = [], 0
+        if block:
             yield block
 
 
@@ -41,60 +140,65 @@ def is_workbook(file: BinaryIO) -> bool:
     return start.startswith(_ZIP) or start == _OLE
 
 
-def sheet_records(file: BinaryIO) -> Callable[[], Iterator[list[str]]]:
-    """A function that yields every row of the first visible sheet, from the sheet's row 1.
-
-    The sheet is held in memory, packed; a workbook ends at 1,048,576 rows. Raises Refused
-    not_a_csv, empty_file.
-    """
-    _refuse_bombs(file)
-    file.seek(0)
-    try:
-        book = CalamineWorkbook.from_filelike(file)
-        shown = [s.name for s in book.sheets_metadata if s.visible == SheetVisibleEnum.Visible]
-        name = (shown or book.sheet_names)[0]
-        sheet = book.get_sheet_by_name(name)
-    except PasswordError as error:
-        raise Refused(
-            "not_a_csv", "The workbook is protected by a password. Save it without one."
-        ) from error
-    except (CalamineError, IndexError) as error:
-        raise Refused(
-            "not_a_csv", "The file is not a workbook that can be read. Save it as XLSX or CSV."
-        ) from error
-    if not any(_text(value).strip() for row in sheet.iter_rows() for value in row):
-        raise Refused(
-            "empty_file",
-            f"The workbook's first sheet, “{name}”, is empty. Move the sheet with the rows to the "
-            "front, or save it as CSV.",
-        )
-    return lambda: (list(map(_text, row)) for row in sheet.iter_rows())
-
-
-def _refuse_bombs(file: BinaryIO) -> None:
+def _sheets(file: BinaryIO, doubt: Doubt) -> tuple[str, list[Sheet]]:
     file.seek(0)
     if file.read(4) != _ZIP:
-        return
-    try:
-        with zipfile.ZipFile(file) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    except zipfile.BadZipFile as error:
-        raise Refused("not_a_csv", "The workbook is cut short. Upload it again.") from error
-    if size > _MOST_BYTES:
-        raise Refused("not_a_csv", "The workbook unpacks to more than 2 GB. Save it as CSV.")
+        raise _ole(file)
+    package = Package(file)
+    if is_ods(package):
+        return "ods", ods_sheets(package)
+    main = workbook_part(package)
+    if main is None:
+        raise no_workbook()
+    if main.endswith(".bin"):
+        raise no_workbook(
+            "The workbook is in Excel's binary form (XLSB), which does not tell what cells show. "
+            "Save it as XLSX."
+        )
+    return "xlsx", xlsx_sheets(package, main, doubt=doubt)
 
 
-def _text(value: Any) -> str:
-    """A cell as a person reads it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
-    if isinstance(value, datetime):
-        midnight = value.time() == time()
-        return value.date().isoformat() if midnight else value.isoformat(" ", "seconds")
-    if isinstance(value, date | time):
-        return value.isoformat()
-    return str(value)
+def _ole(file: BinaryIO) -> Refused:
+    """Why an OLE file is refused: it has a password, or is Excel's before 2007.
+
+    The names of the parts it holds are in UTF-16; the first blocks are searched for them, and the
+    last.
+    """
+    size = file.seek(0, 2)
+    for start in (0, max(size - _SEARCHED, 0)):
+        file.seek(start)
+        if "EncryptedPackage".encode("utf-16-le") in file.read(_SEARCHED):
+            return locked()
+    return no_workbook(
+        "The workbook is in Excel's old form (XLS). Open it and save it as XLSX, so that its cells "
+        "are read as they are shown."
+    )
+
+
+_SEARCHED: Final = 4 * 1024**2
+
+
+def _doubt(warnings: Warnings) -> Doubt:
+    def doubt(kind: str, row: int) -> None:
+        message, fix = _DOUBTS[kind]
+        warnings.add(kind, message, fix=fix, row=row)
+
+    return doubt
+
+
+_DOUBTS: Final = {
+    "no_result": (
+        "A formula's result is not in the file, so its cell is read as empty.",
+        "Open the workbook in a spreadsheet program and save it again.",
+    ),
+    "local_date": (
+        "A date has the format that shows each computer's own order; it is read as "
+        "month/day/year, as in the US.",
+        "Give the column a date format of its own, such as 5 March 2026.",
+    ),
+    "foreign_date": (
+        "A date is shown in words of a language or calendar that Volley does not know; it is read "
+        "as year-month-day.",
+        "Give the column a date format in numbers or in English.",
+    ),
+}
