@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scheduler.agent_settings import is_service
-from shared import clock
+from scheduler.campaign_times import Instant
 from shared.domain.campaign import Priority
 from shared.errors import Refused
 from shared.providers.registry import check_options
@@ -33,8 +33,8 @@ class CampaignSettings(BaseModel):
     delimiter: Literal[",", ";", "\t", "|"] | None = None
     include_hidden: bool | None = None
     window: Any = None
-    send_before: AwareDatetime | None = None
-    scheduled_at: AwareDatetime | None = None
+    send_before: Instant | None = None
+    scheduled_at: Instant | None = None
     priority: Literal["bulk", "reminder"] = "bulk"
     split_at: int = Field(default=1600, ge=70, le=1600)
     require_consent: bool = False
@@ -69,14 +69,6 @@ class CampaignSettings(BaseModel):
                 mend = ' Use "always" for now.' if name == "window" else " Leave it out for now."
                 raise Refused("not_available", f"'{name}' is not available yet.{mend}")
 
-    def refuse_what_is_over(self) -> None:
-        """Raises Refused 422 when `send_before` has passed: every message would expire at once."""
-        if self.send_before is not None and self.send_before <= clock.now():
-            raise Refused(
-                "send_before_past",
-                "'send_before' has passed, so nothing would be sent: give a later one, or none.",
-            )
-
     def checked_options(self) -> dict[str, Any]:
         """The provider's options, validated. Raises Refused 422."""
         service = self.options.get("messaging_service_sid")
@@ -107,7 +99,7 @@ class CampaignPatch(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     priority: Literal["bulk", "reminder"] | None = None
     window: Any = None
-    send_before: AwareDatetime | None = None
+    send_before: Instant | None = None
 
     def columns(self) -> dict[str, str | int | datetime | None]:
         """The columns to write. Raises Refused 422 for a window that is not built yet."""

@@ -12,6 +12,7 @@ from redis import RedisError
 from sqlalchemy import Connection, Row, text
 
 from scheduler.campaign_settings import CampaignPatch
+from scheduler.campaign_times import refuse_deadline
 from shared import clock
 from shared.db.queries import campaigns
 from shared.db.queries.audit import note
@@ -30,7 +31,10 @@ _C = CampaignStatus
 
 
 def launch(campaign_id: int, *, actor: str) -> str:
-    """Start sending, or wait for `scheduled_at`; returns the new status."""
+    """Start sending, or wait for `scheduled_at`; returns the new status.
+
+    Where `scheduled_at` has passed meanwhile it starts now: whoever launches wants it to go.
+    """
 
     def decide(connection: Connection, row: Row[Any]) -> str:
         if row.status in (_C.RUNNING, _C.SCHEDULED):
@@ -99,10 +103,15 @@ def cancel(campaign_id: int, *, actor: str) -> str:
 
 
 def patch(campaign_id: int, changes: CampaignPatch, *, actor: str) -> None:
-    """Change the name, the priority or `send_before` of a campaign."""
+    """Change the name, the priority or `send_before` of a campaign.
+
+    Raises Refused 422 for a new `send_before` by which nothing could be sent.
+    """
     columns = changes.columns()
     with transaction() as connection:
-        locked(connection, campaign_id)
+        row = locked(connection, campaign_id)
+        if changes.send_before != row.send_before:
+            refuse_deadline(changes.send_before, scheduled_at=row.scheduled_at)
         for column, value in columns.items():
             connection.execute(
                 text(f"UPDATE campaign SET {column} = :value WHERE id = :id"),

@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import Connection, Row, text
 
 from scheduler.campaign_settings import CampaignSettings
+from scheduler.campaign_times import refuse_past_times
 from scheduler.campaigns import subject
 from scheduler.ingest.load import load
 from shared.db.queries import campaigns, uploads
@@ -37,16 +38,24 @@ def create(
 
     A small file is imported before this returns; a larger one in the background, and the campaign
     is `draft` until then. Raises Refused: unknown agents, an option that is not available, a
-    template whose placeholder is no column, a file that cannot be read.
+    template whose placeholder is no column, a time that has passed, a file that cannot be read.
     """
     chosen.refuse_what_is_not_built()
-    chosen.refuse_what_is_over()
     with transaction() as connection:
         agents = _agents(connection, chosen.agents)
     template = _template(chosen, [agent.opener for agent in agents])
     stored = chosen.stored(template=template)
-    upload_id = uploads.new(filename)
     file = _Counted(chunks)
+    try:
+        _refuse_what_has_changed(chosen, agents)
+    except Refused:
+        # Accepted before, it is no mistake now: whoever lost that answer asks for it again.
+        file.read()
+        former = _former(_fingerprint(file, stored))
+        if former is None:
+            raise
+        return Created(former, fresh=False, template=template)
+    upload_id = uploads.new(filename)
     uploads.put(upload_id, file)
     given = {"fingerprint": _fingerprint(file, stored), "upload_id": upload_id}
     facts = _facts(chosen, stored) | given
@@ -62,11 +71,22 @@ def create(
     made = retried(insert)
     if made is None:
         uploads.drop(upload_id)
-        with transaction() as connection:
-            former = campaigns.by_fingerprint(connection, facts["fingerprint"])
+        former = _former(facts["fingerprint"])
+        assert former is not None
         return Created(former, fresh=False, template=template)
     _import(made, inline=file.lines <= INLINE_LINES)
     return Created(made, fresh=True, template=template)
+
+
+def _refuse_what_has_changed(chosen: CampaignSettings, agents: list[Row[Any]]) -> None:
+    """Raises Refused for what was right once and is no longer: a time, an agent."""
+    refuse_past_times(scheduled_at=chosen.scheduled_at, send_before=chosen.send_before)
+    _refuse_missing({agent.id for agent in agents if agent.deleted_at is not None})
+
+
+def _former(fingerprint: str) -> int | None:
+    with transaction() as connection:
+        return campaigns.by_fingerprint(connection, fingerprint)
 
 
 def _facts(chosen: CampaignSettings, stored: dict[str, Any]) -> dict[str, Any]:
@@ -108,6 +128,11 @@ class _Counted:
         self.size = 0
         self.lines = 0
 
+    def read(self) -> None:
+        """Hash all of it and pass nothing on."""
+        for _ in self:
+            pass
+
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
             self.sha256.update(chunk)
@@ -117,21 +142,25 @@ class _Counted:
 
 
 _FIND_AGENTS = text("""
-    SELECT key, id, opener FROM agent
-    WHERE id = ANY (CAST(:ids AS text[])) AND deleted_at IS NULL ORDER BY key
+    SELECT key, id, opener, deleted_at FROM agent
+    WHERE id = ANY (CAST(:ids AS text[])) ORDER BY key
 """)
 
 
 def _agents(connection: Connection, ids: list[str]) -> list[Row[Any]]:
+    """Those with these ids, deleted ones too. Raises Refused for one that never was."""
     found = list(connection.execute(_FIND_AGENTS, {"ids": ids}))
-    missing = sorted(set(ids) - {agent.id for agent in found})
-    if missing:
+    _refuse_missing(set(ids) - {agent.id for agent in found})
+    return found
+
+
+def _refuse_missing(ids: set[str]) -> None:
+    if ids:
         raise Refused(
             "agent_not_found",
-            f"There is no agent {', '.join(map(repr, missing))}: 'volley agent list' shows those "
-            "there are.",
+            f"There is no agent {', '.join(map(repr, sorted(ids)))}: 'volley agent list' shows "
+            "those there are.",
         )
-    return found
 
 
 def _template(chosen: CampaignSettings, openers: list[dict[str, Any] | None]) -> str:

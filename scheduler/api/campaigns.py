@@ -51,7 +51,7 @@ def retry_failed(campaign_id: CampaignId, caller: Operator) -> dict[str, Any]:
 
 @router.post("/{campaign_id}/launch")
 def launch_campaign(campaign_id: CampaignId, caller: Operator) -> dict[str, Any]:
-    """Start sending, or wait for `scheduled_at`. Repeating it is harmless."""
+    """Start sending, or wait for `scheduled_at`; at once if that has passed. May be repeated."""
     campaigns.launch(campaign_id, actor=caller.actor)
     return standing.campaign(campaign_id)
 

@@ -60,7 +60,8 @@ def create(  # noqa: PLR0913  (a command's options are its arguments)
         str | None, typer.Option(help="What has not gone by then expires: 2026-12-01T18:00Z.")
     ] = None,
     scheduled_at: Annotated[
-        str | None, typer.Option(help="When launched before, wait until then.")
+        str | None,
+        typer.Option(help="Launched before, it waits until then; later, it starts at once."),
     ] = None,
     launch: Annotated[bool, typer.Option("--launch", help="Launch it at once.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Watch it until it ends.")] = False,
@@ -240,6 +241,8 @@ def _launched(campaign_id: int, *, quiet: bool, told: bool = False) -> None:
     if not quiet and not told:
         telling.warn(campaign_id)
     _moved(campaigns.launch, campaign_id, quiet=quiet, show=False)
+    if not quiet:
+        telling.tell_start(campaign_id)
 
 
 def _wait_for_import(campaign_id: int) -> None:

@@ -1,5 +1,6 @@
 """A campaign, as the command line tells it."""
 
+from datetime import datetime
 from typing import Any
 
 from scheduler.cli import output
@@ -31,9 +32,7 @@ def tell(campaign_id: int) -> None:
             )
     _warn(report)
     output.say(f"  {output.counted(campaign['counts'])}")
-    if campaign["scheduled_at"] and campaign["status"] in ("draft", "ready", "scheduled"):
-        when = "starts" if campaign["status"] == "scheduled" else "once launched, starts"
-        output.say(f"  {when} at {campaign['scheduled_at']}")
+    _tell_start(campaign)
     if campaign["eta_seconds"]:
         left = output.duration(campaign["eta_seconds"])
         output.say(f"  {left} left at {campaign['rate']:g} a second")
@@ -60,6 +59,32 @@ def _warn(report: dict[str, Any] | None) -> None:
         output.say(output.plain(f"  Warning: {where}{warning['message']} {warning['fix']}"))
     if hidden := (report or {}).get("hidden_rows"):
         output.say(f"  {output.several(hidden, 'row')} that the workbook hides left out")
+
+
+def tell_start(campaign_id: int) -> None:
+    """When a campaign that has a `scheduled_at` starts or started; nothing for one without."""
+    from scheduler import standing
+
+    _tell_start(standing.campaign(campaign_id))
+
+
+def _tell_start(campaign: dict[str, Any]) -> None:
+    start = campaign["scheduled_at"]
+    if start is None:
+        return
+    if campaign["started_at"]:
+        output.say(f"  scheduled for {start}, started at {campaign['started_at']}")
+    elif campaign["status"] in ("draft", "ready", "scheduled"):
+        output.say(f"  {_start(start, launched=campaign['status'] == 'scheduled')}")
+
+
+def _start(start: str, *, launched: bool) -> str:
+    from shared import clock
+
+    if datetime.fromisoformat(start) > clock.now():
+        return f"starts at {start}" if launched else f"once launched, starts at {start}"
+    now = "starts as soon as the stack runs" if launched else "once launched, starts at once"
+    return f"its start, {start}, has passed: {now}"
 
 
 def _segments(campaign: dict[str, Any]) -> str:

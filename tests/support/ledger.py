@@ -103,11 +103,18 @@ def park(one: Claimed) -> list[int]:
     return retried(lambda connection: record.park(connection, [(one.message_id, one.token)]))
 
 
-def called_back(message_id: int, token: uuid.UUID, status: str, *, sid: str | None = None) -> None:
+def called_back(
+    message_id: int,
+    token: uuid.UUID,
+    status: str,
+    *,
+    sid: str | None = None,
+    code: int | None = None,
+) -> None:
     """The edge keeps a genuine callback."""
     kept = Kept(
         provider="twilio", message_id=message_id, part=0, token=token, sid=sid or f"SM{token.hex}",
-        status=status, rank=RANK.get(status, 0), error_code=None, raw="{}",
+        status=status, rank=RANK.get(status, 0), error_code=code, raw="{}",
     )  # fmt: skip
     with transaction() as connection:
         inbox.keep(connection, [kept])

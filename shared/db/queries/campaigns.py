@@ -60,10 +60,10 @@ def create(connection: Connection, facts: dict[str, Any], agents: Sequence[int])
     return created
 
 
-def by_fingerprint(connection: Connection, fingerprint: str) -> int:
-    """The campaign that was made from this file with these settings."""
+def by_fingerprint(connection: Connection, fingerprint: str) -> int | None:
+    """The campaign that was made from this file with these settings, if there is one."""
     query = text("SELECT id FROM campaign WHERE fingerprint = :fingerprint")
-    found: int = connection.execute(query, {"fingerprint": fingerprint}).scalar_one()
+    found: int | None = connection.execute(query, {"fingerprint": fingerprint}).scalar()
     return found
 
 

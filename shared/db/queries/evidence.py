@@ -1,9 +1,9 @@
 """Evidence of what a provider did with a call: a 201, a callback, a listing, a poll.
 
 One way in for all four, so that the rules hold for all: evidence speaks about the attempt whose
-token it carries; it only ever raises what is known; it moves the message only by the table, and
-only when no later call for the same part may have gone; a superseded attempt keeps its SID, and the
-duplicate is an incident.
+token it carries; it only ever raises what is known, and fills what an earlier word for the same end
+left open; it moves the message only by the table, and only when no later call for the same part may
+have gone; a superseded attempt keeps its SID, and the duplicate is an incident.
 """
 
 import uuid
@@ -55,7 +55,7 @@ class Applied:
     continued: list[tuple[int, int]]
     #: messages that went out under more than one token
     duplicates: list[int]
-    #: calls that this evidence, and none before, says have failed
+    #: calls that this evidence, and none before, says have failed with that code
     failures: list[Failure]
 
 
@@ -150,6 +150,44 @@ _WORDS = {"old_rank": _RANK.format("a.status"), "allowed": _ALLOWED}
 _APPLY = text(_STATEMENT.format(given=_TOLD, **_WORDS))
 _APPLY_KEPT = text(_STATEMENT.format(given=_KEPT, **_WORDS))
 
+# An end may come without its code, and again with it, in a later batch or the same one. The status
+# stays; the code is news once. Few callbacks carry one, so the others do not pay for this.
+_TOLD_CODES = """
+    SELECT * FROM unnest(
+        CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:sids AS text[]),
+        CAST(:statuses AS text[]), CAST(:ranks AS int[]), CAST(:codes AS int[]),
+        CAST(:sentences AS text[]), CAST(:sources AS text[]))
+        WITH ORDINALITY AS t(id, token, sid, status, rank, code, sentence, source, ord)
+"""
+_KEPT_CODES = """
+    SELECT message_id AS id, token, sid, status, rank, error_code AS code,
+        CAST(NULL AS text) AS sentence, seq AS ord
+    FROM callback WHERE seq = ANY (CAST(:seqs AS bigint[]))
+"""
+_FILL = """
+    WITH told AS ({told}), gap AS MATERIALIZED (
+        SELECT DISTINCT ON (a.message_id, a.part, a.n)
+            a.message_id, a.part, a.n, a.status, a.sender, t.code, t.sentence
+        FROM told t JOIN attempt a ON a.message_id = t.id AND a.token = t.token
+        WHERE t.rank > 0 AND a.status = t.status AND a.error_code IS NULL
+          AND (t.sid IS NULL OR a.sid = t.sid)
+        ORDER BY a.message_id, a.part, a.n, t.ord
+    ), filled AS (
+        UPDATE attempt a SET error_code = g.code,
+            error_message = coalesce(a.error_message, g.sentence)
+        FROM gap g WHERE a.message_id = g.message_id AND a.part = g.part AND a.n = g.n
+    ), explained AS (
+        UPDATE message m SET error_code = g.code,
+            error_message = coalesce(m.error_message, g.sentence)
+        FROM gap g WHERE m.id = g.message_id AND m.status = g.status AND m.error_code IS NULL
+          AND NOT EXISTS (SELECT 1 FROM attempt b WHERE b.message_id = g.message_id
+              AND b.part = g.part AND b.n > g.n AND b.status <> 'returned')
+    )
+    SELECT message_id, sender, code FROM gap ORDER BY message_id
+"""
+_FILL_TOLD = text(_FILL.format(told=_TOLD_CODES))
+_FILL_KEPT = text(_FILL.format(told=_KEPT_CODES))
+
 # Few calls fail: what a code may be about is read for those alone.
 _ABOUT = text("""
     SELECT m.id, m.agent_key, agent.provider, r.phone
@@ -170,26 +208,38 @@ def apply(
     if not evidence:
         return Applied(0, [], [], [])
     parts.lock(connection, [e.message_id for e in evidence])
-    return _applied(connection, _APPLY, _columns(evidence) | {"poll_after": poll_after})
+    given = _columns(evidence) | {"poll_after": poll_after}
+    coded = [e for e in evidence if e.error_code is not None]
+    fill = (_FILL_TOLD, _columns(coded)) if coded else None
+    return _applied(connection, (_APPLY, given), fill)
 
 
-def apply_kept(connection: Connection, places: str, *, poll_after: timedelta) -> Applied:
+def apply_kept(
+    connection: Connection, places: str, *, coded: Sequence[int], poll_after: timedelta
+) -> Applied:
     """The same for waiting callbacks, whose messages the caller holds; marks them as applied.
 
-    `places` is an array of their ctids, as Postgres writes it; they too must be held.
+    `places` is an array of their ctids, as Postgres writes it; they too must be held. `coded` are
+    the `seq` of those with an error code.
     """
-    return _applied(connection, _APPLY_KEPT, {"places": places, "poll_after": poll_after})
+    given = {"places": places, "poll_after": poll_after}
+    fill = (_FILL_KEPT, {"seqs": list(coded)}) if coded else None
+    return _applied(connection, (_APPLY_KEPT, given), fill)
 
 
-def _applied(
-    connection: Connection, statement: TextClause, parameters: Mapping[str, Any]
-) -> Applied:
-    found = connection.execute(statement, parameters).one()
+_Query = tuple[TextClause, Mapping[str, Any]]
+
+
+def _applied(connection: Connection, raise_: _Query, fill: _Query | None) -> Applied:
+    found = connection.execute(*raise_).one()
+    failed = found.failed or []
+    if fill is not None:
+        failed = [*failed, *connection.execute(*fill)]
     return Applied(
         raised=found.raised,
         continued=parts.settle(connection, found.long_ones or []),
         duplicates=found.duplicates or [],
-        failures=_failures(connection, found.failed or []),
+        failures=_failures(connection, failed),
     )
 
 

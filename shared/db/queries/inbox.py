@@ -40,6 +40,8 @@ class Taken:
     count: int
     #: an array of their ctids, as Postgres writes it; None when there are none
     places: str | None
+    #: the `seq` of those that carry an error code
+    coded: list[int]
 
 
 _COPY = """
@@ -58,7 +60,7 @@ _BY_INDEX = text("""
 # attempts as they were before.
 _TAKE = text("""
     WITH waiting AS MATERIALIZED (
-        SELECT ctid, message_id, token, rank FROM callback WHERE NOT applied
+        SELECT ctid, seq, message_id, token, rank, error_code FROM callback WHERE NOT applied
         ORDER BY seq LIMIT :size FOR UPDATE SKIP LOCKED
     ), held AS MATERIALIZED (
         SELECT id FROM message WHERE id = ANY (ARRAY(
@@ -66,6 +68,7 @@ _TAKE = text("""
         ORDER BY id FOR UPDATE
     )
     SELECT count(*) AS taken, CAST(array_agg(ctid) AS text) AS places,
+        array_agg(seq) FILTER (WHERE error_code IS NOT NULL) AS coded,
         (SELECT count(*) FROM held) AS held
     FROM waiting
 """)
@@ -142,7 +145,9 @@ def apply_waiting(connection: Connection, size: int, poll_after: timedelta, reac
     """Apply up to `size` waiting callbacks in the order they came; returns how many were taken."""
     taken = take(connection, size)
     if taken.places:
-        applied = evidence.apply_kept(connection, taken.places, poll_after=poll_after)
+        applied = evidence.apply_kept(
+            connection, taken.places, coded=taken.coded, poll_after=poll_after
+        )
         if applied.failures:
             react(connection, applied.failures)
     return taken.count
@@ -152,4 +157,4 @@ def take(connection: Connection, size: int) -> Taken:
     """Hold up to `size` waiting callbacks, the first that came, and the messages they speak of."""
     connection.execute(_BY_INDEX)
     found = connection.execute(_TAKE, {"size": size}).one()
-    return Taken(count=found.taken, places=found.places)
+    return Taken(count=found.taken, places=found.places, coded=found.coded or [])

@@ -31,7 +31,8 @@ _MOVE = text("""
         AS g(id, status, part)
     LEFT JOIN LATERAL (
         SELECT error_code, error_message FROM attempt a
-        WHERE a.message_id = g.id AND error_code IS NOT NULL ORDER BY n DESC LIMIT 1
+        WHERE a.message_id = g.id AND a.status = g.status AND error_code IS NOT NULL
+        ORDER BY n DESC LIMIT 1
     ) w ON g.status IN ('failed', 'undelivered')
     WHERE m.id = g.id
     RETURNING m.id, m.status, (extract(epoch FROM m.due_at) * 1000000)::bigint AS due

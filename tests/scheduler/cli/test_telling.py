@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 from deploy.cli import run
 from scheduler import standing
 from scheduler.cli import progress
+from shared import clock
 from shared.db.queries.agents import NewHold, hold
 from shared.db.session import transaction
 
@@ -196,3 +198,41 @@ def test_a_json_document_is_not_disturbed_by_the_next_step(create: Volley) -> No
     _, out, _ = create("--message", "Hi", "--json")
 
     assert json.loads(out)["status"] == "ready"
+
+
+_START = "2999-01-01T09:00:00Z"
+
+
+def test_a_start_that_has_passed_is_never_told_as_one_to_come(
+    create: Volley, volley: Volley, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, before, _ = create("--message", "Hi", "--scheduled-at", _START)
+    monkeypatch.setattr(clock, "now", lambda: datetime(2999, 1, 1, 10, tzinfo=UTC))
+    _, ready, _ = create("--message", "Hi", "--scheduled-at", _START)
+    _, launched, _ = volley("campaign", "launch", "1")
+    _, running, _ = volley("campaign", "show", "1")
+    with transaction() as connection:
+        connection.execute(text("UPDATE campaign SET status = 'scheduled', started_at = NULL"))
+    _, waiting, _ = volley("campaign", "show", "1")
+
+    assert f"once launched, starts at {_START}\n" in before
+    assert f"its start, {_START}, has passed: once launched, starts at once\n" in ready
+    assert "This file with these options was uploaded before" in ready
+    assert "Campaign 1 is running.\n" in launched
+    for told in (launched, running):
+        assert f"  scheduled for {_START}, started at 20" in told
+        assert f"starts at {_START}" not in told
+    assert f"its start, {_START}, has passed: starts as soon as the stack runs\n" in waiting
+
+
+def test_a_launch_that_waits_says_until_when(create: Volley) -> None:
+    _, out, _ = create("--message", "Hi", "--scheduled-at", "2999-01-01T10:00+01:00", "--launch")
+
+    assert out.endswith(f"Campaign 1 is scheduled.\n  starts at {_START}\n")
+
+
+def test_a_start_that_has_passed_is_refused_in_one_line(create: Volley) -> None:
+    code, out, err = create("--message", "Hi", "--scheduled-at", "2001-01-01T09:00Z", "--launch")
+
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "'scheduled_at' has passed" in err

@@ -125,17 +125,23 @@ def test_without_one_by_one_that_batch_would_never_pass(scene):
 @pytest.mark.parametrize("settled", [True, False])
 def test_a_batch_is_found_by_index_however_small_the_tables_are(scene, settled, monkeypatch):
     for one in [scene.claimed() for _ in range(10)]:
-        called_back(one.message_id, one.token, "sent")
+        called_back(one.message_id, one.token, "sent", code=30003)
     factories.change("ANALYZE callback, message, attempt")
     explained = text(f"EXPLAIN {evidence._APPLY_KEPT.text}")
+    filled = text(f"EXPLAIN {evidence._FILL_KEPT.text}")
     if not settled:
         monkeypatch.setattr(inbox, "_BY_INDEX", text("SELECT 1"))
 
     with transaction() as connection:
-        places = inbox.take(connection, 10).places
-        plan = connection.execute(explained, {"places": places, "poll_after": ledger.POLL})
+        taken = inbox.take(connection, 10)
+        given = {"places": taken.places, "poll_after": ledger.POLL}
+        plans = [
+            " ".join(connection.execute(explained, given).scalars()),
+            " ".join(connection.execute(filled, {"seqs": taken.coded}).scalars()),
+        ]
 
-        assert ("Seq Scan" in " ".join(plan.scalars())) is not settled
+        assert len(taken.coded) == 10
+        assert all(("Seq Scan" in plan) is not settled for plan in plans)
 
 
 def test_several_drains_and_records_at_once_end_with_the_best_that_was_said(scene):
