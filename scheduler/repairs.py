@@ -96,9 +96,13 @@ def fold_counts() -> int:
 
 
 def forget() -> int:
-    """Drop what only matters for a while: idle slots, idempotent answers older than a day."""
+    """Drop what only matters for a while: idle slots, idempotent answers, accounts agents left."""
     with transaction() as connection:
         connection.execute(
             text("DELETE FROM idempotent_answer WHERE created_at < now() - interval '24 hours'")
+        )
+        # By then nothing more is asked of a provider about its calls (reconcile.GIVE_UP_AFTER).
+        connection.execute(
+            text("DELETE FROM former_account WHERE replaced_at < now() - interval '3 days'")
         )
     return Throttle(redis()).forget_idle(older_than=3600)

@@ -55,6 +55,11 @@ class Calls:
         Whatever else comes of it is recorded.
         """
         claimed, loaded.held_up = loaded.claimed, False
+        if self._directory.moved(claimed):
+            # Its callbacks would be a stranger's. The next claim says which account it is.
+            changed = outcomes.not_sent(claimed, "the account changed")
+            self._recorder.put(changed, claimed.campaign_id)
+            return True
         try:
             route = self._directory.route(claimed)
             adapter = adapter_for(route.agent.provider, route.credentials)

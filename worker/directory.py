@@ -17,7 +17,7 @@ from shared.db.queries import directory
 from shared.db.queries.claim import Claimed
 from shared.db.queries.directory import AgentFacts, CampaignFacts
 from shared.errors import Refused
-from shared.providers.accounts import credentials_for
+from shared.providers.accounts import account_name, credentials_for
 from shared.providers.base import Credentials
 
 FRESH_FOR = 5.0
@@ -48,6 +48,7 @@ class Directory:
         """Read what these messages need and is missing or old."""
         claimed = list(claimed)
         self.refresh_agents(connection, self._old("agent", {c.agent_key for c in claimed}))
+        self.refresh_agents(connection, sorted({c.agent_key for c in claimed if self.moved(c)}))
         old = self._old("campaign", {c.campaign_id for c in claimed})
         for campaign in directory.campaigns(connection, old) if old else ():
             self._campaigns[campaign.id] = campaign
@@ -75,6 +76,14 @@ class Directory:
             campaign=self._campaigns[claimed.campaign_id],
             credentials=credentials,
         )
+
+    def moved(self, claimed: Claimed) -> bool:
+        """Whether the agent has another account here than its attempt says it is called with."""
+        credentials = self._credentials.get(claimed.agent_key)
+        if claimed.account is None or not isinstance(credentials, Credentials):
+            return False
+        provider = self._agents[claimed.agent_key].provider
+        return claimed.account != account_name(provider, credentials.account_sid)
 
     def agent(self, claimed: Claimed) -> AgentFacts:
         """The agent of this message."""

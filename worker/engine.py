@@ -30,6 +30,7 @@ from shared.db.queries.claim import Claimed, claim
 from shared.db.session import retried, transaction
 from shared.errors import VolleyError
 from shared.logging import get_logger
+from shared.providers.accounts import platform_account
 from shared.providers.registry import adapter_for, close_adapters
 from shared.settings import settings
 from shared.throttle import Throttle
@@ -202,6 +203,7 @@ class Engine:
                 tokens=tokens,
                 by=self.boot,
                 reconcile_after=timedelta(seconds=settings().reconcile_after),
+                platform=platform_account(),
             )
             self._directory.refresh(connection, claimed)
             return claimed, refused

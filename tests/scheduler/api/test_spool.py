@@ -20,6 +20,7 @@ def callback(n: int) -> Kept:
         rank=3,
         error_code=None,
         raw="MessageStatus=delivered",
+        account="twilio:AC1",
     )
 
 
