@@ -1,10 +1,10 @@
 """Find out what became of calls nobody saw the end of, and of messages without an end.
 
-Each is asked of the account it was called with, whatever its agent has now: on another account's list
-it is always absent. Stored callbacks come first: most doubts end there. Then the provider's own list decides, and
-absence
-from it proves something only with a witness: a message we know was accepted later than the doubtful
-call could have been, standing on the account's newest page before the look-up.
+Each is asked of the account it was called with, whatever its agent has now: on another account's
+list it is always absent. Stored callbacks come first: most doubts end there. Then the provider's
+own list decides, and absence from it proves something only with a witness: a message we know was
+accepted later than the doubtful call could have been, standing on the account's newest page before
+the look-up.
 """
 
 import asyncio

@@ -54,8 +54,8 @@ def _accepted(count: int) -> list[tuple[int, uuid.UUID]]:
         "encoding = 'GSM-7', segments = 1, token = gen_random_uuid()"
     )
     change(
-        "INSERT INTO attempt (message_id, part, n, token, status, sid, account, claimed_at, claimed_by, "
-        "recorded_at, outcome, check_at) SELECT id, 0, 1, token, 'accepted', "
+        "INSERT INTO attempt (message_id, part, n, token, status, sid, account, claimed_at, "
+        "claimed_by, recorded_at, outcome, check_at) SELECT id, 0, 1, token, 'accepted', "
         f"'SM' || lpad(id::text, 32, '0'), '{ACCOUNT}', now(), 'bench', now(), 'accepted', "
         "now() + interval '1 hour' FROM message"
     )

@@ -73,7 +73,8 @@ _ELDER = text("""
     SELECT EXISTS (SELECT 1 FROM recipient r JOIN message m ON m.recipient_id = r.id
         JOIN attempt a ON a.message_id = m.id
         JOIN agent ON agent.key = m.agent_key
-        WHERE r.phone = :phone AND a.status = 'sending' AND coalesce(a.account, agent.account) = :account
+        WHERE r.phone = :phone AND a.status = 'sending'
+          AND coalesce(a.account, agent.account) = :account
           AND (a.claimed_at, a.token) < (:claimed_at, :token))
 """)
 _AGAIN = text("""

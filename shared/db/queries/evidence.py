@@ -1,10 +1,10 @@
 """Evidence of what a provider did with a call: a 201, a callback, a listing, a poll.
 
 One way in for all four, so that the rules hold for all: evidence speaks about the attempt whose
-token it carries; it only ever raises what is known, and fills what an earlier word for the same end
-left open; a callback is evidence only when the account that the call was made with has signed it; it
-moves the message only by the table, and only when no later call for the same part may
-have gone; a superseded attempt keeps its SID, and the duplicate is an incident.
+token it carries, and a callback only when the account of that call has signed it; it only ever
+raises what is known, and fills what an earlier word for the same end left open; it moves the
+message only by the table, and only when no later call for the same part may have gone; a superseded
+attempt keeps its SID, and the duplicate is an incident.
 """
 
 import uuid
@@ -96,8 +96,9 @@ _KEPT = """
 _STATEMENT = """
     WITH {given}, met AS MATERIALIZED (
         SELECT a.message_id, a.part, a.n, a.token, g.account,
-               (g.account <> {of_a}) IS TRUE AS of_a_stranger, g.sid, g.status, g.rank, g.code, g.sentence,
-               g.source, a.sender AS called_from, cardinality(m.cuts) AS more,
+               (g.account <> {of_a}) IS TRUE AS of_a_stranger,
+               g.sid, g.status, g.rank, g.code, g.sentence, g.source, a.sender AS called_from,
+               cardinality(m.cuts) AS more,
                {old_rank} AS old_rank,
                m.token IS DISTINCT FROM a.token AND EXISTS (
                    SELECT 1 FROM attempt b WHERE b.message_id = a.message_id
