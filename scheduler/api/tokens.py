@@ -71,9 +71,11 @@ class Tokens:
         return self.known(account)
 
     async def _reread(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             async with self._reading:
-                await self._read()
+                if loop.time() - self._read_at >= ASKED_AGAIN:
+                    await self._read()
             await asyncio.sleep(FRESH_FOR)
 
     async def _read(self) -> None:
