@@ -63,8 +63,10 @@ INSERT INTO callback (provider, message_id, part, token, sid, status, rank, raw,
 
 def test_calls_and_callbacks_under_way_get_their_accounts_with_the_schema(empty):
     command.upgrade(configuration(empty), "0001")
-    with connect(empty).begin() as old:
+    before = connect(empty)
+    with before.begin() as old:
         old.exec_driver_sql(OLD_LEDGER)
+    before.dispose()
 
     upgrade(empty)
 
