@@ -40,12 +40,7 @@ def carrier(  # noqa: PLR0913, PLR0917  (the options of a command)
     """
     from deploy.local.carrier.carrier import HOST, run
 
-    source = context.get_parameter_source("auth_token")
-    if source is not None and source.name == "COMMANDLINE":
-        _fail(
-            "a command line is read by everybody on this machine: "
-            "give the token by VOLLEY_CARRIER_AUTH_TOKEN or --auth-token-file"
-        )
+    _refuse_on_the_command_line(context, "auth_token")
     given = auth_token if auth_token_file is None else _read(auth_token_file)
     token = given or new_token()
 
@@ -56,13 +51,9 @@ def carrier(  # noqa: PLR0913, PLR0917  (the options of a command)
 
     try:
         run(
-            port=port,
-            seed=seed,
-            script=script,
-            account_sid=account_sid,
-            auth_token=token,
+            port=port, seed=seed, script=script, account_sid=account_sid, auth_token=token,
             ready=ready,
-        )
+        )  # fmt: skip
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"]) or "the file"
@@ -70,6 +61,15 @@ def carrier(  # noqa: PLR0913, PLR0917  (the options of a command)
     except OSError as error:
         what = str(script) if error.filename else f"port {port}"
         _fail(f"{what}: {error.strerror}; choose another one")
+
+
+def _refuse_on_the_command_line(context: typer.Context, name: str) -> None:
+    source = context.get_parameter_source(name)
+    if source is not None and source.name == "COMMANDLINE":
+        _fail(
+            "a command line is read by everybody on this machine: "
+            "give the token by VOLLEY_CARRIER_AUTH_TOKEN or --auth-token-file"
+        )
 
 
 def _read(file: Path) -> str:
