@@ -132,7 +132,7 @@ def follow_platform_account(provider: str = "twilio") -> int:
     Run at start: the settings may name another account than the last time. Raises Refused when
     there is none.
     """
-    account = account_name(provider, credentials_for(None))
+    account = account_name(provider, credentials_for(None).account_sid)
     with transaction() as connection:
         return roster.move_account(connection, provider, account)
 
@@ -153,7 +153,7 @@ def _columns(changes: AgentChanges) -> dict[str, Any]:
 
 def _account(given: AgentChanges) -> tuple[str, bytes | None]:
     own = given.provider_settings.checked() if given.provider_settings else None
-    return account_name("twilio", credentials_for(own)), seal(own) if own else None
+    return account_name("twilio", credentials_for(own).account_sid), seal(own) if own else None
 
 
 def _rate_columns(changes: AgentChanges, row: Row[Any]) -> dict[str, Any]:

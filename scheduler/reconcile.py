@@ -1,9 +1,10 @@
 """Find out what became of calls nobody saw the end of, and of messages without an end.
 
-Stored callbacks come first: most doubts end there. Then the provider's own list decides, and
-absence
-from it proves something only with a witness: a message we know was accepted later than the doubtful
-call could have been, standing on the account's newest page before the look-up.
+Each is asked of the account it was called with, whatever its agent has now: on another account's
+list it is always absent. Stored callbacks come first: most doubts end there. Then the provider's
+own list decides, and absence from it proves something only with a witness: a message we know was
+accepted later than the doubtful call could have been, standing on the account's newest page before
+the look-up.
 """
 
 import asyncio
@@ -25,8 +26,8 @@ from shared.db.session import retried, statement, transaction
 from shared.domain.message import AttemptStatus
 from shared.errors import Refused, SendError, Unknown, Unreachable, VolleyError
 from shared.logging import get_logger
-from shared.providers.accounts import credentials_for
-from shared.providers.base import Listed, Lists
+from shared.providers.accounts import account_name, credentials_for
+from shared.providers.base import Credentials, Listed, Lists
 from shared.providers.reactions import react
 from shared.providers.registry import adapter_for, close_adapters
 from shared.settings import settings
@@ -82,7 +83,11 @@ async def _one_account(due: Sequence[Check]) -> None:
     asks = next((check for check in due if check.trouble is None), due[0])
     if asks.trouble is not None:
         raise Refused("cannot_ask", asks.trouble)
-    adapter = adapter_for(asks.provider, credentials_for(asks.own))
+    credentials = _credentials(asks)
+    if credentials is None:
+        _cannot_ask(due)
+        return
+    adapter = adapter_for(asks.provider, credentials)
     if not isinstance(adapter, Lists):
         return
     doubts = [check for check in due if check.status == AttemptStatus.SENDING]
@@ -94,6 +99,22 @@ async def _one_account(due: Sequence[Check]) -> None:
         by_phone[check.phone].append(check)
     polls = [[check] for check in due if check.status != AttemptStatus.SENDING]
     await asyncio.gather(*(rounds.look_after(checks) for checks in [*by_phone.values(), *polls]))
+
+
+def _credentials(check: Check) -> Credentials | None:
+    """Those of the account it was called with; None when nobody here has them any more."""
+    found = credentials_for(check.own)
+    return found if account_name(check.provider, found.account_sid) == check.account else None
+
+
+def _cannot_ask(due: Sequence[Check]) -> None:
+    """The account is gone from the settings: nothing is found, and nothing is proved either."""
+    log.error("reconcile.account_gone", account=due[0].account, attempts=len(due))
+    for check in due:
+        if check.status == AttemptStatus.SENDING:
+            _conclude(check, Witness([]), age=_age(check))
+        else:
+            _look_later(check)
 
 
 class Round:
@@ -147,13 +168,18 @@ async def _witness(adapter: Lists) -> Witness:
 async def _decide(adapter: Lists, check: Check, witness: Witness) -> None:
     """The verdict on one doubtful call: bind what is found, or wait, or conclude."""
     # From before the look: a process that freezes after it has not been patient meanwhile.
-    age = (clock.now() - check.claimed_at).total_seconds()
+    age = _age(check)
     listed = await adapter.list_to(check.phone, created_after=check.claimed_at - BEFORE_CLAIM)
     found = _choose(check, _unbound(check, listed))
     if found is not None:
         if not _has_elder(check):
             _bind(check, found, source="listing")
         return
+    _conclude(check, witness, age=age)
+
+
+def _conclude(check: Check, witness: Witness, *, age: float) -> None:
+    """Nothing was found: wait, or decide. `age` is the call's, in seconds, before the look."""
     later = [at for at in settings().reconcile_checks if at > age]
     if later:
         _look_again(check, check.claimed_at + timedelta(seconds=later[0]))
@@ -222,6 +248,10 @@ def _apply(connection: Connection, proof: Evidence, poll_after: timedelta) -> No
     react(connection, evidence.apply(connection, [proof], poll_after=poll_after).failures)
 
 
+def _age(check: Check) -> float:
+    return (clock.now() - check.claimed_at).total_seconds()
+
+
 def _look_again(check: Check, at: datetime) -> None:
     retried(lambda connection: checks.look_again(connection, check, at=at))
 
@@ -241,13 +271,16 @@ def _resend(check: Check) -> None:
 async def _poll(adapter: Lists, check: Check) -> None:
     """Ask for a message that was accepted and has no end yet."""
     found = await adapter.fetch(check.sid) if check.sid else None
-    poll_after = settings().poll_after
     if found is not None and found.status is not None:
         _bind(check, found, source="poll")
+    _look_later(check)
+
+
+def _look_later(check: Check) -> None:
+    """Each look waits longer: most that are late are very late."""
     if clock.now() > check.claimed_at + GIVE_UP_AFTER:
         retried(lambda connection: checks.look_no_more(connection, check))
     else:
-        # Each look waits longer: most that are late are very late.
-        wait = poll_after * min(2**check.checks, 24)
+        wait = settings().poll_after * min(2**check.checks, 24)
         at = clock.now() + timedelta(seconds=wait)
         retried(lambda connection: checks.look_again(connection, check, at=at))

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import partial
+from typing import Final
 
 from sqlalchemy import text
 
@@ -21,6 +22,8 @@ from shared.throttle.store import redis
 log = get_logger(__name__)
 
 _BATCH = 5000
+#: After reconcile.GIVE_UP_AFTER nothing more is asked about the calls of an account agents left.
+FORMER_ACCOUNTS_FOR: Final = timedelta(days=3)
 
 
 def apply_receipts() -> int:
@@ -106,9 +109,13 @@ def fold_counts() -> int:
 
 
 def forget() -> int:
-    """Drop what only matters for a while: idle slots, idempotent answers older than a day."""
+    """Drop what only matters for a while: idle slots, idempotent answers, accounts agents left."""
     with transaction() as connection:
         connection.execute(
             text("DELETE FROM idempotent_answer WHERE created_at < now() - interval '24 hours'")
+        )
+        connection.execute(
+            text("DELETE FROM former_account WHERE replaced_at < now() - :kept"),
+            {"kept": FORMER_ACCOUNTS_FOR},
         )
     return Throttle(redis()).forget_idle(older_than=3600)

@@ -147,8 +147,11 @@ class Settings(BaseSettings):
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:
-        """Twilio auth tokens: the first signs requests, all of them verify callbacks."""
-        token = self.twilio_auth_token or (self.carrier_auth_token if self.simulated else None)
+        """Auth tokens of the account in use: the first signs requests, all verify callbacks.
+
+        The simulator's while it stands in, and never beside a real account's.
+        """
+        token = self.carrier_auth_token if self.simulated else self.twilio_auth_token
         if token is None:
             return ()
         return tuple(t.strip() for t in token.get_secret_value().split(",") if t.strip())

@@ -32,7 +32,9 @@ class Missed(VolleyError):
 
 
 class Fenced(VolleyError):
-    """The claim is too old to write under: nothing was written, the message is given back."""
+    """The claim is too old to write under, or speaks of another account: nothing was written, the
+    message is given back.
+    """
 
 
 class Calls:
@@ -64,7 +66,7 @@ class Calls:
         try:
             answer = await adapter.send(
                 _words(claimed, route),
-                gate=partial(self._gate, loaded),
+                gate=partial(self._gate, loaded, route),
                 wrote=partial(self._wrote, loaded),
             )
         except Missed:
@@ -94,8 +96,11 @@ class Calls:
         self._recorder.put(outcomes.not_sent(claimed, "held"), claimed.campaign_id)
         self._recorder.hold(outcomes.held(claimed, provider=provider, error=mend))
 
-    def _gate(self, loaded: Loaded) -> None:
+    def _gate(self, loaded: Loaded, route: Route) -> None:
         """The last look at the clocks, with a connection in hand."""
+        if loaded.claimed.account not in {None, route.account}:
+            # Its callbacks would be a stranger's. The next claim says which account it is.
+            raise Fenced("the agent has another account now")
         if time.monotonic() - loaded.claimed_at > min(HOLD, settings().fence):
             raise Fenced("the claim is too old")
         if loaded.slot is None:

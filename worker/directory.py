@@ -17,7 +17,7 @@ from shared.db.queries import directory
 from shared.db.queries.claim import Claimed
 from shared.db.queries.directory import AgentFacts, CampaignFacts
 from shared.errors import Refused
-from shared.providers.accounts import credentials_for
+from shared.providers.accounts import account_name, credentials_for
 from shared.providers.base import Credentials
 
 FRESH_FOR = 5.0
@@ -32,6 +32,11 @@ class Route:
     agent: AgentFacts
     campaign: CampaignFacts
     credentials: Credentials
+
+    @property
+    def account(self) -> str:
+        """The account that pays, by its name."""
+        return account_name(self.agent.provider, self.credentials.account_sid)
 
 
 class Directory:
@@ -48,6 +53,7 @@ class Directory:
         """Read what these messages need and is missing or old."""
         claimed = list(claimed)
         self.refresh_agents(connection, self._old("agent", {c.agent_key for c in claimed}))
+        self.refresh_agents(connection, sorted({c.agent_key for c in claimed if self._moved(c)}))
         old = self._old("campaign", {c.campaign_id for c in claimed})
         for campaign in directory.campaigns(connection, old) if old else ():
             self._campaigns[campaign.id] = campaign
@@ -94,6 +100,14 @@ class Directory:
         """(provider, credentials) of all agents that were read."""
         known = {(a.provider, self._credentials[a.key]) for a in self._agents.values()}
         return {(provider, c) for provider, c in known if isinstance(c, Credentials)}
+
+    def _moved(self, claimed: Claimed) -> bool:
+        """Whether the agent has another account here than its attempt says it is called with."""
+        credentials = self._credentials.get(claimed.agent_key)
+        if claimed.account is None or not isinstance(credentials, Credentials):
+            return False
+        provider = self._agents[claimed.agent_key].provider
+        return claimed.account != account_name(provider, credentials.account_sid)
 
     def _old(self, kind: str, keys: set[int]) -> list[int]:
         """Which of these to read: none while all are fresh, else all that will soon be old.

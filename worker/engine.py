@@ -3,8 +3,7 @@
 The rules that keep the pace, each seen failing without (deploy/docs/decisions/0004):
 * claim shortly before the slot, so that a killed worker leaves few calls in doubt;
 * hold the message until its slot; a pump on a grid of 3 ms, not a timer each;
-* connection in hand, look at the clock, write: no await between. Too late: not written, another
-slot;
+* connection in hand, look at the clock, write: no await between. Too late: another slot;
 * what was written late all the same gives its excess back to the agent's next slot.
 """
 
@@ -30,6 +29,7 @@ from shared.db.queries.claim import Claimed, claim
 from shared.db.session import retried, transaction
 from shared.errors import VolleyError
 from shared.logging import get_logger
+from shared.providers.accounts import platform_account
 from shared.providers.registry import adapter_for, close_adapters
 from shared.settings import settings
 from shared.throttle import Throttle
@@ -144,8 +144,7 @@ class Engine:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if not task.cancelled() and (error := task.exception()) is not None:
             metrics.loop_failures.labels("engine").inc()
             log.error("engine.task_failed", error=type(error).__name__, exc_info=error)
 
@@ -202,6 +201,7 @@ class Engine:
                 tokens=tokens,
                 by=self.boot,
                 reconcile_after=timedelta(seconds=settings().reconcile_after),
+                platform=platform_account(),
             )
             self._directory.refresh(connection, claimed)
             return claimed, refused

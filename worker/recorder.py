@@ -21,6 +21,7 @@ from shared.db.queries.evidence import Evidence
 from shared.db.queries.record import Doubt, Refusal, Return
 from shared.db.session import retried
 from shared.logging import get_logger
+from shared.providers.accounts import platform_account
 from shared.settings import settings
 from worker.outcomes import Outcome
 from worker.refusals import NOT_COUNTED, Refusals
@@ -162,6 +163,7 @@ class Recorder(threading.Thread):
             tokens=tokens,
             by=self._boot,
             reconcile_after=timedelta(seconds=settings().reconcile_after),
+            platform=platform_account(),
             unasked=True,
         )
         return claimed

@@ -86,6 +86,7 @@ _GAUGES: Final = {
     "volley_campaigns": "Campaigns by status",
     "volley_oldest_due_seconds": "How long the oldest due message has waited",
     "volley_waiting_callbacks": "Callbacks stored and not applied yet",
+    "volley_stranger_callbacks": "Callbacks of the last day that another account has signed",
     "volley_sending_stopped": "1 while all sending is stopped",
     "volley_schedulers": "Schedulers that share the agents now",
     "volley_leases_held": "Of the 64 shards of agents, how many a living scheduler holds",
@@ -111,6 +112,7 @@ class _Ledger:
         yield _by_status("volley_campaigns", {s: found.campaigns.get(s, 0) for s in CampaignStatus})
         yield _gauge("volley_oldest_due_seconds", found.oldest_due_seconds)
         yield _gauge("volley_waiting_callbacks", found.waiting_callbacks)
+        yield _gauge("volley_stranger_callbacks", found.stranger_callbacks)
         yield _gauge("volley_sending_stopped", float(found.stopped))
         yield _gauge("volley_schedulers", found.schedulers)
         yield _gauge("volley_leases_held", found.leases_held)

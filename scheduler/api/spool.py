@@ -15,6 +15,8 @@ import orjson
 
 from shared.db.queries.inbox import Kept
 from shared.logging import get_logger
+from shared.providers.accounts import account_name
+from shared.providers.registry import reports_of
 
 log = get_logger(__name__)
 
@@ -83,7 +85,16 @@ class Spool:
 def _read(line: bytes) -> Kept:
     fields: dict[str, Any] = orjson.loads(line)
     token = fields["token"]
+    if "account" not in fields:  # of a version before 0002; what it kept it had verified
+        fields["account"] = _account(fields["provider"], fields["raw"])
     return Kept(**fields | {"token": uuid.UUID(token) if token else None})
+
+
+def _account(provider: str, raw: str) -> str:
+    """The account that a callback names in its body."""
+    kind = "application/json" if raw.startswith("{") else ""
+    sid = reports_of(provider).account_of({"content-type": kind}, raw.encode())
+    return account_name(provider, sid)
 
 
 def _fsync(directory: Path) -> None:

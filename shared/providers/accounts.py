@@ -7,9 +7,17 @@ from shared.providers.base import Credentials
 from shared.settings import Settings, settings
 
 
-def account_name(provider: str, credentials: Credentials) -> str:
-    """What all agents of one account share: its limits, its listing, its holds."""
-    return f"{provider}:{credentials.account_sid}"
+def account_name(provider: str, account_sid: str) -> str:
+    """What all agents of one account share: its limits, its listing, its holds, its callbacks."""
+    return f"{provider}:{account_sid}"
+
+
+def platform_account(provider: str = "twilio") -> str | None:
+    """The account this process calls with for agents that have none of their own; None: none."""
+    try:
+        return account_name(provider, platform_credentials(settings()).account_sid)
+    except Refused:
+        return None
 
 
 def credentials_for(own: dict[str, Any] | None) -> Credentials:

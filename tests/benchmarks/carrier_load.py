@@ -100,8 +100,9 @@ def start_carrier(core: int) -> tuple[subprocess.Popen[str], int]:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "deploy.local.carrier", "--port", "0"),
-            *("--account-sid", SID, "--auth-token", TOKEN),
+            *("--account-sid", SID),
         ],
+        env=os.environ | {"VOLLEY_CARRIER_AUTH_TOKEN": TOKEN},
         stdout=subprocess.PIPE,
         text=True,
     )

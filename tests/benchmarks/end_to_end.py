@@ -188,9 +188,10 @@ class _Carrier:
 def _carrier() -> Iterator[_Carrier]:
     command = [
         *(sys.executable, "-m", "deploy.local.carrier", "--port", "0"),
-        *("--account-sid", ACCOUNT, "--auth-token", TOKEN),
+        *("--account-sid", ACCOUNT),
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    given = os.environ | {"VOLLEY_CARRIER_AUTH_TOKEN": TOKEN}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=given) as process:
         assert process.stdout is not None
         try:
             url = process.stdout.readline().split("url=")[1].split()[0]

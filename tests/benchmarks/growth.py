@@ -23,6 +23,7 @@ from shared.throttle.store import redis
 from tests.benchmarks.processes import cpu_of_tree
 from tests.benchmarks.row import Row, within
 from tests.benchmarks.world import world
+from tests.support.factories import ACCOUNT
 from tests.support.lanes import add_agent, add_campaign, rows
 
 AGENTS, BATCH = 100, 500
@@ -102,6 +103,7 @@ def _callback(message_id: int, token: uuid.UUID, word: str) -> Kept:
     return Kept(
         provider="twilio", message_id=message_id, part=0, token=token, sid=_sid(token),
         status=word, rank=RANK[word], error_code=None, raw="MessageStatus=" + word,
+        account=ACCOUNT,
     )  # fmt: skip
 
 

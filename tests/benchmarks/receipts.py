@@ -14,6 +14,7 @@ from shared.domain.message import RANK
 from shared.providers.reactions import react
 from tests.benchmarks.row import Row, faster
 from tests.benchmarks.world import plain, world
+from tests.support.factories import ACCOUNT
 from tests.support.lanes import add_agent, add_campaign, add_messages, change, rows
 
 POLL = timedelta(hours=1)
@@ -53,9 +54,9 @@ def _accepted(count: int) -> list[tuple[int, uuid.UUID]]:
         "encoding = 'GSM-7', segments = 1, token = gen_random_uuid()"
     )
     change(
-        "INSERT INTO attempt (message_id, part, n, token, status, sid, claimed_at, claimed_by, "
-        "recorded_at, outcome, check_at) SELECT id, 0, 1, token, 'accepted', "
-        "'SM' || lpad(id::text, 32, '0'), now(), 'bench', now(), 'accepted', "
+        "INSERT INTO attempt (message_id, part, n, token, status, sid, account, claimed_at, "
+        "claimed_by, recorded_at, outcome, check_at) SELECT id, 0, 1, token, 'accepted', "
+        f"'SM' || lpad(id::text, 32, '0'), '{ACCOUNT}', now(), 'bench', now(), 'accepted', "
         "now() + interval '1 hour' FROM message"
     )
     return [(row.id, row.token) for row in rows("SELECT id, token FROM message ORDER BY id")]
@@ -91,6 +92,7 @@ def _callback(message_id: int, token: uuid.UUID, word: str) -> Kept:
     return Kept(
         provider="twilio", message_id=message_id, part=0, token=token, sid=_sid(message_id),
         status=word, rank=RANK[word], error_code=None, raw="MessageStatus=" + word,
+        account=ACCOUNT,
     )  # fmt: skip
 
 

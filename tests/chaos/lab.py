@@ -57,7 +57,8 @@ class Lab:
 
     def __post_init__(self) -> None:
         self._dispatcher = Dispatcher(Throttle(redis()), Tally(redis()))
-        self.agents = [add_agent(f"agent-{n}") for n in range(10)]
+        account = f"twilio:{self.carrier.account_sid}"
+        self.agents = [add_agent(f"agent-{n}", account=account) for n in range(10)]
         self.campaign = add_campaign(*self.agents)
 
     def add(self, count: int) -> list[int]:

@@ -143,7 +143,7 @@ class Ledger(RuleBasedStateMachine):
         kept = Kept(
             provider="twilio", message_id=call.claimed.message_id, part=call.claimed.part,
             token=call.claimed.token, sid=call.sid, status=status, rank=RANK[status],
-            error_code=None, raw="{}",
+            error_code=None, raw="{}", account=factories.ACCOUNT,
         )  # fmt: skip
         with transaction() as connection:
             inbox.keep(connection, [kept])

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from deploy.local import logs, roles
-from scheduler import dispatch, leases, pressure, reconcile
-from scheduler.api import keeping, tokens
+from scheduler import dispatch, leases, pressure, reconcile, repairs
+from scheduler.api import keeping
 from scheduler.creation import INLINE_LINES
 from scheduler.ingest import load
 from scheduler.timetable import TIMETABLE
@@ -121,7 +121,7 @@ CLAIMS = [
     (RUNBOOK, f"half of a campaign's last {refusals.WINDOW} calls"),
     (RUNBOOK, f"with up to {roles.PATIENT_STOP_SECONDS:g} s for calls in flight"),
     (RUNBOOK, f"Senders use it within {directory.FRESH_FOR:g} s"),
-    (RUNBOOK, f"the callback edge within {tokens.FRESH_FOR:g} s"),
+    (RUNBOOK, f"callbacks count for {WORDS[repairs.FORMER_ACCOUNTS_FOR.days]} days more"),
     (GLOSSARY, f"One of the {SHARDS} parts"),
     (GLOSSARY, f"key % {SHARDS}"),
     (GLOSSARY, f"for a shard, for {leases.LENGTH:g} s"),

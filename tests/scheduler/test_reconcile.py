@@ -20,6 +20,7 @@ from shared.domain.message import AttemptStatus
 from shared.errors import Unreachable
 from shared.providers.base import Listed
 from shared.providers.twilio.adapter import TwilioAdapter
+from shared.secrets import seal
 from tests.support import factories, ledger
 from tests.support.environment import environment
 from tests.support.ledger import Scene, attempts, state
@@ -446,6 +447,69 @@ def test_an_account_that_cannot_be_asked_does_not_hold_up_the_others(scene, carr
 
     assert state(stuck.message_id).status == "sending"
     assert state(lost.message_id).status != "sending"
+
+
+def elsewhere(scene):
+    """The agent is given an account of its own, where nothing of it can be found."""
+    sealed = seal({"account_sid": "AC7", "auth_token": "a token", "api_url": "http://127.0.0.1:9"})
+    factories.change(
+        "UPDATE agent SET account = 'twilio:AC7', credentials = :sealed WHERE key = :k",
+        sealed=sealed, k=scene.agent,
+    )  # fmt: skip
+
+
+def home(scene, carrier):
+    """The carrier's account is the agent's own, and not the platform's."""
+    account = {
+        "account_sid": carrier.account_sid, "auth_token": carrier.auth_token,
+        "api_url": carrier.url,
+    }  # fmt: skip
+    factories.change(
+        "UPDATE agent SET credentials = :sealed WHERE key = :k", sealed=seal(account), k=scene.agent
+    )
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["an account of its own", "the platform's"])
+def test_a_doubt_is_looked_for_where_the_call_was_made_whatever_the_agent_has_now(
+    scene, carrier, own
+):
+    if own:
+        home(scene, carrier)
+    lost = doubtful(scene, age=OLD)
+    sid = post(carrier, lost.phone, lost.sender)
+    elsewhere(scene)
+
+    with environment(twilio_account_sid="AC" + "8" * 32) if own else environment():
+        reconcile.reconcile()
+
+    assert [a.sid for a in attempts(lost.message_id)] == [sid]
+
+
+def test_a_message_is_polled_where_the_call_was_made_whatever_the_agent_has_now(scene, carrier):
+    one = accepted(scene, carrier, age=4000)
+    elsewhere(scene)
+    asyncio.run(asyncio.sleep(0.05))
+
+    reconcile.reconcile()
+
+    assert state(one.message_id).status == "delivered"
+
+
+@pytest.mark.parametrize("resend", [False, True])
+def test_a_doubt_on_an_account_that_nobody_has_any_more_is_never_proved_not_gone(
+    scene, carrier, resend
+):
+    """The platform's account was changed in the settings: it cannot be asked any more."""
+    young, old, polled = doubtful(scene), doubtful(scene, age=OLD), accepted(scene, carrier, age=99)
+    look_now(polled, age=4000)
+    on_unknown = "resend" if resend else "park"
+
+    with environment(carrier_account_sid="AC" + "5" * 32, on_unknown=on_unknown):
+        assert reconcile.reconcile() == 3
+
+    assert next_look(young) == 120
+    assert next_look(polled) > 4000
+    assert state(old.message_id).status == ("ready" if resend else "unknown")
 
 
 def test_agents_of_one_account_with_unreadable_credentials_do_not_hold_up_the_others_of_it(

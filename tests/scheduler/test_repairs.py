@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler import loops, repairs, standing
+from scheduler import loops, reconcile, repairs, standing
 from scheduler.timetable import TIMETABLE, Timer
 from shared import clock
 from shared.db import session
@@ -180,6 +180,18 @@ def test_old_idempotent_answers_are_forgotten(scene):
     repairs.forget()
 
     assert [r.key for r in factories.rows("SELECT key FROM idempotent_answer")] == ["new"]
+
+
+def test_an_account_that_agents_left_is_kept_as_long_as_its_calls_are_asked_about(scene):
+    factories.change(
+        "INSERT INTO former_account (account, credentials, replaced_at) VALUES "
+        "('old', 'x', now() - interval '73 h'), ('new', 'x', now() - :asked)",
+        asked=reconcile.GIVE_UP_AFTER,
+    )
+
+    repairs.forget()
+
+    assert [r.account for r in factories.rows("SELECT account FROM former_account")] == ["new"]
 
 
 @pytest.mark.parametrize("timer", TIMETABLE, ids=lambda timer: timer.name)

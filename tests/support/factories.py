@@ -12,13 +12,15 @@ from shared.db.session import transaction
 
 _NUMBERS = count(1)
 
+#: the platform's account in tests: the simulator's
+ACCOUNT = "twilio:AC" + "0" * 32
 SETTINGS = {"template": "hello", "region": "US", "split_at": 1600, "options": {}}
 
 
 def agent(**columns: Any) -> int:
     """An active agent on the simulator's account, without senders; its key."""
     n = next(_NUMBERS)
-    given = {"id": f"agent-{n}", "provider": "twilio", "rate": 5, "account": "twilio:AC1"}
+    given = {"id": f"agent-{n}", "provider": "twilio", "rate": 5, "account": ACCOUNT}
     return int(_insert(Agent, given | columns, "key"))
 
 

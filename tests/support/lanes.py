@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import text
 
 from shared.db.session import retried, transaction
+from tests.support.factories import ACCOUNT
 
 _AGENT = text("""
     INSERT INTO agent (id, provider, rate, account, status)
@@ -37,7 +38,7 @@ _MESSAGES = text("""
 
 
 def add_agent(
-    name: str = "ann", *, rate: float = 5, account: str = "twilio:AC1", status: str = "active"
+    name: str = "ann", *, rate: float = 5, account: str = ACCOUNT, status: str = "active"
 ) -> int:
     """An agent with one sender; returns its key."""
     with transaction() as connection:

@@ -110,11 +110,13 @@ def called_back(
     *,
     sid: str | None = None,
     code: int | None = None,
+    account: str = factories.ACCOUNT,
 ) -> None:
     """The edge keeps a genuine callback."""
     kept = Kept(
         provider="twilio", message_id=message_id, part=0, token=token, sid=sid or f"SM{token.hex}",
         status=status, rank=RANK.get(status, 0), error_code=code, raw="{}",
+        account=account,
     )  # fmt: skip
     with transaction() as connection:
         inbox.keep(connection, [kept])

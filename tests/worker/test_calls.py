@@ -3,13 +3,16 @@
 import asyncio
 import time
 import uuid
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from shared.db.queries.claim import Claimed
+from shared.db.queries.evidence import Evidence
 from shared.db.queries.record import Return
+from shared.providers.base import Accepted
 from shared.providers.http import NoConnection
 from tests.support.environment import environment
 from worker import calls
@@ -62,6 +65,32 @@ def test_a_message_whose_connection_is_being_opened_takes_another_slot(
     one, dealt_with, recorded = call(monkeypatch, NoConnection("not yet"))
 
     assert (dealt_with, one.held_up, recorded) == (False, True, [])
+
+
+@pytest.mark.parametrize(
+    ("account", "went"), [("twilio:AC1", True), (None, True), ("twilio:AC2", False)]
+)
+def test_a_call_is_written_only_with_the_account_that_its_attempt_names(
+    monkeypatch: pytest.MonkeyPatch, account: str | None, went: bool
+) -> None:
+    async def send(*_: object, gate: Any, **__: object) -> Accepted:
+        gate()
+        return Accepted("SM1", "accepted", 1)
+
+    monkeypatch.setattr(calls, "adapter_for", lambda *_: SimpleNamespace(send=send))
+    route = SimpleNamespace(**vars(ROUTE) | {"account": "twilio:AC1"})
+    recorded: Any = Recorded()
+    pace: Any = SimpleNamespace(went=lambda _: None)
+    directory: Any = SimpleNamespace(route=lambda _: route)
+    one = loaded()
+    one.claimed, one.slot = replace(one.claimed, account=account), None
+
+    with environment(public_url="https://sms.example.org"):
+        made = Calls(directory=directory, pace=pace, recorder=recorded)
+        assert asyncio.run(made.make(one))
+
+    (outcome,) = recorded
+    assert isinstance(outcome, Evidence if went else Return)
 
 
 def test_a_message_whose_provider_cannot_be_reached_waits_seconds_not_slots(

@@ -1,16 +1,21 @@
 """What a sending process remembers of agents and campaigns, and when it reads them again."""
 
 import uuid
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from shared.db.queries.claim import Claimed
 from shared.db.session import engine, transaction
+from shared.secrets import seal
+from tests.support.factories import ACCOUNT
 from tests.support.lanes import add_agent, add_campaign
 from worker import directory
 from worker.directory import FRESH_FOR, Directory
+
+_MOVE = text("UPDATE agent SET account = 'twilio:AC7', credentials = :sealed")
 
 
 @pytest.fixture
@@ -55,6 +60,26 @@ def test_agents_that_grow_old_one_after_the_other_are_read_together(
     asked = [reads(known, claimed(agent, campaign)) for agent in agents]
 
     assert asked == [2, 0, 0, 0, 0], "one question for all agents, one for the campaign"
+
+
+def test_an_agent_that_has_moved_is_read_again_before_its_call(
+    database: str, clock: SimpleNamespace
+) -> None:
+    ann = add_agent("ann")
+    campaign = add_campaign(ann)
+    known, call = Directory(), replace(claimed(ann, campaign), account=ACCOUNT)
+    moved = replace(call, account="twilio:AC7")
+    reads(known, call)
+    stale = known.route(call).account
+
+    asked = reads(known, call)
+    sealed = seal({"account_sid": "AC7", "auth_token": "a token"})
+    with transaction() as connection:
+        connection.execute(_MOVE, {"sealed": sealed})
+    asked_again = reads(known, moved)
+
+    assert (asked, asked_again, stale) == (0, 1, ACCOUNT)
+    assert known.route(moved).account == "twilio:AC7"
 
 
 def test_each_account_is_told_how_many_messages_are_coming(

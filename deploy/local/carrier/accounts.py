@@ -2,11 +2,16 @@
 
 import base64
 import binascii
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 DEFAULT_SID = "AC" + "0123456789abcdef" * 2
-DEFAULT_TOKEN = "carrier-simulator-token"
+
+
+def new_token() -> str:
+    """An auth token that nobody can guess: one that all know would sign for anybody."""
+    return secrets.token_hex(16)
 
 
 @dataclass(slots=True)

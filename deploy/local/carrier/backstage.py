@@ -1,9 +1,12 @@
 """The simulator's own endpoints, which Twilio does not have: ground truth, dials, manual.
 
-They need no credentials; the carrier listens on loopback only.
+They need no credentials: the carrier listens on loopback only, and these answer only to whoever
+asked for a loopback host. A browser on this machine may be led here by a page from anywhere, by a
+name that leads to 127.0.0.1 or by a form: the Host or the Origin then tells.
 """
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +26,10 @@ from deploy.local.carrier.timeline import Timeline
 from deploy.local.carrier.validation import Form
 from deploy.local.carrier.wire import Request
 
+LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
+STRANGER = (
+    "ask http://127.0.0.1 or http://localhost, and from no other page: this is not for the web"
+)
 PAGE = 1000
 PAGE_LIMIT = 10_000  # about 20 ms of the loop's time, during which no request is read
 
@@ -52,6 +59,9 @@ class Backstage:
         name = f"{request.method} {request.path}"
         if name not in ENDPOINTS:
             return False
+        if not _is_from_here(request):
+            request.answer(403, orjson.dumps({"error": STRANGER}))
+            return True
         _, endpoint = ENDPOINTS[name]
         try:
             document = endpoint(self, request)
@@ -123,6 +133,13 @@ ENDPOINTS: Final[dict[str, tuple[str, Endpoint]]] = {
     "POST /inbound": ('a person texts: {"from", "to", "body"}', Backstage.inbound),
     "POST /reset": ("forget messages, log, first tries, opt-outs; dials stay", Backstage.reset),
 }
+
+
+def _is_from_here(request: Request) -> bool:
+    """Whether a loopback host was asked for, by no page but one of its own."""
+    if not LOOPBACK.fullmatch(request.host):
+        return False
+    return request.origin.lower() in {"", f"http://{request.host}".lower()}
 
 
 def _page(request: Request) -> tuple[int, int]:

@@ -11,25 +11,25 @@ from urllib.request import Request, urlopen
 
 import orjson
 
-from deploy.local.carrier.accounts import DEFAULT_SID, DEFAULT_TOKEN, Account
+from deploy.local.carrier.accounts import DEFAULT_SID, Account, new_token
 from deploy.local.carrier.control import ScriptFile
 from deploy.local.carrier.exchange import Exchange
 from deploy.local.carrier.wire import Connection, Intake
 from deploy.local.signals import heeded
 
-HOST = "127.0.0.1"  # loopback only: the log and the dials need no credentials
+HOST = "127.0.0.1"  # loopback only: the log and the dials need no credentials (backstage.py)
 SCRIPT = Mapping[str, Any] | Path | None
 
 
 def run(
     *, port: int = 0, seed: int = 0, script: SCRIPT = None, account_sid: str = DEFAULT_SID,
-    auth_token: str = DEFAULT_TOKEN, ready: Callable[[int], None] | None = None,
+    auth_token: str | None = None, ready: Callable[[int], None] | None = None,
 ) -> None:  # fmt: skip
     """Be the carrier until a signal asks for the end. `ready` is told the port once it listens.
 
     Raises OSError when the port is taken, and OSError or pydantic.ValidationError for the script.
     """
-    account = Account(account_sid, auth_token)
+    account = Account(account_sid, auth_token or new_token())
     read = _read(script)
 
     async def serve() -> None:
@@ -51,10 +51,10 @@ class Carrier:
 
     def __init__(
         self, *, port: int = 0, seed: int = 0, script: SCRIPT = None,
-        account_sid: str = DEFAULT_SID, auth_token: str = DEFAULT_TOKEN,
+        account_sid: str = DEFAULT_SID, auth_token: str | None = None,
     ) -> None:  # fmt: skip
         self.account_sid = account_sid
-        self.auth_token = auth_token
+        self.auth_token = auth_token or new_token()
         self.port = port
         self._seed = seed
         self._script = _read(script)

@@ -19,6 +19,7 @@ from shared import clock
 BODY_LIMIT = 1 << 20  # bytes; Twilio's own limit is far smaller, nobody sends more by accident
 REASONS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 JSON = b"Content-Type: application/json;charset=utf-8\r\n"
+READ = frozenset({b"authorization", b"host", b"origin"})  # of the headers, all we look at
 TURN = 16  # requests worked on in one go
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close() sends RST, not FIN
 
@@ -35,8 +36,8 @@ class Request:
     """
 
     __slots__ = (
-        "_connection", "at", "authorization", "body", "content", "done", "method", "path", "query",
-        "standing",
+        "_connection", "at", "authorization", "body", "content", "done", "host", "method", "origin",
+        "path", "query", "standing",
     )  # fmt: skip
 
     def __init__(self, connection: "Connection") -> None:
@@ -46,7 +47,9 @@ class Request:
         path, _, query = connection.url.partition(b"?")
         self.path = path.decode("ascii", "replace")
         self.query = query.decode("ascii", "replace")
-        self.authorization = connection.authorization
+        self.authorization = connection.headers.get(b"authorization", b"")
+        self.host = connection.headers.get(b"host", b"").decode("latin-1")
+        self.origin = connection.headers.get(b"origin", b"").decode("latin-1")
         self.body = b"".join(connection.chunks)
         self.done: Callable[[], None] | None = None
         self.standing = b""
@@ -127,7 +130,7 @@ class Connection(asyncio.Protocol):
         self._close_after = False
         self.parser = httptools.HttpRequestParser(self)
         self.arrived = 0.0
-        self.authorization = b""
+        self.headers: dict[bytes, bytes] = {}
         self.url = b""
         self.chunks: list[bytes] = []
         self._size = 0
@@ -159,14 +162,16 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def on_message_begin(self) -> None:
-        self.url, self.authorization, self.chunks, self._size = b"", b"", [], 0
+        self.url, self.headers, self.chunks, self._size = b"", {}, [], 0
 
     def on_url(self, url: bytes) -> None:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"authorization":
-            self.authorization = value
+        name = name.lower()
+        if name in READ:
+            seen = self.headers.get(name)
+            self.headers[name] = value if seen is None else seen + b", " + value
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)

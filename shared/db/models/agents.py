@@ -42,6 +42,19 @@ class Agent(Base):
     )
 
 
+class FormerAccount(Base):
+    """An account that an agent of ours had until lately: its calls may still be reported on.
+
+    A trigger on `agent` writes it, so that no statement can forget to.
+    """
+
+    __tablename__ = "former_account"
+
+    account: Mapped[str] = mapped_column(primary_key=True)
+    credentials: Mapped[bytes] = mapped_column(LargeBinary)
+    replaced_at: Mapped[Created]
+
+
 class Sender(Base):
     """The From of an agent's messages: long code, toll-free or short code."""
 

@@ -124,6 +124,8 @@ class Attempt(Base):
     token: Mapped[uuid.UUID]
     status: Mapped[str] = mapped_column(server_default=AttemptStatus.SENDING)
     sid: Mapped[str | None]
+    #: the account it was called with; NULL on attempts of before accounts were kept
+    account: Mapped[str | None]
     sender: Mapped[str | None]
     claimed_at: Mapped[datetime]
     #: which worker process, for the operator's eye

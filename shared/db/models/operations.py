@@ -27,11 +27,17 @@ class Callback(Base):
     rank: Mapped[int] = mapped_column(SmallInteger)
     error_code: Mapped[int | None]
     raw: Mapped[str]
+    #: the account whose token signed it; empty on those applied before accounts were kept
+    account: Mapped[str]
+    #: it was looked at; what it says counts unless it is a stranger's
     applied: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: another account than the call's has signed it: it changed nothing
+    stranger: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (
         Index("ix_callback_waiting", "seq", postgresql_where=text("NOT applied")),
         Index("ix_callback_message_id", "message_id"),
+        Index("ix_callback_stranger", "received_at", postgresql_where=text("stranger")),
     )
 
 

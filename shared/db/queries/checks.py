@@ -29,8 +29,9 @@ class Check:
     phone: str
     text: str
     provider: str
+    #: the one it was called with, whatever its agent has now
     account: str
-    #: the agent's own credentials; None for the platform's
+    #: that account's own credentials; None for the platform's, or when nobody has them any more
     own: dict[str, Any] | None
     #: why they cannot be opened
     trouble: str | None
@@ -48,7 +49,12 @@ _TAKE = text("""
         RETURNING a.*
     )
     SELECT t.message_id, t.part, t.n, t.token, t.status, t.sid, t.sender, t.claimed_at, t.checks,
-           r.phone, m.body, m.cuts, a.provider, a.account, a.credentials,
+           r.phone, m.body, m.cuts, a.provider, coalesce(t.account, a.account) AS account,
+           CASE WHEN coalesce(t.account, a.account) = a.account THEN a.credentials ELSE coalesce(
+               (SELECT credentials FROM agent WHERE account = t.account
+                AND credentials IS NOT NULL ORDER BY deleted_at DESC NULLS FIRST LIMIT 1),
+               (SELECT credentials FROM former_account WHERE account = t.account)
+           ) END AS credentials,
            coalesce(c.settings #>> '{options,messaging_service_sid}', a.messaging_service_sid) AS
            service
     FROM taken t
@@ -67,7 +73,8 @@ _ELDER = text("""
     SELECT EXISTS (SELECT 1 FROM recipient r JOIN message m ON m.recipient_id = r.id
         JOIN attempt a ON a.message_id = m.id
         JOIN agent ON agent.key = m.agent_key
-        WHERE r.phone = :phone AND a.status = 'sending' AND agent.account = :account
+        WHERE r.phone = :phone AND a.status = 'sending'
+          AND coalesce(a.account, agent.account) = :account
           AND (a.claimed_at, a.token) < (:claimed_at, :token))
 """)
 _AGAIN = text("""

@@ -34,6 +34,8 @@ class Claimed:
     parts: int
     #: its sender has a limit per second: a slot that is missed must be asked for anew
     paced: bool = False
+    #: the account that the attempt says it is called with; a call with another must not be made
+    account: str | None = None
 
 
 _ENTER = text("""
@@ -101,6 +103,8 @@ _SHAPE = f"""
     ), pool AS MATERIALIZED ({pool_of("SELECT agent_key FROM locked")}
     ), fit AS (
         SELECT l.*, r.phone, {CHOICE} AS new_sender,
+            CASE WHEN a.credentials IS NULL THEN coalesce(CAST(:platform AS text), a.account)
+                 ELSE a.account END AS account,
             CASE WHEN c.status = 'cancelled' THEN 'cancelled'
                  WHEN s.phone IS NOT NULL THEN 'suppressed'
                  WHEN c.send_before <= now() THEN 'expired'
@@ -148,11 +152,11 @@ _SHAPE = f"""
         -- All that is needed further on, so that nothing is joined to it again: the planner knows
         -- nothing of the size of these lists, and would compare every row with every other.
         RETURNING j.verdict, m.id, m.campaign_id, m.agent_key, m.part, m.n, j.token, j.phone,
-                  j.new_sender, j.paced, j.pays, j.segments, m.body, m.cuts
+                  j.new_sender, j.account, j.paced, j.pays, j.segments, m.body, m.cuts
     ), tried AS (
-        INSERT INTO attempt (message_id, part, n, token, sender, claimed_at, claimed_by, check_at,
-                             charged)
-        SELECT id, part, n, token, new_sender, clock_timestamp(), :by,
+        INSERT INTO attempt (message_id, part, n, token, account, sender, claimed_at, claimed_by,
+                             check_at, charged)
+        SELECT id, part, n, token, account, new_sender, clock_timestamp(), :by,
                clock_timestamp() + :reconcile_after, CASE WHEN pays IS NOT NULL THEN segments END
         FROM moved WHERE verdict = 'sending'
     ), noted AS (
@@ -160,11 +164,13 @@ _SHAPE = f"""
         SELECT id, verdict, jsonb_build_object('by', 'claim') FROM moved
         WHERE verdict IN ('suppressed', 'expired', 'cancelled')
     )
-    SELECT verdict, id, campaign_id, agent_key, part, token, phone, new_sender, paced, body, cuts
+    SELECT verdict, id, campaign_id, agent_key, part, token, phone, new_sender, account, paced,
+           body, cuts
     FROM moved
     UNION ALL
     -- An earlier try of this very claim committed, and its answer was lost with the connection.
     SELECT 'sending', m.id, m.campaign_id, m.agent_key, m.part, m.token, r.phone, m.sender,
+           (SELECT account FROM attempt WHERE message_id = m.id AND token = m.token),
            EXISTS (SELECT 1 FROM sender_limit WHERE number = m.sender
                    AND segments_per_second IS NOT NULL), m.body, m.cuts
     FROM (SELECT DISTINCT id, token FROM hint) AS asked
@@ -176,7 +182,7 @@ _CLAIM = text(_SHAPE.replace("{judged}", _WITHOUT_LIMITS.strip()))
 _LIMITED = text(_SHAPE.replace("{judged}", _WITH_LIMITS.strip()))
 
 
-def claim(
+def claim(  # noqa: PLR0913  (all that a claim is judged and marked by)
     connection: Connection,
     hints: Sequence[tuple[int, int]],
     *,
@@ -184,13 +190,16 @@ def claim(
     reconcile_after: timedelta,
     tokens: Mapping[int, uuid.UUID] | None = None,
     unasked: bool = False,
+    platform: str | None = None,
 ) -> tuple[list[Claimed], list[tuple[int, str]]]:
     """Claim what is still due under these hints: (message id, the `due_at` the hint wrote).
 
     Returns the claimed, and (message id, verdict) of those refused. Ids in neither belong to
     somebody else. `tokens` by message id are for callers that may have to ask again after a commit
     whose answer was lost: under the same tokens they get the same claims. With `unasked` no slot
-    was reserved for them: what needs one of its sender waits to be hinted.
+    was reserved for them: what needs one of its sender waits to be hinted. `platform` is the
+    account that the caller uses for agents without one of their own, which the settings of another
+    process may name otherwise; None: the one that is kept with the agent.
     """
     tokens = tokens or {}
     limited = connection.execute(_ENTER, {"gate": GATE}).one().limits
@@ -202,6 +211,7 @@ def claim(
             "tokens": [tokens.get(message_id) or uuid.uuid4() for message_id, _ in hints],
             "by": by,
             "reconcile_after": reconcile_after,
+            "platform": platform,
         }
         | ({"unasked": unasked} if limited else {}),
     ).fetchall()
@@ -223,4 +233,5 @@ def _claimed(row: Row[Any]) -> Claimed:
         text=row.body[cuts[row.part] : cuts[row.part + 1]],
         parts=len(row.cuts) + 1,
         paced=row.paced,
+        account=row.account,
     )

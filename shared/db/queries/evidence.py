@@ -1,9 +1,10 @@
 """Evidence of what a provider did with a call: a 201, a callback, a listing, a poll.
 
 One way in for all four, so that the rules hold for all: evidence speaks about the attempt whose
-token it carries; it only ever raises what is known, and fills what an earlier word for the same end
-left open; it moves the message only by the table, and only when no later call for the same part may
-have gone; a superseded attempt keeps its SID, and the duplicate is an incident.
+token it carries, and a callback only when the account of that call has signed it; it only ever
+raises what is known, and fills what an earlier word for the same end left open; it moves the
+message only by the table, and only when no later call for the same part may have gone; a superseded
+attempt keeps its SID, and the duplicate is an incident.
 """
 
 import uuid
@@ -14,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
-from shared.db.queries import parts
+from shared.db.queries import parts, strangers
 from shared.domain.message import NEXT, RANK
 
 
@@ -64,9 +65,14 @@ _ALLOWED = ", ".join(
 )
 _RANK = "CASE {0} " + " ".join(f"WHEN '{s}' THEN {r}" for s, r in RANK.items()) + " END"
 
+# The account of an attempt; of one made before accounts were kept, its agent's.
+_ACCOUNT = """coalesce({0}.account, (SELECT agent.account
+            FROM message w JOIN agent ON agent.key = w.agent_key WHERE w.id = {0}.message_id))"""
+
+# What we were told when we asked needs no account: we knew whom we asked.
 _TOLD = """
     given AS MATERIALIZED (
-        SELECT DISTINCT ON (id, token) * FROM unnest(
+        SELECT DISTINCT ON (id, token) *, CAST(NULL AS text) AS account FROM unnest(
             CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:sids AS text[]),
             CAST(:statuses AS text[]), CAST(:ranks AS int[]), CAST(:codes AS int[]),
             CAST(:sentences AS text[]), CAST(:sources AS text[]))
@@ -77,25 +83,28 @@ _TOLD = """
 _KEPT = """
     taken AS (
         UPDATE callback SET applied = true WHERE ctid = ANY (CAST(:places AS tid[]))
-        RETURNING seq, message_id, token, sid, status, rank, error_code
+        RETURNING seq, message_id, token, sid, status, rank, error_code, account
     ), given AS MATERIALIZED (
-        SELECT DISTINCT ON (message_id, token) message_id AS id, token, sid, status, rank,
-            error_code AS code, CAST(NULL AS text) AS sentence, 'callback' AS source
+        SELECT DISTINCT ON (message_id, token, account) message_id AS id, token, sid, status, rank,
+            error_code AS code, CAST(NULL AS text) AS sentence, 'callback' AS source, account
         FROM taken WHERE rank > 0 AND token IS NOT NULL
-        ORDER BY message_id, token, rank DESC, seq
+        ORDER BY message_id, token, account, rank DESC, seq
     )
 """
 # Most evidence is about a message's latest attempt, whose SID is known: it costs no look at others.
 # OFFSET 0 keeps the planner from reading all attempts for that instead of one.
 _STATEMENT = """
-    WITH {given}, known AS MATERIALIZED (
-        SELECT a.message_id, a.part, a.n, g.sid, g.status, g.rank, g.code, g.sentence,
-               g.source, a.sender AS called_from, cardinality(m.cuts) AS more,
+    WITH {given}, met AS MATERIALIZED (
+        SELECT a.message_id, a.part, a.n, a.token, g.account,
+               (g.account <> {of_a}) IS TRUE AS of_a_stranger,
+               g.sid, g.status, g.rank, g.code, g.sentence, g.source, a.sender AS called_from,
+               cardinality(m.cuts) AS more,
                {old_rank} AS old_rank,
                m.token IS DISTINCT FROM a.token AND EXISTS (
                    SELECT 1 FROM attempt b WHERE b.message_id = a.message_id
                        AND b.part = a.part AND b.n > a.n AND (b.status <> 'returned'
-                           OR EXISTS (SELECT 1 FROM given x WHERE x.token = b.token)))
+                           OR EXISTS (SELECT 1 FROM given x WHERE x.token = b.token
+                               AND (x.account <> {of_b}) IS NOT TRUE)))
                OR a.status = 'returned' AND EXISTS (
                    SELECT 1 FROM attempt b WHERE b.message_id = a.message_id AND b.part = a.part
                        AND b.n <> a.n AND b.status NOT IN ('sending', 'returned', 'unknown'))
@@ -103,9 +112,12 @@ _STATEMENT = """
         FROM given g
         JOIN message m ON m.id = g.id
         JOIN attempt a ON a.message_id = g.id AND a.token = g.token
-        WHERE (a.sid IS NULL OR g.sid IS NULL OR a.sid = g.sid)
-          AND (a.sid IS NOT NULL OR g.sid IS NULL
-               OR NOT EXISTS (SELECT 1 FROM attempt b WHERE b.sid = g.sid OFFSET 0))
+        WHERE (g.account <> {of_a}) IS TRUE OR (
+            (a.sid IS NULL OR g.sid IS NULL OR a.sid = g.sid)
+            AND (a.sid IS NOT NULL OR g.sid IS NULL
+                 OR NOT EXISTS (SELECT 1 FROM attempt b WHERE b.sid = g.sid OFFSET 0)))
+    ), known AS NOT MATERIALIZED (
+        SELECT * FROM met WHERE NOT of_a_stranger
     ), raised AS (
         UPDATE attempt a SET
             sid = coalesce(a.sid, k.sid),
@@ -143,17 +155,23 @@ _STATEMENT = """
         array_agg(message_id ORDER BY message_id) FILTER (WHERE superseded AND old_rank = 0)
             AS duplicates,
         jsonb_agg(jsonb_build_array(message_id, called_from, code) ORDER BY message_id)
-            FILTER (WHERE rank > old_rank AND code IS NOT NULL) AS failed
+            FILTER (WHERE rank > old_rank AND code IS NOT NULL) AS failed,
+        (SELECT jsonb_agg(to_jsonb(met)) FROM met WHERE of_a_stranger) AS strangers
     FROM known
 """
-_WORDS = {"old_rank": _RANK.format("a.status"), "allowed": _ALLOWED}
+_WORDS = {
+    "old_rank": _RANK.format("a.status"),
+    "allowed": _ALLOWED,
+    "of_a": _ACCOUNT.format("a"),
+    "of_b": _ACCOUNT.format("b"),
+}
 _APPLY = text(_STATEMENT.format(given=_TOLD, **_WORDS))
 _APPLY_KEPT = text(_STATEMENT.format(given=_KEPT, **_WORDS))
 
 # An end may come without its code, and again with it, in a later batch or the same one. The status
 # stays; the code is news once. Few callbacks carry one, so the others do not pay for this.
 _TOLD_CODES = """
-    SELECT * FROM unnest(
+    SELECT *, CAST(NULL AS text) AS account FROM unnest(
         CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:sids AS text[]),
         CAST(:statuses AS text[]), CAST(:ranks AS int[]), CAST(:codes AS int[]),
         CAST(:sentences AS text[]), CAST(:sources AS text[]))
@@ -161,7 +179,7 @@ _TOLD_CODES = """
 """
 _KEPT_CODES = """
     SELECT message_id AS id, token, sid, status, rank, error_code AS code,
-        CAST(NULL AS text) AS sentence, seq AS ord
+        CAST(NULL AS text) AS sentence, seq AS ord, account
     FROM callback WHERE seq = ANY (CAST(:seqs AS bigint[]))
 """
 _FILL = """
@@ -170,7 +188,7 @@ _FILL = """
             a.message_id, a.part, a.n, a.status, a.sender, t.code, t.sentence
         FROM told t JOIN attempt a ON a.message_id = t.id AND a.token = t.token
         WHERE t.rank > 0 AND a.status = t.status AND a.error_code IS NULL
-          AND (t.sid IS NULL OR a.sid = t.sid)
+          AND (t.sid IS NULL OR a.sid = t.sid) AND (t.account <> {of_a}) IS NOT TRUE
         ORDER BY a.message_id, a.part, a.n, t.ord
     ), filled AS (
         UPDATE attempt a SET error_code = g.code,
@@ -185,8 +203,8 @@ _FILL = """
     )
     SELECT message_id, sender, code FROM gap ORDER BY message_id
 """
-_FILL_TOLD = text(_FILL.format(told=_TOLD_CODES))
-_FILL_KEPT = text(_FILL.format(told=_KEPT_CODES))
+_FILL_TOLD = text(_FILL.format(told=_TOLD_CODES, **_WORDS))
+_FILL_KEPT = text(_FILL.format(told=_KEPT_CODES, **_WORDS))
 
 # Few calls fail: what a code may be about is read for those alone.
 _ABOUT = text("""
@@ -232,6 +250,8 @@ _Query = tuple[TextClause, Mapping[str, Any]]
 
 def _applied(connection: Connection, raise_: _Query, fill: _Query | None) -> Applied:
     found = connection.execute(*raise_).one()
+    if found.strangers:
+        strangers.note(connection, found.strangers)
     failed = found.failed or []
     if fill is not None:
         failed = [*failed, *connection.execute(*fill)]

@@ -17,6 +17,8 @@ class Readings:
     oldest_due_seconds: float
     #: callbacks that are stored and not applied
     waiting_callbacks: int
+    #: callbacks of the last day about calls that another account has made
+    stranger_callbacks: int
     stopped: bool
     #: schedulers that live, and how many of the shards of agents they hold
     schedulers: int
@@ -35,6 +37,8 @@ _OTHERS = text("""
             WHERE campaign_id = l.campaign_id AND agent_key = l.agent_key AND due_at <= now()
         ) oldest WHERE c.status = 'running'), 0) AS oldest,
         (SELECT count(*) FROM callback WHERE NOT applied) AS waiting,
+        (SELECT count(*) FROM callback
+         WHERE stranger AND received_at > now() - interval '1 day') AS strangers,
         (SELECT stopped_at IS NOT NULL FROM control) AS stopped,
         (SELECT count(*) FROM scheduler WHERE until > now()) AS schedulers,
         (SELECT count(*) FROM lease WHERE until > now()) AS leases_held
@@ -49,6 +53,7 @@ def readings(connection: Connection) -> Readings:
         campaigns={row.status: row.n for row in connection.execute(_CAMPAIGNS)},
         oldest_due_seconds=others.oldest,
         waiting_callbacks=others.waiting,
+        stranger_callbacks=others.strangers,
         stopped=others.stopped,
         schedulers=others.schedulers,
         leases_held=others.leases_held,

@@ -31,6 +31,8 @@ class Kept:
     rank: int
     error_code: int | None
     raw: str
+    #: the account whose token signed it
+    account: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,13 @@ class Taken:
 
 
 _COPY = """
-    COPY callback (provider, message_id, part, token, sid, status, rank, error_code, raw) FROM STDIN
+    COPY callback (provider, message_id, part, token, sid, status, rank, error_code, raw, account)
+    FROM STDIN
 """
 _VALUES = attrgetter(
-    "provider", "message_id", "part", "token", "sid", "status", "rank", "error_code", "raw"
-)
+    "provider", "message_id", "part", "token", "sid", "status", "rank", "error_code", "raw",
+    "account",
+)  # fmt: skip
 # The planner, left to itself, may read whole tables for a batch: cheap while they are small.
 _BY_INDEX = text("""
     SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),

@@ -11,13 +11,14 @@ from shared.db.queries.reading import instant, spoken
 
 _ATTEMPTS = text("SELECT * FROM attempt WHERE message_id = :id ORDER BY part, n")
 _CALLBACKS = text("""
-    SELECT seq, received_at, provider, part, sid, status, error_code, applied, token
+    SELECT seq, received_at, provider, part, sid, status, error_code, applied, token,
+           account, stranger
     FROM callback WHERE message_id = :id ORDER BY seq
 """)
 _EVENTS = text("SELECT id, at, kind, details FROM event WHERE message_id = :id ORDER BY id")
 
 #: Events that speak of one call.
-_OF_A_CALL = ("ambiguous", "unknown")
+_OF_A_CALL = ("ambiguous", "unknown", "stranger")
 #: When it happened, and the entry without `at`.
 _Timed = tuple[datetime, dict[str, Any]]
 
@@ -100,16 +101,24 @@ def _outcome(row: Row[Any]) -> str:
 
 def _callback(row: Row[Any], attempt: int | None, meaning: Callable[[str, int], str]) -> _Timed:
     error = _error(row.error_code, meaning(row.provider, row.error_code)) if row.error_code else ""
-    late = "" if row.applied else " (not applied yet)"
     return row.received_at, {
         "kind": "callback",
-        "text": f"{row.provider} reports {row.status}{error}{late}.",
+        "text": f"{row.provider} reports {row.status}{error}{_unheard(row, attempt)}.",
         "part": row.part,
         "attempt": attempt,
         "sid": row.sid,
         "status": row.status,
         "error_code": row.error_code,
     }
+
+
+def _unheard(row: Row[Any], attempt: int | None) -> str:
+    """Why a callback has changed nothing; empty for one that was heard."""
+    if not row.applied:
+        return " (not applied yet)"
+    if row.stranger:
+        return f" (a stranger's: {row.account} did not make this call; never applied)"
+    return " (it names no call of ours: never applied)" if attempt is None else ""
 
 
 def _event(row: Row[Any]) -> _Timed:

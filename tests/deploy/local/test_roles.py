@@ -77,8 +77,19 @@ def test_the_simulator_and_its_users_agree_on_the_account(here: Places, settings
 
     assert env["VOLLEY_CARRIER_URL"] == "http://127.0.0.1:4011"
     assert f"--account-sid={env['VOLLEY_CARRIER_ACCOUNT_SID']}" in carrier.argv
-    assert f"--auth-token={env['VOLLEY_CARRIER_AUTH_TOKEN']}" in carrier.argv
+    assert carrier.env["VOLLEY_CARRIER_AUTH_TOKEN"] == env["VOLLEY_CARRIER_AUTH_TOKEN"]
     assert Settings(carrier_account_sid=env["VOLLEY_CARRIER_ACCOUNT_SID"]).simulated
+
+
+def test_no_command_line_shows_a_secret(here: Places, settings: Settings) -> None:
+    env = environment(settings, here, LAYOUT, servers=[])
+
+    words = " ".join(word for child in programs(here, LAYOUT, env=env) for word in child.argv)
+
+    secrets = [path.read_text().strip() for path in here.data_dir.iterdir() if path.is_file()]
+    secrets.remove(env["VOLLEY_CARRIER_ACCOUNT_SID"])  # a name, and no secret
+    assert env["VOLLEY_CARRIER_AUTH_TOKEN"] in secrets
+    assert not [secret for secret in secrets if secret in words]
 
 
 def test_the_simulators_account_is_the_same_at_the_next_start(

@@ -1,8 +1,10 @@
 """Callbacks on disk: nothing that was kept is lost, nothing is stored before it is whole."""
 
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from scheduler.api.spool import Spool
@@ -20,6 +22,7 @@ def callback(n: int) -> Kept:
         rank=3,
         error_code=None,
         raw="MessageStatus=delivered",
+        account="twilio:AC1",
     )
 
 
@@ -34,6 +37,27 @@ def test_what_was_kept_comes_back_as_it_was(tmp_path: Path) -> None:
     assert drained == 3
     assert sorted(home, key=lambda kept: kept.message_id or 0) == [callback(n) for n in (1, 2, 3)]
     assert not spool.waiting()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["MessageStatus=delivered&AccountSid=AC7&To=1", '{"AccountSid": "AC7", "To": "1"}'],
+    ids=["form", "json"],
+)
+def test_a_line_of_before_accounts_were_kept_is_of_the_account_it_names(
+    tmp_path: Path, raw: str
+) -> None:
+    spool = Spool(tmp_path)
+    spool.keep([replace(callback(1), raw=raw)])
+    (group,) = tmp_path.iterdir()
+    line = orjson.loads(group.read_bytes())
+    del line["account"]
+    group.write_bytes(orjson.dumps(line))
+
+    home: list[Kept] = []
+    spool.drain(home.extend)
+
+    assert home == [replace(callback(1), raw=raw, account="twilio:AC7")]
 
 
 def test_a_group_that_cannot_be_stored_yet_stays(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from shared.db.queries.evidence import Failure
 from shared.db.queries.inbox import Kept
 from shared.db.session import transaction
 from shared.providers.reactions import react
-from tests.support import ledger
+from tests.support import factories, ledger
 
 
 def undelivered(scene: ledger.Scene, code: int, *, status: str = "undelivered") -> None:
@@ -24,6 +24,7 @@ def undelivered(scene: ledger.Scene, code: int, *, status: str = "undelivered") 
         rank=3,
         error_code=code,
         raw="",
+        account=factories.ACCOUNT,
     )
     with transaction() as connection:
         inbox.keep(connection, [told])

@@ -1,8 +1,10 @@
 """The ground truth, the dials, the drawn faults, and people who answer."""
 
+import socket
 import time
 from collections import Counter
 from contextlib import suppress
+from http.client import HTTPConnection
 from urllib.error import HTTPError
 
 import pytest
@@ -11,6 +13,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
+from deploy.local.carrier.backstage import ENDPOINTS
 from deploy.local.carrier.carrier import Carrier
 from tests.deploy.local.carrier.conftest import QUICK, SENDER, Receiver, eventually, sdk
 
@@ -169,6 +172,82 @@ def test_an_unknown_address_is_not_found_in_twilios_words(carrier: Carrier) -> N
     with refused.value as answer:
         assert answer.code == 404
         assert b'"code":20404' in answer.read()
+
+
+PAGE = "http://evil.example"
+
+
+@pytest.mark.parametrize("name", list(ENDPOINTS))
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},  # a name that leads to 127.0.0.1 now
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "localhost.evil.example:{port}"},
+        {"Host": "evil.example", "Origin": "http://127.0.0.1:{port}"},
+        {"Host": ""},
+        {"Origin": PAGE},  # a form, or a script that does not wait for an answer
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1"},  # another server of this machine
+        {"Origin": "https://127.0.0.1:{port}"},
+        {"Origin": "http://localhost:{port}"},
+    ],
+)
+def test_no_page_of_the_web_is_answered(
+    carrier: Carrier, name: str, headers: dict[str, str]
+) -> None:
+    before = carrier.ask("/control")
+    method, path = name.split()
+
+    given = {key: value.format(port=carrier.port) for key, value in headers.items()}
+    status, body = asked(carrier, method, path, given, b'{"latency_ms": 9}')
+
+    assert (status, b"creates" in body, b"latency_ms" in body) == (403, False, False)
+    assert carrier.ask("/control") == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Host": "localhost"},
+        {"Host": "LocalHost:{port}"},
+        {"Host": "[::1]:{port}"},
+        {"Origin": "http://127.0.0.1:{port}"},
+    ],
+)
+def test_whoever_asks_from_here_is_answered(carrier: Carrier, headers: dict[str, str]) -> None:
+    given = {key: value.format(port=carrier.port) for key, value in headers.items()}
+
+    status, _ = asked(carrier, "POST", "/control", given, b'{"latency_ms": 9}')
+
+    assert (status, carrier.ask("/control")["latency_ms"]) == (200, 9)
+
+
+def test_two_hosts_are_none(carrier: Carrier) -> None:
+    head = b"GET /log HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", carrier.port), timeout=10) as line:
+        line.sendall(head)
+        answer = line.recv(4096)
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+
+
+def asked(
+    carrier: Carrier, method: str, path: str, headers: dict[str, str], body: bytes
+) -> tuple[int, bytes]:
+    """Status and body of the answer to a request with these headers."""
+    connection = HTTPConnection("127.0.0.1", carrier.port, timeout=10)
+    connection.putrequest(method, path, skip_host="Host" in headers)
+    for key, value in headers.items():
+        connection.putheader(key, value)
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    try:
+        return answer.status, answer.read()
+    finally:
+        connection.close()
 
 
 def test_a_taken_port_is_said_so(carrier: Carrier) -> None:

@@ -50,7 +50,7 @@ def test_what_says_nothing_about_a_message_is_kept_and_passed_over(scene):
     called_back(sending.message_id, uuid4(), "delivered")
     called_back(10**12, sending.token, "delivered")
     with transaction() as connection:
-        nobody = inbox.Kept("twilio", None, None, None, "SM9", "delivered", 3, None, "{}")
+        nobody = inbox.Kept("twilio", None, None, None, "SM9", "delivered", 3, None, "{}", "")
         inbox.keep(connection, [nobody])
 
     assert drain() == 4
