@@ -142,13 +142,18 @@ def test_what_the_runbook_quotes_is_what_the_code_says() -> None:
         span
         for span in spans(RUNBOOK)
         if re.match(r"[a-z]+ [a-z]", span)
-        and not re.match(r"(volley|curl|grep|tail|running) ", span)
+        and not re.match(r"(volley|curl|grep|tail|running|celery) ", span)
     ]
 
     assert len(quoted) >= 3
     assert [phrase for phrase in quoted if not said(phrase)] == []
 
 
+#: What a command or a request begins with.
+PROGRAMS = {
+    *("volley", "make", "celery", "curl", "grep", "tail", "kill", "nohup"),
+    *("SELECT", "GET", "POST"),
+}
 #: What stands for a value, beside an option.
 VALUES = {"-", "AC…", "MG…"}
 #: Words of Postgres, Redis, Celery, Python and the shell, or of the reader's world.
@@ -162,6 +167,9 @@ OTHERS_WORDS = {
     *("key % 64", "deploy → scheduler | worker → shared", "take()", ".env", ".venv/bin/volley"),
     *("draft → ready → (scheduled →) running ⇄ paused → finished", "/var/lib/volley", "VOLLEY_"),
     "dial code",  # a column of somebody's file
+    *("36:00", "$12.50", "9:00 AM", "1 day, 12:00:00", "0.15", "15%", "XFD1048576", "1.56E+10"),
+    *("ssf", "enable_events"),
+    *("scheduler-1", "worker-<pid>", "--name worker-7"),  # how workers are called
 }
 
 
@@ -178,9 +186,8 @@ def explained(span: str) -> bool:
     bare = re.sub(r"^\$?(VOLLEY_)?DATA_DIR/", "", span).strip("….")
     return bool(
         span in OTHERS_WORDS
-        or re.match(
-            r"(volley|make|python -m|curl|grep|tail|kill|nohup|SELECT|GET|POST) |volley_|\d+$", span
-        )
+        or span.partition(" ")[0] in PROGRAMS
+        or re.match(r"python -m |volley_|\d+$", span)
         or all(word.startswith("--") or word in VALUES for word in span.split())
         or bare.partition("=")[0].removeprefix("VOLLEY_").lower() in Settings.model_fields
         or (sources.ROOT / bare).exists()
