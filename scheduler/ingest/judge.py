@@ -81,7 +81,9 @@ class Judge:
         self._delimited = rows.delimiter is not None
         self._phone = phone_index(header, named=plan.phone_column, first=rows.first)
         beside = columns_beside(header, phone=self._phone)
-        self._numbers = Numbers(header, phone=self._phone, region=region, beside=beside)
+        self._numbers = Numbers(
+            header, phone=self._phone, region=region, beside=beside, warnings=rows.warnings
+        )
         named_index(header, plan.timezone_column)
         self._writer: Writer | None = None
         if plan.template is not None:

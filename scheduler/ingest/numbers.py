@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, country_code_for_region
 
 from scheduler.ingest.columns import Beside, Place
+from scheduler.ingest.warnings import Warnings
 from shared.domain.numbering import NOWHERE, as_region, is_region
 from shared.domain.phone import AMBIGUOUS, INVALID, PhoneError, normalise
 from shared.domain.phone_column import plain_numbers
@@ -25,9 +26,17 @@ class Numbers:
     """
 
     def __init__(
-        self, header: Sequence[str], *, phone: int, region: str, beside: Beside | None = None
+        self,
+        header: Sequence[str],
+        *,
+        phone: int,
+        region: str,
+        beside: Beside | None = None,
+        warnings: Warnings | None = None,
     ) -> None:
         self._header = header
+        self._warnings = warnings
+        self._warned = False
         self._phone = phone
         self._region = region
         self._beside = beside or Beside()
@@ -53,6 +62,8 @@ class Numbers:
         """The number of a row with these cells. Raises PhoneError."""
         raw = _cell(cells, self._phone)
         country = self._country_of(cells)
+        if country is None and not _is_international(raw):
+            self._warn_of_unread(_cell(cells, self._beside.country))
         if country is None or not raw.strip():
             number = normalise(raw, self._region)
         elif country is _UNCLEAR:
@@ -60,7 +71,7 @@ class Numbers:
         else:
             number = self._in_country(raw, country)
         area = _cell(cells, self._beside.area)
-        if not raw.lstrip(" '(").startswith(("+", "00")) and _contradicts(area, number):
+        if not _is_international(raw) and _contradicts(area, number):
             name = self._header[self._beside.area or 0]
             raise PhoneError(
                 AMBIGUOUS,
@@ -87,10 +98,23 @@ class Numbers:
             if country is _UNCLEAR:
                 continue
             some = [cells[row] for row in rows]
+            if country is None and not all(map(_is_international, some)):
+                self._warn_of_unread(words)
             region = country.region if country else self._region
             for row, cell, number in zip(rows, some, plain_numbers(some, region), strict=True):
                 if country is None or country.fits(cell, number):
                     yield row, number
+
+    def _warn_of_unread(self, words: str) -> None:
+        if words.strip() and self._warnings is not None and not self._warned:
+            self._warned = True
+            self._warnings.add(
+                "country_not_read",
+                f"{self._name} holds words that are not read, such as “{words.strip()[:40]}”: "
+                f"numbers without + are taken for {self._region} numbers.",
+                fix=f"Write two letters such as GB in {self._name}, or + and the country code "
+                "before the numbers.",
+            )
 
     def _in_country(self, raw: str, country: "_Country") -> str:
         number = normalise(country.joined(raw), country.region)
@@ -207,6 +231,12 @@ def _contradicts(area: str, number: str) -> bool:
         return False
     behind = (number[start:] for start in range(2, _LONGEST_CODE + 1))  # the calling code
     return not any(rest.removeprefix("0").startswith(found[1]) for rest in behind)
+
+
+def _is_international(raw: str) -> bool:
+    """Whether it needs no country: it says its own, or there is nothing to read."""
+    text = raw.lstrip(" '(")
+    return not text or text.startswith(("+", "00"))
 
 
 def _cell(cells: Sequence[str], index: int | None) -> str:

@@ -17,6 +17,7 @@ from scheduler.ingest.columns import columns_beside, is_phone_name, named_index,
 from scheduler.ingest.faults import Unfit, fitted
 from scheduler.ingest.numbers import Numbers
 from scheduler.ingest.rows import AS_FOUND
+from scheduler.ingest.swallowed import refuse_swallowed
 from scheduler.ingest.warnings import Warnings
 from scheduler.optouts import bare, consent, log
 from scheduler.optouts.names import joined, words
@@ -104,6 +105,7 @@ class _Table:
             phone=self._phone,
             region=region,
             beside=columns_beside(rows.header, phone=self._phone),
+            warnings=rows.warnings,
         )
         self._stopped: set[str] = set()
         self._started: dict[str, int] = {}
@@ -129,8 +131,10 @@ class _Table:
 
     def entries(self) -> Iterator[Entry]:
         """What each row says, in the file's order."""
-        for row, cells in self._rows:
+        for row, cells, line in self._records():
             try:
+                if line is not None:
+                    self._refuse_swallowed(cells, line)
                 whole = self._fitted(cells)
             except Unfit as fault:
                 value = cells[self._phone] if self._phone < len(cells) else ""
@@ -138,6 +142,18 @@ class _Table:
             else:
                 yield self._entry(row, whole)
         self._warn_of_returned()
+
+    def _records(self) -> Iterator[tuple[int, list[str], int | None]]:
+        """Each row's number and cells, and the file's line where it begins if it is of several."""
+        for table in self._rows.tables():
+            for index, row in enumerate(table.numbers):
+                yield row, table.cells(index), table.spanning.get(index)
+
+    def _refuse_swallowed(self, cells: list[str], line: int) -> None:
+        """Raises Unfit for people whom a stray quotation mark hides in somebody else's row."""
+        in_file = None if self._rows.delimiter is None else line
+        width = len(self._rows.header)
+        refuse_swallowed(cells, phone=self._phone, width=width, line=in_file)
 
     def _entry(self, row: int, cells: list[str]) -> Entry:
         verdict = self._verdict(cells)

@@ -4,6 +4,7 @@ import pytest
 
 from scheduler.ingest.columns import columns_beside
 from scheduler.ingest.numbers import Numbers
+from scheduler.ingest.warnings import Warnings
 from shared.domain.phone import PhoneError
 from shared.errors import Refused
 
@@ -153,3 +154,31 @@ def test_the_calling_code_that_names_the_phone_column_is_its_own():
 @pytest.mark.parametrize("name", ["code", "zip code", "city", "county", "land", "prefixes", "cc"])
 def test_other_columns_say_nothing_about_numbers(name):
     assert columns_beside([name, "phone"], phone=1).country is None
+
+
+def test_a_country_in_words_is_not_read_and_that_is_said():
+    warnings = Warnings()
+    header = ["country", "phone"]
+    beside = columns_beside(header, phone=1)
+    numbers = Numbers(header, phone=1, region="US", beside=beside, warnings=warnings)
+
+    numbers.plain([["Germany", "France", ""], ["2025550123", "2025550124", "2025550125"]])
+
+    (warning,) = warnings.found()
+    assert warning.code == "country_not_read"
+    assert "“Germany”" in warning.message
+    assert "US numbers" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("said", "number"), [("Germany", "+491713369876"), ("", "2025550123"), ("US", "2025550123")]
+)
+def test_a_country_that_is_read_or_not_needed_is_no_matter(said, number):
+    warnings = Warnings()
+    header = ["country", "phone"]
+    beside = columns_beside(header, phone=1)
+    numbers = Numbers(header, phone=1, region="US", beside=beside, warnings=warnings)
+
+    numbers.plain([[said], [number]])
+
+    assert warnings.found() == []

@@ -303,6 +303,16 @@ def test_a_reason_is_kept() -> None:
     assert entry[:3] == (2, "+12025550101", "moved")
 
 
+def test_people_whom_a_stray_quotation_mark_hides_in_a_row_are_told() -> None:
+    entries = read(
+        'phone,name,city\n+12025550101,"Ana,Reno\n+12025550102,Bo,Reno\n+12025550103,Cy 6",Reno\n'
+        "+12025550104,Di,Reno\n"
+    )
+
+    assert numbers(entries) == ["+12025550104"]
+    assert codes(entries) == ["open_quote"]
+
+
 def test_a_number_is_read_with_the_calling_code_beside_it() -> None:
     entries = read("country_code,phone\n44,7400123456\n33,612345678\n", region="US")
 
