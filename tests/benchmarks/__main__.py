@@ -26,8 +26,8 @@ from tests.support.embedded import sweep_killed_runs
 #: In the order they run; the heaviest last.
 NAMES = (
     "segments", "calculator", "ingest", "validation", "publishing", "sending", "callbacks",
-    "receipts", "contention", "starts", "idle", "tick", "growth", "fairness", "end_to_end",
-    "thousand",
+    "attacks", "receipts", "contention", "starts", "idle", "tick", "growth", "fairness",
+    "end_to_end", "thousand",
 )  # fmt: skip
 console = Console(highlight=False)
 

@@ -33,16 +33,16 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
     pairs, waits, costs, kept = [], [], [], 0
     with world(carrier_account_sid=ACCOUNT, carrier_auth_token=TOKEN) as servers:
         for _ in range(rounds):
-            with _ours() as (pid, port):
-                _load(port, 1, connections=1)  # it has read the accounts' tokens
+            with ours() as (pid, port):
+                load(port, 1, connections=1)  # it has read the accounts' tokens
                 before = cpu_seconds(pid)
-                fastest, *_ = _load(port, count)
+                fastest, *_ = load(port, count)
                 costs.append((cpu_seconds(pid) - before) / count * 1e6)
-                *_, p99 = _load(port, int(fastest / 2 * 3), pace=fastest / 2)
+                *_, p99 = load(port, int(fastest / 2 * 3), pace=fastest / 2)
                 kept += 1 + count + int(fastest / 2 * 3)
             with _textbook(servers) as (_, port):
-                _load(port, 1, connections=1)
-                theirs, *_ = _load(port, single)
+                load(port, 1, connections=1)
+                theirs, *_ = load(port, single)
             pairs.append((fastest, theirs))
             waits.append((p99, MOST_MS))
         assert rows("SELECT count(*) FROM callback")[0][0] == kept, "an answered callback is lost"
@@ -54,7 +54,7 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
     ]
 
 
-def _load(
+def load(
     port: int, count: int, *, connections: int = CONNECTIONS, pace: float = 0.0
 ) -> tuple[float, float, float]:
     """Callbacks per second, p50 and p99 in ms. All must be answered 204."""
@@ -63,7 +63,7 @@ def _load(
         *(str(count), str(connections), str(pace)),
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    _pin(process.pid, last=False)
+    pin(process.pid, last=False)
     output, _ = process.communicate()
     rate, p50, p99, answers = json.loads(output)
     assert answers == {"204": count}, answers
@@ -71,7 +71,8 @@ def _load(
 
 
 @contextmanager
-def _ours() -> Iterator[tuple[int, int]]:
+def ours() -> Iterator[tuple[int, int]]:
+    """The API as it runs: its pid and port."""
     port = ports.any_free(taken=set())
     given = {"VOLLEY_HTTP_PORT": str(port), "VOLLEY_PUBLIC_URL": f"http://127.0.0.1:{port}"}
     with _server("scheduler.api", port, given) as pid:
@@ -96,7 +97,7 @@ def _server(module: str, port: int, given: dict[str, str]) -> Iterator[int]:
     command = [sys.executable, "-m", module]
     with subprocess.Popen(command, env=dict(os.environ) | given) as process:
         try:
-            _pin(process.pid, last=True)
+            pin(process.pid, last=True)
             _until_up(port)
             yield process.pid
         finally:
@@ -116,7 +117,8 @@ def _until_up(port: int) -> None:
     raise AssertionError("the server did not start")
 
 
-def _pin(pid: int, *, last: bool) -> None:
+def pin(pid: int, *, last: bool) -> None:
+    """Give a process the last core, or all the others."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) > 1:
         os.sched_setaffinity(pid, {cores[-1]} if last else set(cores[:-1]))

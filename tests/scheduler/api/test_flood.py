@@ -1,0 +1,23 @@
+"""A flood of strangers costs no genuine callback, and not more memory than it may."""
+
+import pytest
+
+from tests.benchmarks import attacks
+from tests.benchmarks.attack_load import KINDS
+from tests.benchmarks.callbacks import TOKEN
+from tests.benchmarks.edge_load import ACCOUNT
+from tests.benchmarks.world import world
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _world():
+    with world(carrier_account_sid=ACCOUNT, carrier_auth_token=TOKEN):
+        yield
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", KINDS)
+def test_whoever_floods_the_api_every_callback_of_the_same_address_is_taken(kind):
+    _, memory = attacks.under(kind, 2)  # raises if one of 4,000 was not answered 204
+
+    assert memory < attacks.MOST_MIB
