@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
+from deploy.local.checks.servers import database_required
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.running import current
 from shared.settings import settings
@@ -12,11 +13,13 @@ from shared.settings import settings
 def database() -> Iterator[str]:
     """The database's URL. An embedded one that does not run is started for as long as the block.
 
-    Raises Refused if it cannot be started.
+    Raises Refused if it cannot be started, or the external one cannot be used.
     """
     chosen = settings()
     if chosen.database_url is not None:
-        yield chosen.database_url.get_secret_value()
+        url = chosen.database_url.get_secret_value()
+        database_required(url)
+        yield url
     elif stack := current(chosen.data_dir):
         yield stack.database_url
     else:
