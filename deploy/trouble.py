@@ -42,6 +42,11 @@ def _of_libraries(error: Exception) -> Told | None:
         return Told(str(error), BAD_USAGE)
     if isinstance(error, ValidationError):
         return Told(_first_mistake(error), BAD_USAGE)
+    if isinstance(error, UnicodeEncodeError):
+        return _failed(
+            "a value cannot be stored: it holds half a character, or VOLLEY_DATABASE_URL names a "
+            "database that is not encoded in UTF8"
+        )
     if isinstance(error, TimeoutError):
         return _failed("the database is too busy to answer: try again in a moment")
     cause = error.orig if isinstance(error, DBAPIError) else error

@@ -17,9 +17,8 @@ def database() -> Iterator[str]:
     """
     chosen = settings()
     if chosen.database_url is not None:
-        url = chosen.database_url.get_secret_value()
-        database_required(url)
-        yield url
+        require()
+        yield chosen.database_url.get_secret_value()
     elif stack := current(chosen.data_dir):
         yield stack.database_url
     else:
@@ -29,6 +28,12 @@ def database() -> Iterator[str]:
             yield server.url
         finally:
             server.stop()
+
+
+def require() -> None:
+    """Raises Refused, with the mend, if the configured database cannot be used now."""
+    if url := settings().database_url:
+        database_required(url.get_secret_value())
 
 
 def migrate() -> None:

@@ -16,6 +16,8 @@ from deploy.local.checks.servers import servers
 from deploy.local.running import current
 from shared.settings import Settings, UnusableSettings, load, strange_names
 
+#: Checks after which nothing more is asked of the database: it would only take long.
+OF_DATABASE = {"database", "schema", "rights"}
 OLDEST_PYTHON, TOO_NEW_PYTHON = (3, 11), (3, 15)
 
 
@@ -52,11 +54,11 @@ def _with_settings(chosen: Settings) -> Iterator[Finding]:
     yield _secret_key(chosen)
     stack = current(chosen.data_dir)
     yield from listening(chosen, stack)
-    yield from servers(chosen, stack)
+    found = list(servers(chosen, stack))
+    yield from found
     yield stack_line(stack)
-    for found in (schedulers(chosen, stack), progress(chosen, stack)):
-        if found is not None:
-            yield found
+    if not any(one.check in OF_DATABASE and one.verdict is Verdict.FAIL for one in found):
+        yield from filter(None, (schedulers(chosen, stack), progress(chosen, stack)))
     yield from account(chosen)
     yield public_url(chosen)
     yield from left_over(chosen)

@@ -14,6 +14,13 @@ _POSTGRES: Final = ("postgresql", "postgresql+psycopg", "postgres")
 _REDIS: Final = ("redis", "rediss")
 _BROKERS: Final = (*_REDIS, "amqp", "amqps", "pyamqp")
 _WEB: Final = ("http", "https")
+#: What people try besides. A word that is none of these may be a secret, and is not told.
+_TRIED: Final = (
+    *("mysql", "mysql+pymysql", "mariadb", "mssql", "oracle", "sqlite", "mongodb", "cockroachdb"),
+    *("postgresql+asyncpg", "postgresql+psycopg2", "postgresql+pg8000", "redis+socket", "unix"),
+    *("valkey", "valkeys", "memcached", "memory", "kafka", "sqs", "nats", "mqtt", "ftp", "tcp"),
+)
+_KNOWN: Final = {*_POSTGRES, *_BROKERS, *_WEB, *_TRIED}
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,30}", re.ASCII)
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: What redis-py takes behind the question mark; it answers another name with a TypeError.
@@ -88,7 +95,8 @@ def _taken_apart(
     if not separator or not _SCHEME.fullmatch(scheme):
         raise ValueError(f"it is no address: write {example}")
     if scheme not in schemes:
-        raise ValueError(f"{scheme}:// is not understood here: write {example}")
+        told = f"{scheme}://" if scheme in _KNOWN else "what stands before the ://"
+        raise ValueError(f"{told} is not understood here: write {example}")
     try:
         parts = urlsplit(scheme + _rest(address))
         usable = parts.port != 0

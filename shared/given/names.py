@@ -11,6 +11,16 @@ from dotenv.parser import parse_stream
 PREFIX: Final = "VOLLEY_"
 #: So alike (0 to 1) that one was meant for the other.
 MEANT: Final = 0.6
+#: What others call the servers.
+_SAME: Final = {
+    "DB": "DATABASE",
+    "PG": "DATABASE",
+    "POSTGRES": "DATABASE",
+    "POSTGRESQL": "DATABASE",
+    "VALKEY": "REDIS",
+    "RABBITMQ": "BROKER",
+    "AMQP": "BROKER",
+}
 #: Kubernetes gives these to every container when a service is called volley.
 _KUBERNETES: Final = re.compile(r"VOLLEY(_[A-Z0-9]{1,40}){0,5}_SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?")
 _KUBERNETES_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
@@ -50,7 +60,9 @@ def unknown(given: Mapping[str, str], known: Collection[str]) -> dict[str, str |
 def nearest(name: str, known: Collection[str]) -> str | None:
     """The known name that is most like this one."""
     bare = {right.removeprefix(PREFIX): right for right in known}
-    found = get_close_matches(name.upper().removeprefix(PREFIX), bare, n=1, cutoff=MEANT)
+    words = name.upper().removeprefix(PREFIX).split("_")
+    meant = "_".join(_SAME.get(word, word) for word in words)
+    found = get_close_matches(meant, bare, n=1, cutoff=MEANT)
     return bare[found[0]] if found else None
 
 

@@ -4,15 +4,20 @@ Each check looks and changes nothing.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
-from sqlalchemy.exc import SQLAlchemyError
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from deploy.local.checks.finding import Finding, fail, ok
 from shared import secrets
 from shared.db.trouble import reason
+from shared.errors import Refused
 from shared.given.addresses import without_password
+
+if TYPE_CHECKING:  # alembic is slow to import, and most commands do not need it
+    from shared.db.migrate import Schema
 
 SETTING = "VOLLEY_DATABASE_URL"
 #: libpq waits two seconds at the least; a person wants to know within three.
@@ -146,17 +151,13 @@ def _encoding(state: State) -> Finding | None:
 
 
 def _schema(connection: psycopg.Connection, url: str, state: State, *, migrates: bool) -> Finding:
-    from shared.db.migrate import Schema, refuse_newer, schema_of
-    from shared.errors import Refused
+    from shared.db.migrate import Schema
 
     if state.schema is None:
         return _no_right(state, "use any schema", grant="USAGE and CREATE on schema public")
-    found = schema_of(url)
-    try:
-        refuse_newer(found)
-    except Refused as refusal:
-        says, _, fix = refusal.message.rstrip(".").partition(": ")
-        return fail("schema", says[0].lower() + says[1:], fix=fix)
+    found = _standing(url, state)
+    if isinstance(found, Finding):
+        return found
     if found is Schema.NEWEST:
         if shut := _named(connection, _NOT_WRITABLE):
             return _no_right(state, f"read and write {_first(shut)}", grant="all on these tables")
@@ -168,6 +169,23 @@ def _schema(connection: psycopg.Connection, url: str, state: State, *, migrates:
     if migrates:
         return ok("schema", "older than this program")
     return fail("schema", "older than this program", fix="run volley migrate")
+
+
+def _standing(url: str, state: State) -> "Schema | Finding":
+    """How the schema stands to this program's; a finding if that is no good, or cannot be seen."""
+    from shared.db.migrate import refuse_newer, schema_of
+
+    try:
+        found = schema_of(url)
+        refuse_newer(found)
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        return _no_right(state, "read Volley's tables", grant="all on all tables of Volley")
+    except Refused as refusal:
+        says, _, fix = refusal.message.rstrip(".").partition(": ")
+        return fail("schema", says[0].lower() + says[1:], fix=fix)
+    return found
 
 
 def _no_right(state: State, to: str, *, grant: str) -> Finding:

@@ -81,7 +81,9 @@ def _client(url: str) -> redis.Redis:
 
 
 def _away(check: str, url: str, error: Exception, *, setting: str) -> Finding:
-    why = without_password(reason(error), url)
+    # What a server says to a client that names no password.
+    shut = "HELLO must be called" in str(error)
+    why = "it asks for a password" if shut else without_password(reason(error), url)
     return fail(check, f"does not answer: {why}", fix=f"start it, or correct {setting}")
 
 
