@@ -27,13 +27,16 @@ class UnusableSettings(ValueError):
         more = f" ({len(faults) - 1} more: volley doctor shows all)" if len(faults) > 1 else ""
         super().__init__(f"{faults[0]}{more}")
         self.faults = faults
-        sys.excepthook = _told_in_a_line
+        end_in_a_line(UnusableSettings)
 
 
-def _told_in_a_line(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    if isinstance(error, UnusableSettings):
-        sys.stderr.write(f"volley: {error}\n")
-    else:
-        sys.__excepthook__(kind, error, trace)
+def end_in_a_line(*kinds: type[BaseException]) -> None:
+    """From now on this process, if it ends of one of these, prints its text and no traceback."""
+
+    def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, kinds):
+            sys.stderr.write(f"volley: {error}\n")
+        else:
+            sys.__excepthook__(kind, error, trace)
+
+    sys.excepthook = told

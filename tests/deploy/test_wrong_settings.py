@@ -383,17 +383,34 @@ def test_the_program_itself_ends_like_that(words: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("program", ["scheduler.api", "scheduler.app", "worker.app"])
 def test_a_program_started_by_hand_ends_with_the_line_too(program: str, tmp_path: Path) -> None:
-    wrong = {"VOLLEY_REDIS_URL": f"redis://:{PASSWORD}@h:x/0", "VOLLEY_ENV_FILE": ""}
-
-    done = subprocess.run(
-        [sys.executable, "-m", program, *(["--queues=send"] if program == "worker.app" else [])],
-        env=os.environ | wrong | {"PYTHONPATH": str(Path.cwd()), "VOLLEY_DATA_DIR": str(tmp_path)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = by_hand(program, tmp_path, VOLLEY_REDIS_URL=f"redis://:{PASSWORD}@h:x/0")
 
     assert done.returncode == 1
     assert done.stderr.startswith("volley: VOLLEY_REDIS_URL: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("program", ["scheduler.app", "worker.app"])
+def test_a_program_started_by_hand_without_its_servers_says_so(
+    program: str, tmp_path: Path
+) -> None:
+    done = by_hand(program, tmp_path, VOLLEY_REDIS_URL="")
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("volley: No Redis: start the stack with")
+    assert "Traceback" not in done.stderr
+
+
+def by_hand(program: str, tmp_path: Path, **given: str) -> "subprocess.CompletedProcess[str]":
+    """One of the programs that other machines run, with nothing set but this."""
+    words = [sys.executable, "-m", program, *(["--queues=send"] if program == "worker.app" else [])]
+    usual = {"VOLLEY_ENV_FILE": "", "VOLLEY_DATA_DIR": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
+    return subprocess.run(
+        words,
+        env=os.environ | usual | given,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )

@@ -71,7 +71,7 @@ def postgres(url: str, *, migrates: bool = False) -> Iterator[Finding]:
             yield from _whole(connection, url, state, migrates=migrates)
     except (psycopg.Error, SQLAlchemyError, ValueError) as error:
         why = without_password(reason(getattr(error, "orig", None) or error), url)
-        yield fail("database", f"does not answer: {why}", fix=f"start it, or correct {SETTING}")
+        yield fail("database", f"cannot be used: {why}", fix=f"start it, or correct {SETTING}")
 
 
 def sealed_with_another(url: str, key: str | None) -> Iterator[Finding]:

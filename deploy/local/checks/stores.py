@@ -84,7 +84,7 @@ def _away(check: str, url: str, error: Exception, *, setting: str) -> Finding:
     # What a server says to a client that names no password.
     shut = "HELLO must be called" in str(error)
     why = "it asks for a password" if shut else without_password(reason(error), url)
-    return fail(check, f"does not answer: {why}", fix=f"start it, or correct {setting}")
+    return fail(check, f"cannot be used: {why}", fix=f"start it, or correct {setting}")
 
 
 def _memory_policy(check: str, client: redis.Redis) -> Finding:
