@@ -14,9 +14,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import Abort, TyperException
 
-from shared.errors import Refused
+from deploy import trouble
+from deploy.trouble import BAD_USAGE, FAILURE
 
-BAD_USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+INTERRUPTED = 130
 
 
 class Entry(NamedTuple):
@@ -60,17 +61,17 @@ def run(arguments: Sequence[str]) -> int:
         return outcome if isinstance(outcome, int) else 0
     except TyperException as error:
         return _usage(error)
-    except Refused as refusal:
-        return _failed(refusal.message)
     except (Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:  # `volley … | head` has seen enough
         sys.stdout = None
         return FAILURE
-    except OSError as error:
-        return _failed(f"{error.filename or 'the system'}: {error.strerror or error}")
     except Exception as error:
-        return _expected(error)
+        found = trouble.told(error)
+        if found is None:
+            raise
+        typer.echo(f"volley: {found.sentence}", err=True)
+        return found.code
 
 
 class Lazy(TyperGroup):
@@ -138,35 +139,6 @@ def _usage(error: TyperException) -> int:
     stop = "" if one_line.endswith((".", "?", "!")) else "."
     typer.echo(f"{called}: {one_line}{stop} Try '{called} --help'.", err=True)
     return BAD_USAGE
-
-
-def _expected(error: Exception) -> int:
-    """Errors of libraries that people can do something about; any other is a bug and is raised."""
-    from pydantic import ValidationError
-    from sqlalchemy.exc import DataError, InterfaceError, OperationalError, ProgrammingError
-
-    if isinstance(error, ValidationError):
-        _failed(_first_mistake(error))
-        return BAD_USAGE
-    if isinstance(error, OperationalError | InterfaceError):
-        return _failed("the database does not answer: is it running? 'volley doctor' tells more")
-    if isinstance(error, ProgrammingError) and "does not exist" in str(error.orig):
-        return _failed("the database has no schema, or an old one: run 'volley migrate'")
-    if isinstance(error, DataError):
-        return _failed("a value cannot be stored: a number is too large, or a text holds a NUL")
-    raise error
-
-
-def _first_mistake(error: Any) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(step) for step in first["loc"])
-    what = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {what}" if where else what
-
-
-def _failed(sentence: str) -> int:
-    typer.echo(f"volley: {' '.join(sentence.split())}", err=True)
-    return FAILURE
 
 
 if __name__ == "__main__":

@@ -130,9 +130,11 @@ def sweep(
 
     Example: volley sweep
     """
+    from deploy.local.database import require
     from scheduler.loops import run_all
     from shared.logging import configure_logging
 
+    require()  # a loop's failure goes to the log, and the next one runs
     configure_logging("sweep")
     names = run_all(loop=loop)
     print(json.dumps({"ran": names}) if json_output else f"Ran: {', '.join(names)}.")

@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from shared.errors import Refused
+from shared.given.faults import UnusableSettings, end_in_a_line
 from shared.settings import settings
 
 _PHONE = re.compile(r"(?<![\w.-])\+?\d{7,15}(?![\w-])")
@@ -24,7 +26,10 @@ def get_logger(name: str) -> Any:
 
 
 def configure_logging(role: str) -> None:
-    """Route structlog and the standard library through one renderer; `role` marks every line."""
+    """Route structlog and the standard library through one renderer; `role` marks every line.
+
+    A program that is refused what it needs ends with the line that says so.
+    """
     processors = _shared_processors()
     structlog.configure(
         processors=[*processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -49,6 +54,7 @@ def configure_logging(role: str) -> None:
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(role=role)
+    end_in_a_line(Refused, UnusableSettings)
 
 
 def _shared_processors() -> list[structlog.typing.Processor]:

@@ -31,7 +31,20 @@ def unseal(sealed: bytes) -> dict[str, Any]:
     return opened
 
 
+def opens(sealed: bytes, key: str) -> bool:
+    """Whether what was sealed was sealed with this SECRET_KEY."""
+    try:
+        _made_of(key).decrypt(sealed)
+    except InvalidToken:
+        return False
+    return True
+
+
 @cache
 def _fernet() -> Fernet:
-    digest = hashlib.sha256(settings().secret().encode()).digest()
+    return _made_of(settings().secret())
+
+
+def _made_of(key: str) -> Fernet:
+    digest = hashlib.sha256(key.encode()).digest()
     return Fernet(base64.urlsafe_b64encode(digest))

@@ -1,14 +1,21 @@
 """The one reader of the environment. Every setting is here, and in deploy/env.example."""
 
+import math
 import os
-import secrets
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -16,36 +23,26 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from shared.given import addresses, kept, names
+from shared.given.faults import Fault, UnusableSettings
+from shared.given.secret_files import SecretFiles
 
-class SecretFiles(PydanticBaseSettingsSource):
-    """Reads VOLLEY_<NAME>_FILE: the usual way of containers to hand over a secret."""
+__all__ = ["Fault", "Settings", "UnusableSettings", "load", "settings", "strange_names"]
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = self._environment().get(f"{field_name}_file")
-        if not path:
-            return None, field_name, False
-        try:
-            return Path(path).read_text().strip(), field_name, False
-        except OSError as error:
-            raise ValueError(
-                f"VOLLEY_{field_name.upper()}_FILE: cannot read {path}: {error.strerror}"
-            ) from error
-
-    def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(f, name)[0] for name, f in self._fields()}
-        return {name: value for name, value in found.items() if value is not None}
-
-    def _fields(self) -> list[tuple[str, FieldInfo]]:
-        return list(self.settings_cls.model_fields.items())
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        prefix = "VOLLEY_"
-        return {k[len(prefix) :].lower(): v for k, v in os.environ.items() if k.startswith(prefix)}
+#: Shorter, a key can be found by trying.
+SHORTEST_SECRET_KEY: Final = 15
+#: Names of ours that are no settings: where these are read, and the supervisor's mark on its own.
+_NO_SETTINGS: Final = {"VOLLEY_ENV_FILE", "VOLLEY_STACK_CHILD"}
 
 
 def _floats(text: str) -> tuple[float, ...]:
-    return tuple(float(piece) for piece in text.split(","))
+    try:
+        found = tuple(float(piece) for piece in text.split(","))
+    except ValueError as error:
+        raise ValueError("it must be seconds with commas between them, as in 3.05,10") from error
+    if not all(math.isfinite(seconds) and seconds > 0 for seconds in found):
+        raise ValueError("its seconds must be more than 0")
+    return found
 
 
 class Settings(BaseSettings):
@@ -53,10 +50,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="VOLLEY_",
-        # VOLLEY_ENV_FILE names another file; empty, none is read
-        env_file=os.environ.get("VOLLEY_ENV_FILE", ".env") or None,
         extra="ignore",
         env_ignore_empty=True,
+        hide_input_in_errors=True,  # a password may be in it
     )
 
     database_url: SecretStr | None = None
@@ -78,15 +74,15 @@ class Settings(BaseSettings):
     carrier_account_sid: str | None = None
     carrier_auth_token: SecretStr | None = None
     http_host: str = "127.0.0.1"
-    http_port: int = 8080
+    http_port: int = Field(default=8080, ge=1, le=65535)
 
-    default_region: str = Field(default="US", pattern="^[A-Z]{2}$")
+    default_region: str = "US"
     http_timeout: Annotated[tuple[float, float], NoDecode] = (3.05, 10.0)
-    fence: float = Field(default=3.0, gt=0)
-    reconcile_after: float = Field(default=30.0, gt=0)
+    fence: float = Field(default=3.0, gt=0, allow_inf_nan=False)
+    reconcile_after: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     reconcile_checks: Annotated[tuple[float, ...], NoDecode] = (30.0, 120.0, 900.0)
-    poll_after: float = Field(default=3600.0, gt=0)
-    release_stale_after: float = Field(default=30.0, ge=1)
+    poll_after: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
+    release_stale_after: float = Field(default=30.0, ge=1, allow_inf_nan=False)
     pause_on_failures: float = Field(default=0.5, ge=0, le=1)
     pace_margin: float = Field(default=0.025, ge=0.015, le=0.5)
     on_unknown: Literal["park", "resend"] = "park"
@@ -104,24 +100,64 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, SecretFiles(settings_cls), dotenv_settings
+        return (
+            init_settings,
+            env_settings,
+            SecretFiles(settings_cls, _everything_given()),
+            dotenv_settings,
+        )
 
     @field_validator("http_timeout", "reconcile_checks", mode="before")
     @classmethod
-    def _comma_list(cls, value: object) -> object:
-        return _floats(value) if isinstance(value, str) else value
+    def _comma_list(cls, value: object, field: ValidationInfo) -> object:
+        found = _floats(value) if isinstance(value, str) else value
+        if field.field_name == "http_timeout" and isinstance(found, tuple) and len(found) != 2:
+            raise ValueError("it must be two times, to connect and to read, as in 3.05,10")
+        return found
 
-    @field_validator("public_url", "twilio_api_url")
+    @field_validator("database_url", "redis_url", "broker_url")
+    @classmethod
+    def _servers(cls, value: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
+        judge = _JUDGES[str(field.field_name)]
+        return value and SecretStr(judge(value.get_secret_value()))
+
+    @field_validator("public_url", "twilio_api_url", "carrier_url")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return value and addresses.web(value)
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_SECRET_KEY:
             raise ValueError(
-                f"{value!r} is not an http(s) address, such as https://sms.example.org"
+                f"it is too short: {SHORTEST_SECRET_KEY} characters at least, such as what "
+                "'openssl rand -base64 32' prints"
             )
-        return value.rstrip("/")
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value else ""
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("a request can carry neither blanks nor other than ASCII letters")
+        return value
+
+    @field_validator("default_region")
+    @classmethod
+    def _country(cls, value: str) -> str:
+        if len(value) != 2 or not value.isascii() or not value.isupper():
+            raise ValueError("it must be a country's two capital letters, such as US")
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _home(cls, value: Path) -> Path:
+        try:
+            return value.expanduser()
+        except RuntimeError as error:
+            raise ValueError(f"{value} begins with the home of nobody here") from error
 
     @model_validator(mode="after")
     def _budgets_agree(self) -> Self:
@@ -165,48 +201,81 @@ class Settings(BaseSettings):
         """The key that encrypts agents' own credentials; made on first use beside embedded data."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
-        return _kept_secret(self.data_dir / "secret_key")
+        return kept.secret(self.data_dir / "secret_key")
+
+    def known_secret(self) -> str | None:
+        """That key if there is one; makes none."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        return kept.read(self.data_dir / "secret_key")
 
     def first_api_key(self) -> str:
         """The first admin key; made on first use, 0600."""
         if self.api_key is not None:
             return self.api_key.get_secret_value()
-        return _kept_secret(self.data_dir / "api_key")
+        return kept.secret(self.data_dir / "api_key")
 
     def known_first_api_key(self) -> str | None:
         """The first admin key if it was made; writes nothing, whoever asks and however often."""
         if self.api_key is not None:
             return self.api_key.get_secret_value()
-        return _read_secret(self.data_dir / "api_key")
+        return kept.read(self.data_dir / "api_key")
 
 
-def _read_secret(path: Path) -> str | None:
-    """The secret that was kept there; None while there is none, or none that can be read."""
+_JUDGES: Final[Mapping[str, Callable[[str], str]]] = {
+    "database_url": addresses.postgres,
+    "redis_url": addresses.redis,
+    "broker_url": addresses.broker,
+}
+
+
+def load() -> Settings:
+    """What the environment says now. Raises UnusableSettings, with every fault that was found."""
     try:
-        return path.read_text().strip() or None
-    except OSError:
-        return None
+        faults = [_misspelt(name, meant) for name, meant in strange_names().items() if meant]
+        path = _env_file()
+        if faults:
+            raise UnusableSettings(faults)
+        return Settings(_env_file=path)
+    except ValidationError as error:
+        raise UnusableSettings([_fault(line) for line in error.errors()]) from None
 
 
-def _kept_secret(path: Path) -> str:
-    """A random secret that is made once, by whichever process comes first; 0600."""
-    if known := _read_secret(path):
-        return known
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def strange_names() -> dict[str, str | None]:
+    """VOLLEY_ names that are no setting, each with the one that was meant, if any is like it."""
+    variables = [f"{names.PREFIX}{field.upper()}" for field in Settings.model_fields]
+    known = {*variables, *(f"{name}_FILE" for name in variables), *_NO_SETTINGS}
+    return names.unknown(_everything_given(), known)
+
+
+def _env_file() -> Path | None:
+    """The file of VOLLEY_ENV_FILE, else .env; None when that is set to nothing."""
+    named = os.environ.get("VOLLEY_ENV_FILE")
+    if named and not Path(named).exists():
+        raise UnusableSettings([Fault("VOLLEY_ENV_FILE", f"there is no file {named}")])
+    return None if named == "" else Path(named or ".env")
+
+
+def _everything_given() -> dict[str, str]:
+    """Names and values of the .env file and of the environment, which wins."""
+    path = _env_file()
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
-        os.link(made, path)  # fails when another process was first; never a half-written secret
-    except FileExistsError:
-        pass
-    finally:
-        made.unlink()
-    return path.read_text().strip()
+        return (names.read_file(path) if path else {}) | dict(os.environ)
+    except ValueError as error:
+        raise UnusableSettings([Fault("VOLLEY_ENV_FILE", str(error))]) from error
+
+
+def _misspelt(name: str, meant: str) -> Fault:
+    return Fault(name, "there is no such setting", f"did you mean {meant}? Rename it, or remove it")
+
+
+def _fault(error: ErrorDetails) -> Fault:
+    says = error["msg"].removeprefix("Value error, ")
+    name = "".join(f"VOLLEY_{str(step).upper()}" for step in error["loc"][:1])
+    return Fault(name, says)
 
 
 @cache
 def settings() -> Settings:
-    """The process's settings, read once."""
-    return Settings()
+    """The process's settings, read once. Raises UnusableSettings."""
+    return load()

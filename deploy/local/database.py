@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
+from deploy.local.checks.servers import database_required
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.running import current
 from shared.settings import settings
@@ -12,10 +13,11 @@ from shared.settings import settings
 def database() -> Iterator[str]:
     """The database's URL. An embedded one that does not run is started for as long as the block.
 
-    Raises Refused if it cannot be started.
+    Raises Refused if it cannot be started, or the external one cannot be used.
     """
     chosen = settings()
     if chosen.database_url is not None:
+        require()
         yield chosen.database_url.get_secret_value()
     elif stack := current(chosen.data_dir):
         yield stack.database_url
@@ -26,6 +28,12 @@ def database() -> Iterator[str]:
             yield server.url
         finally:
             server.stop()
+
+
+def require() -> None:
+    """Raises Refused, with the mend, if the configured database cannot be used now."""
+    if url := settings().database_url:
+        database_required(url.get_secret_value())
 
 
 def migrate() -> None:

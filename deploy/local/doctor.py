@@ -1,22 +1,23 @@
 """`volley doctor`: what is set up, what is not, and what to do about each."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
 from deploy.local.checks.account import account, public_url
 from deploy.local.checks.finding import Finding, Verdict, fail, ok, warn
 from deploy.local.checks.leftovers import left_over
+from deploy.local.checks.listening import listening
 from deploy.local.checks.progress import progress, schedulers, stack_line
-from deploy.local.checks.servers import database, store
+from deploy.local.checks.region import region
+from deploy.local.checks.room import data_dir
+from deploy.local.checks.servers import servers
 from deploy.local.running import current
-from shared.settings import Settings
+from shared.settings import Settings, UnusableSettings, load, strange_names
 
+#: Checks after which nothing more is asked of the database: it would only take long.
+OF_DATABASE = {"database", "schema", "rights"}
 OLDEST_PYTHON, TOO_NEW_PYTHON = (3, 11), (3, 15)
 
 
@@ -36,28 +37,37 @@ def examine() -> list[Finding]:
     """Every check, in the order a person would mend them."""
     findings = [_python()]
     try:
-        chosen = Settings()
-    except ValidationError as error:
-        return findings + [_setting(line) for line in error.errors()]
-    except ValueError as error:
-        return [*findings, fail("settings", str(error), fix="correct it, or remove it")]
+        chosen = load()
+    except UnusableSettings as unusable:
+        return findings + [
+            fail("settings", f"{fault.setting}: {fault.says}".removeprefix(": "), fix=fault.fix)
+            for fault in unusable.faults
+        ]
     return findings + list(_with_settings(chosen))
 
 
 def _with_settings(chosen: Settings) -> Iterator[Finding]:
     yield ok("settings", "readable, and they agree")
-    yield _data_dir(chosen)
+    yield from _strange()
+    yield region(chosen)
+    yield data_dir(chosen)
     yield _secret_key(chosen)
     stack = current(chosen.data_dir)
-    yield from database(chosen, stack)
-    yield from store(chosen, stack)
+    yield from listening(chosen, stack)
+    found = list(servers(chosen, stack))
+    yield from found
     yield stack_line(stack)
-    for found in (schedulers(chosen, stack), progress(chosen, stack)):
-        if found is not None:
-            yield found
+    if not any(one.check in OF_DATABASE and one.verdict is Verdict.FAIL for one in found):
+        yield from filter(None, (schedulers(chosen, stack), progress(chosen, stack)))
     yield from account(chosen)
     yield public_url(chosen)
     yield from left_over(chosen)
+
+
+def _strange() -> Iterator[Finding]:
+    """Names like no setting: of another version, of a script of somebody's. No reason to stop."""
+    for name in strange_names():
+        yield warn("settings", f"{name} is no setting of Volley", fix="remove it, or rename it")
 
 
 def _python() -> Finding:
@@ -65,34 +75,6 @@ def _python() -> Finding:
     if OLDEST_PYTHON <= sys.version_info[:2] < TOO_NEW_PYTHON:
         return ok("python", version)
     return fail("python", f"{version} is not supported", fix="use Python 3.11 to 3.14")
-
-
-def _setting(error: ErrorDetails) -> Finding:
-    """One line for one error; the value itself is not shown, it may be a secret."""
-    names = [f"VOLLEY_{str(step).upper()}" for step in error["loc"][:1]]
-    message = error["msg"].removeprefix("Value error, ")
-    return fail("settings", ": ".join([*names, message]), fix="correct it, or remove it")
-
-
-def _data_dir(chosen: Settings) -> Finding:
-    """Nothing is made here: looking must not change what is looked at."""
-    path = chosen.data_dir.absolute()
-    if not path.exists():
-        parent = next(above for above in path.parents if above.exists())
-        if os.access(parent, os.W_OK):
-            return ok("data dir", f"{path}, made at the first start")
-        return fail("data dir", f"{path} cannot be made", fix="set VOLLEY_DATA_DIR")
-    if not path.is_dir():
-        return fail("data dir", f"{path} is no directory", fix="set VOLLEY_DATA_DIR to one")
-    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        return fail(
-            "data dir",
-            f"{path} is not ours to write",
-            fix="run as its owner, or set VOLLEY_DATA_DIR",
-        )
-    if path.stat().st_mode & 0o077:
-        return warn("data dir", f"{path} is open to others", fix=f"chmod 700 {path}")
-    return ok("data dir", str(path))
 
 
 def _secret_key(chosen: Settings) -> Finding:

@@ -86,6 +86,13 @@ def places(data_dir: Path, *, made_for: str | None = None) -> Places:
             "data_dir_unusable",
             f"VOLLEY_DATA_DIR ({data_dir}) is no directory: set it to one that is ours to write.",
         ) from error
+    except OSError as error:
+        where = error.filename or data_dir
+        raise Refused(
+            "data_dir_unusable",
+            f"VOLLEY_DATA_DIR: {where} cannot be written ({error.strerror}): make room there, or "
+            "set it to a directory that is ours to write.",
+        ) from error
 
 
 def server_user() -> User | None:

@@ -1,5 +1,6 @@
 """Free ports on loopback: the one that was asked for, the next one, or one to keep."""
 
+import contextlib
 import random
 import socket
 from collections.abc import Set
@@ -13,24 +14,50 @@ LOOPBACK = "127.0.0.1"
 KEPT_PORTS = range(20_000, 30_000)
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of loopback now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as attempt:
-        # As servers do: connections that linger in TIME_WAIT do not count.
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            attempt.bind((LOOPBACK, port))
-        except OSError:
-            return False
+def require_host(host: str) -> None:
+    """Raises Refused unless a server that listens there is also found on loopback, by the stack."""
+    try:
+        with _bound(host, 0) as server:
+            server.listen(1)
+            port = server.getsockname()[1]
+            with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1):
+                return
+    except (OSError, ValueError) as error:
+        raise Refused(
+            "no_such_host",
+            f"VOLLEY_HTTP_HOST: {host} is no address of this machine: set it to {LOOPBACK}, or to "
+            "0.0.0.0 for all of its addresses.",
+        ) from error
+    raise Refused(
+        "host_not_on_loopback",
+        f"VOLLEY_HTTP_HOST: the stack would not find the API at {host}: set it to {LOOPBACK}, or "
+        "to 0.0.0.0 for all of this machine's addresses.",
+    )
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server could listen on this port now. Raises Refused where only root may."""
+    try:
+        _bound(host, port).close()
+    except PermissionError as error:
+        raise Refused(
+            "port_forbidden",
+            f"Port {port} is root's: choose one from 1024 with --port or VOLLEY_HTTP_PORT.",
+        ) from error
+    except OSError:
+        return False
     return True
 
 
-def next_free(port: int, *, taken: Set[int] = frozenset()) -> int:
+def next_free(port: int, *, taken: Set[int] = frozenset(), host: str = LOOPBACK) -> int:
     """`port`, or the first free one above it. Raises Refused if the next hundred are busy."""
-    for candidate in range(port, min(port + 100, 65_536)):
-        if candidate not in taken and is_free(candidate):
+    candidates = range(port, min(port + 100, 65_536))
+    for candidate in candidates:
+        if candidate not in taken and is_free(candidate, host):
             return candidate
-    raise Refused("no_free_port", f"Ports {port} to {port + 99} are all busy: choose with --port.")
+    raise Refused(
+        "no_free_port", f"Ports {port} to {candidates[-1]} are all busy: choose with --port."
+    )
 
 
 def any_free(*, taken: Set[int] = frozenset()) -> int:
@@ -53,3 +80,20 @@ def _written(path: Path) -> list[int]:
         return [int(path.read_text())]
     except (OSError, ValueError):
         return []
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket bound as a server's is. Raises OSError or ValueError if it cannot be."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, _, _, address = found[0]
+    made = socket.socket(family, kind)
+    try:
+        # Connections that linger in TIME_WAIT do not count.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+    except BaseException:
+        made.close()
+        raise
+    return made

@@ -9,7 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from deploy.local import facts, logs
+from deploy import trouble
+from deploy.local import facts, logs, ports
+from deploy.local.checks.region import region
+from deploy.local.checks.room import require_room
+from deploy.local.checks.servers import refuse_failed, required
 from deploy.local.children import Child, spawn, stop
 from deploy.local.layout import lay_out
 from deploy.local.places import Places, places
@@ -20,13 +24,11 @@ from deploy.local.running import Stack, announce, current, withdraw
 from deploy.local.server import last_words
 from deploy.local.supervisor import Stopping, Supervisor
 from shared.errors import Refused
-from shared.settings import Settings, settings
+from shared.settings import Settings, settings, strange_names
 
 __all__ = ["Stack", "current", "running_stack", "up"]
 
 STOP_SECONDS = 120.0
-#: Of the API, unless told otherwise.
-DEFAULT_PORT = 8080
 
 
 def up(
@@ -40,25 +42,32 @@ def up(
 ) -> None:
     """Run the stack until a signal ends it; when this returns, everything has stopped cleanly.
 
-    Without a port it is 8080 or the next free one; port 0 takes any free one. `ready` is called
-    once the API answers; nothing is tended while it runs, so it returns quickly. Raises Refused if
-    the stack already runs or cannot start, or the port that was asked for is busy.
+    Without a port it is VOLLEY_HTTP_PORT or the next free one; port 0 takes any free one. `ready`
+    is called once the API answers; nothing is tended while it runs, so it returns quickly. Raises
+    Refused if the stack already runs or cannot start, a server that a setting names cannot be used,
+    or the port that was asked for is busy.
     """
     chosen = settings()
+    _tell_strange_names()
     _require_secret_key(chosen)
+    ports.require_host(chosen.http_host)
+    refuse_failed([region(chosen)])
+    required(chosen)
     here = places(chosen.data_dir)
+    require_room(here)
     servers = embedded(chosen)
     with contextlib.ExitStack() as afterwards, contextlib.suppress(Stopping):
         for server in servers:
             afterwards.callback(server.release)
         supervisor = afterwards.enter_context(Supervisor(here, say=_say))
-        wanted = DEFAULT_PORT if port is None else port
+        wanted = chosen.http_port if port is None else port
         layout = lay_out(
             wanted,
             workers=workers,
             schedulers=schedulers,
             carrier=carrier and chosen.simulated,
             flower=flower,
+            host=chosen.http_host,
         )
         if wanted not in {0, layout.http_port}:
             _say(_busy(wanted, layout.http_port, asked_for=port is not None))
@@ -117,9 +126,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             carrier=not given.no_carrier,
             flower=not given.no_flower,
         )
-    except Refused as refusal:
-        print(refusal.message, file=sys.stderr)
-        return 1
+    except Exception as error:
+        found = trouble.told(error)
+        if found is None:
+            raise
+        print(found.sentence, file=sys.stderr)
+        return found.code
     return 0
 
 
@@ -168,6 +180,12 @@ def _busy(wanted: int, found: int, *, asked_for: bool) -> str:
             f"Port {found} is free.",
         )
     return f"Port {wanted} is busy: using {found}."
+
+
+def _tell_strange_names() -> None:
+    """Names that are like no setting are another program's, maybe; a slip would be refused."""
+    for name in strange_names():
+        _say(f"{name} is no setting of Volley: remove it, or rename it.")
 
 
 def _require_secret_key(chosen: Settings) -> None:

@@ -1,16 +1,29 @@
 """Bring a database to the newest schema; safe to run from several processes at once."""
 
+from enum import StrEnum
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 
 from shared.db.session import connect
+from shared.errors import Refused
 
 _LOCK = 0x566F6C6C6579  # "Volley"
+
+
+class Schema(StrEnum):
+    """A database's schema beside the program's."""
+
+    NEWEST = "newest"
+    #: or none at all
+    OLDER = "older"
+    NEWER = "newer"
+    #: the tables of a program that keeps its versions as we do
+    ANOTHERS = "another's"
 
 
 def configuration(url: str) -> Config:
@@ -22,24 +35,60 @@ def configuration(url: str) -> Config:
 
 
 def upgrade(url: str) -> None:
-    """Run all missing migrations under an advisory lock, so that only one process does."""
+    """Run all missing migrations under an advisory lock, so that only one process does.
+
+    Raises Refused if the schema is newer than this program.
+    """
     engine = connect(url)
     # No transaction is open while it holds the lock: Postgres would take a long migration for a
     # client that has frozen.
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-        try:
-            command.upgrade(configuration(url), "head")
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
-    engine.dispose()
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            try:
+                refuse_newer(schema(connection))
+                command.upgrade(configuration(url), "head")
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+    finally:
+        engine.dispose()
 
 
-def is_newest(url: str) -> bool:
-    """Whether the database's schema is the one this code was written for."""
+def schema_of(url: str) -> Schema:
+    """How the schema of the database at `url` stands to the one this program was written for."""
     engine = connect(url)
-    head = ScriptDirectory.from_config(configuration(url)).get_current_head()
-    with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    engine.dispose()
-    return current == head
+    try:
+        with engine.connect() as connection:
+            return schema(connection)
+    finally:
+        engine.dispose()
+
+
+def schema(connection: Connection) -> Schema:
+    """How the database's schema stands to the one this program was written for."""
+    script = ScriptDirectory.from_config(configuration(""))
+    current = MigrationContext.configure(connection).get_current_heads()
+    known = {revision.revision for revision in script.walk_revisions()}
+    if set(current) == {script.get_current_head()}:
+        return Schema.NEWEST
+    if set(current) <= known:
+        return Schema.OLDER
+    ours = inspect(connection).has_table("campaign")
+    return Schema.NEWER if ours else Schema.ANOTHERS
+
+
+def refuse_newer(found: Schema) -> None:
+    """Raises Refused if there is nothing that this program could bring to its newest schema."""
+    if found is Schema.NEWER:
+        raise Refused(
+            "schema_newer",
+            "The database's schema is newer than this program: update the program.",
+            status=503,
+        )
+    if found is Schema.ANOTHERS:
+        raise Refused(
+            "database_of_another",
+            "The database holds another program's tables (alembic_version is not ours): let "
+            "VOLLEY_DATABASE_URL name a database of Volley's own.",
+            status=503,
+        )

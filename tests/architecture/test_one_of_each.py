@@ -19,9 +19,8 @@ ONE_OF_EACH = {
         {"shared/settings.py"},
     ),
     "the settings": (
-        r"\bSettings \( \)",
-        # the doctor reads them anew, to say what is wrong with them
-        {"shared/settings.py", "deploy/local/doctor.py"},
+        r"\bSettings \( (\)|_env_file)",
+        {"shared/settings.py"},
     ),
     "the clock": (
         r"\bdatetime \. (now|utcnow|today)|\bdate \. today|\btime \. time(_ns)? \(",
@@ -36,7 +35,7 @@ ONE_OF_EACH = {
         {
             "shared/throttle/store.py",
             "deploy/local/valkey.py",
-            "deploy/local/checks/servers.py",
+            "deploy/local/checks/stores.py",
         },
     ),
 }

@@ -22,6 +22,12 @@ class Finding:
     #: What to do about it; "" when there is nothing to do.
     fix: str = ""
 
+    def sentence(self) -> str:
+        """All of it on one line, for whoever shows no report."""
+        return (
+            f"{self.check}: {self.says}; {self.fix}" if self.fix else f"{self.check}: {self.says}"
+        )
+
 
 def ok(check: str, says: str) -> Finding:
     """All is well."""

@@ -11,7 +11,7 @@ import redis
 
 from deploy.local import doctor as doctor_module
 from deploy.local import leftovers
-from deploy.local.checks import servers
+from deploy.local.checks import stores
 from deploy.local.checks.finding import Finding, Verdict
 from deploy.local.doctor import doctor, examine
 from tests.support.embedded import running_valkey
@@ -113,12 +113,12 @@ def test_a_store_that_may_evict_or_forget_is_found_out(monkeypatch: pytest.Monke
 
 @pytest.mark.stack
 def test_a_clock_that_is_wrong_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = servers.clock.unix
+    real = stores.clock.unix
     with running_valkey() as url:
         monkeypatch.setenv("VOLLEY_REDIS_URL", url)
         assert of("clock", examine())[0].verdict is Verdict.OK
 
-        monkeypatch.setattr(servers.clock, "unix", lambda: real() + 90)
+        monkeypatch.setattr(stores.clock, "unix", lambda: real() + 90)
 
         assert "90.0 s ahead" in of("clock", examine())[0].says
 

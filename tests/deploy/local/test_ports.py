@@ -47,7 +47,7 @@ def test_a_kept_port_that_was_taken_meanwhile_is_replaced(tmp_path: Path, busy: 
 
 
 def test_no_port_left_is_said_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "is_free", lambda port: False)
+    monkeypatch.setattr(ports, "is_free", lambda port, host: False)
 
     with pytest.raises(Refused, match="--port"):
         ports.next_free(8080)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
-from shared.db.migrate import configuration, is_newest, upgrade
+from shared.db.migrate import Schema, configuration, schema_of, upgrade
 from shared.db.models import Base
 from shared.db.queries import inbox
 from shared.db.session import connect, engine
@@ -37,12 +37,12 @@ def empty(servers):
 
 
 def test_an_empty_database_comes_to_the_newest_schema_and_doing_it_again_is_harmless(empty):
-    before = is_newest(empty)
+    before = schema_of(empty)
 
     upgrade(empty)
     upgrade(empty)
 
-    assert (before, is_newest(empty)) == (False, True)
+    assert (before, schema_of(empty)) == (Schema.OLDER, Schema.NEWEST)
 
 
 OLD_LEDGER = """
@@ -90,7 +90,7 @@ def test_several_processes_may_upgrade_at_once(empty):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(upgrade, [empty] * 4))
 
-    assert is_newest(empty)
+    assert schema_of(empty) is Schema.NEWEST
 
 
 def test_the_models_say_what_the_schema_is(database):

@@ -1,0 +1,1 @@
+"""What people give in settings: read, judged, and named when it is wrong."""
