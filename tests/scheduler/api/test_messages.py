@@ -131,9 +131,9 @@ def test_a_messages_story_is_told_in_the_order_it_happened(api: TestClient, uplo
         connection.execute(
             text("""
                 INSERT INTO callback (received_at, provider, message_id, part, token, sid, status,
-                                      rank, raw, applied)
+                                      rank, raw, applied, account)
                 SELECT now() + interval '1 s', 'twilio', message_id, 0, token, sid, 'delivered', 3,
-                       'raw', true FROM attempt
+                       'raw', true, 'twilio:AC1' FROM attempt
             """)
         )
         connection.execute(
