@@ -89,8 +89,8 @@ class Front:
 def _api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
     app = Described(
         title="Volley",
-        description="A campaign engine for AI SMS agents. An address that does not answer to a method "
-        "says 405, one that is not there 404 (without a key, under /api: 401).",
+        description="A campaign engine for AI SMS agents. An address says 405 to a method that "
+        "it does not answer to; one that is not there says 404 (without a key, under /api: 401).",
         lifespan=lifespan,
         docs_url=None,  # /docs is ours: it needs no other server
         redoc_url=None,

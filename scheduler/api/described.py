@@ -38,8 +38,9 @@ _SAID: Final = {
     409: "It conflicts with what is there. With code `in_progress`: ask again after Retry-After.",
     413: "The body is too large.",
     415: "The body is of another content type than this address takes.",
-    422: "What was sent cannot be taken; the code and the message say why. In `details.errors`, "
-    "`type: value_error` is a rule that a schema cannot say.",
+    422: "What was sent cannot be taken; the code and the message say why. `invalid_request`: it "
+    "is not of this shape, or (`type: value_error` in `details.errors`) breaks a rule that no "
+    "schema says. `not_available`: it is in the plan and not built yet.",
     503: "The database, or another part that is needed, is away. Try again after Retry-After.",
 }
 _SECONDS: Final = {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds."}
@@ -58,8 +59,6 @@ _KEY: Final[dict[str, Any]] = {
 
 #: For a route that is no POST and can find things in a state that forbids it.
 CONFLICTS: Final[dict[int | str, dict[str, Any]]] = {409: {}}
-#: For a route that names something else than in its address, such as an agent, that must exist.
-MISSES: Final[dict[int | str, dict[str, Any]]] = {404: {}}
 
 
 class Described(FastAPI):
@@ -101,7 +100,7 @@ def _refusals(path: str, method: str, operation: dict[str, Any]) -> Iterator[int
     yield from (401, 415, 422, 503)
     if method != "get" or "admin" in operation["tags"]:
         yield 403
-    if "{" in path or "404" in operation["responses"]:
+    if "{" in path:
         yield 404
     if method == "post" or "409" in operation["responses"]:
         yield 409

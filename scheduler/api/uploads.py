@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 
 from scheduler import creation, standing
 from scheduler.api.auth import Operator
-from scheduler.api.described import MISSES
 from scheduler.api.errors import unreadable
 from scheduler.api.requests import strict_json
 from scheduler.campaign_settings import CampaignSettings
@@ -50,7 +49,7 @@ _MULTIPART: Final[dict[str, Any]] = {
     }
 }
 
-_OTHERS: Final[dict[int | str, dict[str, Any]]] = MISSES | {
+_OTHERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The same upload was made before: its campaign.",
         "content": {"application/json": {"schema": {"type": "object"}}},
