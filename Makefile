@@ -31,8 +31,9 @@ check: $(V)/.dev ## lint, types, import contracts, migrations, tests
 bench: $(V)/.dev ## measure everything, as ratios in one run
 	$(PY) -m tests.benchmarks
 
-chaos: $(V)/.dev ## the fault matrix, long form
+chaos: $(V)/.dev ## the fault matrix, long form, and five minutes of spoilt files and requests
 	$(PY) -m tests.chaos
+	$(PY) -m tests.chaos.mutations --minutes 5
 
 flower: $(V)/.dev ## run a campaign and write what Flower showed of it, deploy/docs/flower.md
 	$(PY) -m tests.chaos.shown

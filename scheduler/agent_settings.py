@@ -4,7 +4,15 @@ import re
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    field_validator,
+    model_validator,
+)
 
 from shared.db.queries.roster import NewSender
 from shared.domain.phone import PhoneError, normalise
@@ -23,8 +31,14 @@ SEGMENTS_PER_DAY = (1, 100_000_000)
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 #: A messaging service, as Twilio writes its SIDs.
-_SERVICE = re.compile(r"MG[0-9a-fA-F]{32}", re.ASCII)
+_SID = r"MG[0-9a-fA-F]{32}"
+_SERVICE = re.compile(_SID, re.ASCII)
 _SHORT_CODE = re.compile(r"\d{3,8}", re.ASCII)
+
+
+def _bounds(between: tuple[float, float]) -> dict[str, JsonValue]:
+    """For the description alone: the message that people read is made by `_between`."""
+    return {"minimum": between[0], "maximum": between[1]}
 
 
 class SenderGiven(BaseModel):
@@ -35,8 +49,12 @@ class SenderGiven(BaseModel):
     number: str
     primary: bool = False
     #: left out or null: as many as its agents' pace gives
-    segments_per_second: Annotated[float, Field(strict=True)] | None = None
-    segments_per_day: Annotated[int, Field(strict=True)] | None = None
+    segments_per_second: (
+        Annotated[float, Field(strict=True, json_schema_extra=_bounds(SEGMENTS_PER_SECOND))] | None
+    ) = None
+    segments_per_day: (
+        Annotated[int, Field(strict=True, json_schema_extra=_bounds(SEGMENTS_PER_DAY))] | None
+    ) = None
 
     @field_validator("segments_per_second", mode="before")
     @classmethod
@@ -109,7 +127,9 @@ class AgentChanges(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     senders: Annotated[list[SenderGiven], Field(max_length=1000)] | None = None
-    messaging_service_sid: str | None = None
+    messaging_service_sid: (
+        Annotated[str, Field(json_schema_extra={"pattern": f"^{_SID}$"})] | None
+    ) = None
     #: session starts per second, over the whole cluster
     sessions_per_second: Annotated[float, Field(ge=1, le=5, strict=True)] | None = None
     #: from when `sessions_per_second` counts; now when left out

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from scheduler import agents
 from scheduler.agent_settings import AgentChanges, NewAgent
 from scheduler.api.auth import Operator, Viewer, require
+from scheduler.api.described import CONFLICTS
 from scheduler.api.requests import AfterText, Limit, paged
 from scheduler.keys import Caller, Role
 
@@ -32,14 +33,14 @@ def show_agent(agent_id: str, caller: Viewer) -> dict[str, Any]:
     return agents.show(agent_id)
 
 
-@router.patch("/{agent_id}")
+@router.patch("/{agent_id}", responses=CONFLICTS)
 def change_agent(agent_id: str, changes: AgentChanges, caller: Operator) -> dict[str, Any]:
     """Change what is given. `status: "active"` lifts its holds; `senders` replaces all of them."""
     _only_admins_store_credentials(changes, caller)
     return agents.change(agent_id, changes, actor=caller.actor)
 
 
-@router.delete("/{agent_id}", status_code=204)
+@router.delete("/{agent_id}", status_code=204, responses=CONFLICTS)
 def delete_agent(agent_id: str, caller: Operator) -> Response:
     """Delete an agent that no unfinished campaign needs."""
     agents.delete(agent_id, actor=caller.actor)

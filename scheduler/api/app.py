@@ -28,6 +28,7 @@ from scheduler.api import (
     uploads,
 )
 from scheduler.api.auth import SHOWN_IN_OPENAPI, Authentication
+from scheduler.api.described import Described
 from scheduler.api.idempotency import Idempotency
 from scheduler.api.limits import BodyLimit
 from scheduler.api.redirects import RelativeRedirects
@@ -86,9 +87,10 @@ class Front:
 
 
 def _api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
-    app = FastAPI(
+    app = Described(
         title="Volley",
-        description="A campaign engine for AI SMS agents.",
+        description="A campaign engine for AI SMS agents. An address says 405 to a method that "
+        "it does not answer to; one that is not there says 404 (without a key, under /api: 401).",
         lifespan=lifespan,
         docs_url=None,  # /docs is ours: it needs no other server
         redoc_url=None,

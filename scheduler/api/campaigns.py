@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scheduler import campaigns, retry, standing, unknown
 from scheduler.api.auth import Operator, Viewer
+from scheduler.api.described import CONFLICTS
 from scheduler.api.requests import AfterNumber, CampaignId, Limit, paged
 from scheduler.campaign_settings import CampaignPatch
 from shared.domain.campaign import CampaignStatus
@@ -33,7 +34,7 @@ def show_campaign(campaign_id: CampaignId, caller: Viewer) -> dict[str, Any]:
     return standing.campaign(campaign_id)
 
 
-@router.patch("/{campaign_id}")
+@router.patch("/{campaign_id}", responses=CONFLICTS)
 def change_campaign(
     campaign_id: CampaignId, changes: CampaignPatch, caller: Operator
 ) -> dict[str, Any]:

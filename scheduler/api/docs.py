@@ -73,7 +73,10 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
         yield "</ul>"
     for kind, body in operation.get("requestBody", {}).get("content", {}).items():
         yield f"<p>Body: <code>{escape(kind)}</code></p>{_json(body.get('schema', {}))}"
-    yield "</details>"
+    yield "<p>Answers:</p><ul>"
+    for status, told in operation["responses"].items():
+        yield f"<li><code>{status}</code> {escape(told['description'])}</li>"
+    yield "</ul></details>"
 
 
 def _json(schema: dict[str, Any]) -> str:

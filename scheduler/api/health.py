@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -26,6 +26,24 @@ router = APIRouter(tags=["health"])
 
 _FRESH_SECONDS: Final = 5.0
 _BROKER_SECONDS: Final = 2
+_WORD: Final = {"type": "string", "minLength": 1}
+_READY: Final[dict[str, Any]] = {
+    "description": "Ready, or degraded.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["status", "database", "broker"],
+                "properties": {
+                    "status": {"enum": ["ready", "degraded", "not ready"]},
+                    "database": _WORD,
+                    "broker": _WORD,
+                },
+            }
+        }
+    },
+}
 
 
 @router.get("/", include_in_schema=False)
@@ -40,7 +58,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={200: _READY, 503: _READY | {"description": "Not ready."}})
 def readyz() -> JSONResponse:
     """The database answers too: 200, else 503. Without the broker it is `degraded`, and stays 200:
     nothing is sent, but uploads and callbacks are still taken, and taking them must go on."""
@@ -51,7 +69,7 @@ def readyz() -> JSONResponse:
     return JSONResponse({"status": status} | found)
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 def metrics() -> Response:
     """For Prometheus: this process's counters, and what the ledger says, at most 5 s old."""
     return Response(generate_latest(_registry()), media_type=CONTENT_TYPE_LATEST)

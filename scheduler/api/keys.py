@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from scheduler import audit, keys
 from scheduler.api.auth import Admin
+from scheduler.api.described import CONFLICTS
 from scheduler.api.requests import AfterNumber, KeyId, Limit, paged
 from scheduler.keys import NewKey
 
@@ -24,7 +25,7 @@ def list_keys(caller: Admin) -> dict[str, Any]:
     return {"data": keys.everything(), "has_more": False}
 
 
-@router.delete("/keys/{key_id}", status_code=204)
+@router.delete("/keys/{key_id}", status_code=204, responses=CONFLICTS)
 def revoke_key(key_id: KeyId, caller: Admin) -> Response:
     """Revoke a key: from now on it opens nothing."""
     keys.revoke(key_id, actor=caller.actor)

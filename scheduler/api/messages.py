@@ -14,6 +14,12 @@ from shared.domain.message import MessageStatus
 router = APIRouter(prefix="/api", tags=["messages"])
 
 
+class Csv(StreamingResponse):
+    """A file, made while it is sent."""
+
+    media_type = "text/csv"
+
+
 @router.get("/campaigns/{campaign_id}/messages")
 def list_messages(
     campaign_id: CampaignId,
@@ -29,14 +35,14 @@ def list_messages(
     return paged(found, limit)
 
 
-@router.get("/campaigns/{campaign_id}/messages.csv", response_class=StreamingResponse)
-def export_messages(campaign_id: CampaignId, caller: Viewer) -> StreamingResponse:
+@router.get("/campaigns/{campaign_id}/messages.csv", response_class=Csv)
+def export_messages(campaign_id: CampaignId, caller: Viewer) -> Csv:
     """All messages with the columns of the file they came from, as CSV."""
     return _csv(exports.messages_csv(campaign_id), f"campaign-{campaign_id}-messages.csv")
 
 
-@router.get("/campaigns/{campaign_id}/rejects.csv", response_class=StreamingResponse)
-def export_rejects(campaign_id: CampaignId, caller: Viewer) -> StreamingResponse:
+@router.get("/campaigns/{campaign_id}/rejects.csv", response_class=Csv)
+def export_rejects(campaign_id: CampaignId, caller: Viewer) -> Csv:
     """The rows that were not accepted, with why and what to do: mend them and upload this file."""
     return _csv(exports.rejects_csv(campaign_id), f"campaign-{campaign_id}-rejects.csv")
 
@@ -47,6 +53,6 @@ def show_message(message_id: MessageId, caller: Viewer) -> dict[str, Any]:
     return standing.message(message_id)
 
 
-def _csv(pieces: Iterator[str], filename: str) -> StreamingResponse:
+def _csv(pieces: Iterator[str], filename: str) -> Csv:
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return StreamingResponse(pieces, media_type="text/csv; charset=utf-8", headers=headers)
+    return Csv(pieces, headers=headers)

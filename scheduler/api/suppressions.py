@@ -1,7 +1,7 @@
 """/api/suppressions: numbers nobody may text, from the answer on."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Response
 from pydantic import Discriminator, Field, Tag
@@ -20,12 +20,16 @@ def _kind(given: Any) -> str:
     return "many" if isinstance(given, list) else "one"
 
 
+_KNOWN: Final[dict[str, Any]] = {
+    "description": "It was suppressed already; or, for a list, the counts.",
+    "content": {"application/json": {"schema": {"type": "object"}}},
+}
 OneOrMany = Annotated[
     Annotated[NewSuppression, Tag("one")] | Annotated[_Many, Tag("many")], Discriminator(_kind)
 ]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses={200: _KNOWN})
 def add_suppression(given: OneOrMany, caller: Operator, response: Response) -> dict[str, Any]:
     """Suppress one number: 201, or 200 when it already was. Or a list of them: 200 with the counts.
 

@@ -38,22 +38,26 @@ _MULTIPART: Final[dict[str, Any]] = {
                         "file": {
                             "type": "string",
                             "format": "binary",
-                            "description": "The recipients: CSV or XLSX with a header.",
+                            "description": "The recipients: CSV, XLSX or ODS with a header.",
                         },
-                        _SETTINGS_FIELD: {
-                            "type": "string",
-                            "contentMediaType": "application/json",
-                            "contentSchema": CampaignSettings.model_json_schema(),
-                        },
+                        _SETTINGS_FIELD: CampaignSettings.model_json_schema(),
                     },
-                }
+                },
+                "encoding": {_SETTINGS_FIELD: {"contentType": "application/json"}},
             }
         },
     }
 }
 
+_OTHERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The same upload was made before: its campaign.",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
 
-@router.post("", status_code=201, openapi_extra=_MULTIPART)
+
+@router.post("", status_code=201, responses=_OTHERS, openapi_extra=_MULTIPART)
 async def create_campaign(request: Request, response: Response, caller: Operator) -> dict[str, Any]:
     """Upload `file` with `settings`. 201; 200 with the same campaign for the same upload again."""
     if not request.headers.get("content-type", "").casefold().startswith("multipart/form-data"):
