@@ -1,16 +1,18 @@
 """Bring a database to the newest schema; safe to run from several processes at once."""
 
+import threading
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
 
 from shared.db.session import connect
 
-_LOCK = 0x566F6C6C6579  # "Volley"
+#: For threads of one process, since Alembic keeps what it does in globals. For processes there is
+#: a lock in the migration's own transaction.
+_one_at_a_time = threading.Lock()
 
 
 def configuration(url: str) -> Config:
@@ -22,17 +24,9 @@ def configuration(url: str) -> Config:
 
 
 def upgrade(url: str) -> None:
-    """Run all missing migrations under an advisory lock, so that only one process does."""
-    engine = connect(url)
-    # No transaction is open while it holds the lock: Postgres would take a long migration for a
-    # client that has frozen.
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-        try:
-            command.upgrade(configuration(url), "head")
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
-    engine.dispose()
+    """Run all missing migrations; of several processes that do, one after the other."""
+    with _one_at_a_time:
+        command.upgrade(configuration(url), "head")
 
 
 def is_newest(url: str) -> bool:
