@@ -2,9 +2,12 @@
 
 import logging
 import socket
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
+from celery.exceptions import CPendingDeprecationWarning
+from celery.worker import loops
 from celery.worker.consumer import Consumer
 from celery.worker.consumer import consumer as celerys
 from celery.worker.control import Panel
@@ -20,6 +23,8 @@ log = get_logger(__name__)
 
 #: Seconds between the tries to reach a broker that is away: the first, what each adds, the most.
 _AGAIN: Final = {"interval_start": 1, "interval_step": 1, "interval_max": 3}
+#: What Celery says, with a traceback, when it leaves the loop of a connection that is lost.
+_LEFT: Final = "Error cleaning up after event loop: %r"
 #: What a worker answers over the broker: questions that change nothing. Whoever can write to Redis
 #: can ask them, so the others are not merely hidden. `hello` looks like a question and revokes
 #: tasks; Celery's other questions write files or walk the whole memory.
@@ -81,7 +86,10 @@ def consumer(queues: Sequence[Queue], *, name: str, prompt: bool = False) -> Any
     Its tasks run beside the main thread, which goes on to answer; with `prompt` on the main thread
     itself, which saves a hand-over and is right only for tasks that return at once.
     """
-    logging.getLogger(celerys.__name__).addFilter(_not_told_yet)
+    for teller in (celerys.__name__, loops.__name__):
+        logging.getLogger(teller).addFilter(_not_told_yet)
+    # It would have each lost connection cancel the tasks in hand: see decision 0003.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module=__name__)
     for command in Panel.data.keys() - QUESTIONS:
         del Panel.data[command]
     return app.Worker(
@@ -97,5 +105,5 @@ def consumer(queues: Sequence[Queue], *, name: str, prompt: bool = False) -> Any
 
 def _not_told_yet(record: logging.LogRecord) -> bool:
     """Whether this is no line of Celery's about a lost connection, of which we have told."""
-    arguments = record.args if isinstance(record.args, tuple) else ()
-    return celerys.CONNECTION_RETRY not in arguments
+    told = (record.msg, *(record.args if isinstance(record.args, tuple) else ()))
+    return not any(words in told for words in (celerys.CONNECTION_RETRY, _LEFT))

@@ -11,6 +11,7 @@ from redis.retry import Retry
 from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.local.checks.finding import Finding, fail, ok, warn
+from deploy.local.checks.pooler import pooler
 from deploy.local.places import server_user
 from deploy.local.programs import postgres_programs, valkey_program
 from deploy.local.running import Stack
@@ -36,6 +37,7 @@ def database(chosen: Settings, stack: Stack | None) -> Iterator[Finding]:
         yield fail("database", f"does not answer: {_first_line(error)}", fix=mend)
         return
     yield ok("database", "answers")
+    yield from pooler(url)
     yield _schema(url)
 
 
