@@ -63,7 +63,9 @@ class Attached(Consumer):
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """The connection is lost: tell of it, and have Celery tidy up."""
         self._broker.failed(exc)
-        super().on_connection_error_after_connected(exc)  # type: ignore[misc]  # not in the stubs
+        with warnings.catch_warnings():  # it wants us to cancel the tasks in hand: decision 0003
+            warnings.simplefilter("ignore", CPendingDeprecationWarning)
+            super().on_connection_error_after_connected(exc)  # type: ignore[misc]  # not in the stubs
 
     def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
         """Acknowledge or reject a message: `p` is its method, called with a log and the errors that
@@ -88,8 +90,6 @@ def consumer(queues: Sequence[Queue], *, name: str, prompt: bool = False) -> Any
     """
     for teller in (celerys.__name__, loops.__name__):
         logging.getLogger(teller).addFilter(_not_told_yet)
-    # It would have each lost connection cancel the tasks in hand: see decision 0003.
-    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module=__name__)
     for command in Panel.data.keys() - QUESTIONS:
         del Panel.data[command]
     return app.Worker(
