@@ -6,10 +6,10 @@ PIP := $(V)/bin/pip --disable-pip-version-check
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up check bench chaos flower migrate lock clean
+.PHONY: help demo test up check bench chaos own-servers flower migrate lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(V)/.run ## upload, launch and deliver the sample campaign, then prove it
 	$(V)/bin/volley demo
@@ -34,6 +34,9 @@ bench: $(V)/.dev ## measure everything, as ratios in one run
 chaos: $(V)/.dev ## the fault matrix, long form, and five minutes of spoilt files and requests
 	$(PY) -m tests.chaos
 	$(PY) -m tests.chaos.mutations --minutes 5
+
+own-servers: $(V)/.dev ## campaigns on Debian's own servers, written to deploy/docs/own-servers.md
+	$(PY) -m tests.chaos.own_servers
 
 flower: $(V)/.dev ## run a campaign and write what Flower showed of it, deploy/docs/flower.md
 	$(PY) -m tests.chaos.shown

@@ -25,6 +25,7 @@ from shared.db.queries.leases import ALL
 from shared.db.session import retried, statement
 from shared.errors import Refused
 from shared.logging import get_logger
+from shared.outage import Outage
 from shared.queue.jobs import ComposeOpeners
 from shared.queue.publish import publish
 from shared.settings import settings
@@ -254,14 +255,16 @@ def run(
 
     `nudged` waits so many seconds for a nudge, while there is nothing to do.
     """
+    servers = Outage(log, away="dispatch.failed", back="dispatch.works_again")
     next_tick = time.monotonic()
     while not stopping():
         began = time.monotonic()
         try:
             dispatcher.tick()
+            servers.answered()
         except (RedisError, DBAPIError, Refused) as error:
             metrics.loop_failures.labels("dispatch").inc()
-            log.warning("dispatch.failed", error=type(error).__name__)
+            servers.failed(error)
             time.sleep(0.5)
         except Exception as error:
             metrics.loop_failures.labels("dispatch").inc()

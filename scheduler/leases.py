@@ -24,6 +24,7 @@ from shared.db.queries import leases as queries
 from shared.db.session import retried, statement
 from shared.errors import Refused
 from shared.logging import get_logger
+from shared.outage import Outage
 from shared.throttle.store import redis
 
 log = get_logger(__name__)
@@ -58,6 +59,7 @@ class Leases:
         self._name = name
         self._held = _Held()
         self._asked = float("-inf")
+        self._servers = Outage(log, away="leases.failed", back="leases.work_again")
 
     @property
     def mine(self) -> frozenset[int]:
@@ -107,9 +109,10 @@ class Leases:
         """No error ends the keeping: without renewal the leases run out, which is safe."""
         try:
             work()
+            self._servers.answered()
         except (RedisError, DBAPIError, Refused) as error:
             metrics.loop_failures.labels("leases").inc()
-            log.warning("leases.failed", error=type(error).__name__)
+            self._servers.failed(error)
         except Exception as error:
             metrics.loop_failures.labels("leases").inc()
             log.exception("leases.bug", error=type(error).__name__)

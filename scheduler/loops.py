@@ -3,13 +3,18 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
+
+from redis import RedisError
+from sqlalchemy.exc import DBAPIError
 
 from scheduler.timetable import TIMETABLE, Timer
 from shared import metrics
 from shared.db.queries.repairs import claim_run
 from shared.db.session import retried, statement
+from shared.errors import Refused
 from shared.logging import get_logger
+from shared.outage import Outage
 
 log = get_logger(__name__)
 
@@ -22,17 +27,29 @@ THREADS = 4
 
 
 def run(timer: Timer, *, least: float) -> bool:
-    """Run a loop unless it was run within `least` seconds. A failure is logged, never raised."""
+    """Run a loop unless it was run within `least` seconds. A failure is logged, never raised; that
+    a server is away, once.
+    """
+    servers = _servers(timer.name)
     try:
         # A transaction could freeze in the middle, and with it this loop on every scheduler.
         claim = partial(claim_run, name=timer.name, least=least)
         if not retried(claim, within=statement):
             return False
         timer.run()
+        servers.answered()
+    except (RedisError, DBAPIError, Refused) as error:
+        metrics.loop_failures.labels(timer.name).inc()
+        servers.failed(error, loop=timer.name)
     except Exception as error:  # no loop may die of one exception: it is due again soon
         metrics.loop_failures.labels(timer.name).inc()
         log.exception("loop.failed", loop=timer.name, error=type(error).__name__)
     return True
+
+
+@cache
+def _servers(loop: str) -> Outage:
+    return Outage(log, away="loop.failed", back="loop.works_again")
 
 
 class Rota:

@@ -14,6 +14,7 @@ from redis import RedisError
 
 from shared.errors import Refused
 from shared.logging import get_logger
+from shared.outage import Outage
 from shared.throttle.store import redis
 from shared.throttle.tally import NUDGES, Tally
 
@@ -56,14 +57,16 @@ class Nudges:
 
     def _listen(self, stopping: threading.Event) -> None:
         """No error ends the listening: meanwhile the loop looks by itself."""
+        ear = Outage(log, away="nudges.not_heard", back="nudges.heard_again")
         while not stopping.is_set():
             try:
                 with self._redis.pubsub() as heard:
                     heard.subscribe(NUDGES)
+                    ear.answered()
                     while not stopping.is_set():
                         # The answer to the subscription wakes as well: for what went before it.
                         if heard.get_message(timeout=_SILENT):
                             self.wake()
             except Exception as error:
-                log.warning("nudges.not_heard", error=type(error).__name__)
+                ear.failed(error)
             stopping.wait(_AGAIN)

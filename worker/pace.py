@@ -14,6 +14,7 @@ from typing import TypeVar
 from redis import RedisError
 
 from shared.logging import get_logger
+from shared.outage import Outage
 from shared.throttle import SENDER, Granted, Throttle, Want
 from shared.throttle.clock import RedisClock, measure
 from shared.throttle.tally import Tally
@@ -133,11 +134,13 @@ class Pace:
 
     async def keep_clock(self) -> None:
         """Measure Redis's clock at the start and every minute, until cancelled."""
+        store = Outage(log, away="clock.not_measured", back="clock.measured_again")
         while True:
             try:
                 self.clock = await self._ask(measure, self._throttle)
+                store.answered()
             except RedisError as error:
-                log.warning("clock.not_measured", error=type(error).__name__)
+                store.failed(error)
             await asyncio.sleep(_CLOCK_EVERY if self.clock.good else _CLOCK_IN_DOUBT)
 
     async def _quietly(self, question: Callable[..., object], *arguments: object) -> None:

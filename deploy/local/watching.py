@@ -14,6 +14,7 @@ from flower.views import BaseHandler
 from kombu.exceptions import OperationalError
 
 from shared.logging import get_logger
+from shared.outage import Outage
 from shared.queue.app import app
 from shared.queue.topology import Queue
 
@@ -48,14 +49,16 @@ class Capture(Events):  # type: ignore[misc]  # Flower has no types
 
     def run(self) -> None:
         """Capture for ever."""
+        broker = Outage(log, away="flower.deaf", back="flower.hears_again")
         while True:
             try:
                 with self.capp.connection() as connection:
                     heard = {"*": self.on_event}
                     receiver = EventReceiver(connection, handlers=heard, app=self.capp)
+                    broker.answered()
                     receiver.capture(limit=None, timeout=None, wakeup=False)
             except Exception as error:
-                log.warning("flower.deaf", error=type(error).__name__)
+                broker.failed(error)
             time.sleep(AGAIN_AFTER)
 
 

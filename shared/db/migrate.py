@@ -1,5 +1,6 @@
 """Bring a database to the newest schema; safe to run from several processes at once."""
 
+import threading
 from enum import StrEnum
 from pathlib import Path
 
@@ -7,12 +8,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect
 
 from shared.db.session import connect
 from shared.errors import Refused
 
-_LOCK = 0x566F6C6C6579  # "Volley"
+#: For threads of one process, since Alembic keeps what it does in globals. For processes there is
+#: a lock in the migration's own transaction.
+_one_at_a_time = threading.Lock()
 
 
 class Schema(StrEnum):
@@ -35,23 +38,13 @@ def configuration(url: str) -> Config:
 
 
 def upgrade(url: str) -> None:
-    """Run all missing migrations under an advisory lock, so that only one process does.
+    """Run all missing migrations; of several processes that do, one after the other.
 
     Raises Refused if the schema is newer than this program.
     """
-    engine = connect(url)
-    # No transaction is open while it holds the lock: Postgres would take a long migration for a
-    # client that has frozen.
-    try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-            try:
-                refuse_newer(schema(connection))
-                command.upgrade(configuration(url), "head")
-            finally:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
-    finally:
-        engine.dispose()
+    with _one_at_a_time:
+        refuse_newer(schema_of(url))
+        command.upgrade(configuration(url), "head")
 
 
 def schema_of(url: str) -> Schema:

@@ -26,6 +26,15 @@ _one_at_a_time = threading.Lock()
 
 #: Who freezes in mid-transaction holds its locks against everybody: Postgres ends it after so long.
 FROZEN_AFTER = "15s"
+#: In a connection's `info`: whether a pooler (PgBouncer …) is between us and Postgres. One that is
+#: tells its clients a number of its own where Postgres tells the pid of the server process. Whether
+#: it keeps a session together cannot be seen while it has little to do, so none is counted on.
+POOLED = "pooled"
+#: Set for the session, or where there is none, for this statement: for nothing.
+_BOUND = """
+    SELECT pg_backend_pid() <> %(pid)s, set_config(
+        'idle_in_transaction_session_timeout', %(after)s, pg_backend_pid() <> %(pid)s)
+"""
 #: Another transaction won a race we are allowed to run again.
 _RACES = (pg.DeadlockDetected, pg.SerializationFailure)
 
@@ -63,15 +72,34 @@ def connect(url: str) -> Engine:
         json_deserializer=orjson.loads,
         connect_args={"connect_timeout": 5, "application_name": "volley"},
     )
-    event.listen(made, "connect", _bound_freezes)
+    event.listen(made, "connect", _on_connect)
+    event.listen(made, "begin", _on_begin)
     return made
 
 
-def _bound_freezes(connection: Any, _record: object) -> None:
-    # A statement, not a start-up option: a pooler between may not know those.
+def _on_connect(connection: Any, record: Any) -> None:
+    """Bound freezes for the session, if it is one; behind a pooler keep nothing in it."""
+    # A statement, not a start-up option: a pooler may not know those.
     connection.autocommit = True
-    connection.execute(f"SET idle_in_transaction_session_timeout = '{FROZEN_AFTER}'")
+    bound = {"pid": connection.info.backend_pid, "after": FROZEN_AFTER}
+    pooled, _ = connection.execute(_BOUND, bound).fetchone()
     connection.autocommit = False
+    record.info[POOLED] = pooled
+    if pooled:
+        connection.prepare_threshold = None  # the next transaction may run on another server
+
+
+def _on_begin(connection: Connection) -> None:
+    """Behind a pooler each transaction brings its own bound: settings would stay with others."""
+    if connection.info[POOLED] and not _autocommits(connection):
+        connection.exec_driver_sql(
+            f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_AFTER}'"
+        )
+
+
+def _autocommits(connection: Connection) -> bool:
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.autocommit)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Put jobs on their queues, by name, after the fact they speak of is committed.
 
-A publish that fails is not an error of the caller: the sweep hints again. So it is logged, counted
-and swallowed.
+A publish that fails is not an error of the caller: the sweep hints again. So it is counted and
+swallowed, and the first of a row is logged.
 """
 
 from collections.abc import Iterable
@@ -11,10 +11,12 @@ from kombu.exceptions import LimitExceeded, OperationalError
 
 from shared import metrics
 from shared.logging import get_logger
+from shared.outage import Outage
 from shared.queue.app import app
 from shared.queue.jobs import Job
 
 log = get_logger(__name__)
+_broker = Outage(log, away="queue.publish_failed", back="queue.published_again")
 
 #: Seconds that a publisher waits for a connection that another one uses.
 PATIENCE = 5.0
@@ -51,5 +53,8 @@ def publish(jobs: Iterable[Job]) -> int:
                 published += 1
     except _BROKER_TROUBLE as error:
         metrics.publish_failures.inc()
-        log.warning("queue.publish_failed", error=type(error).__name__, published=published)
+        _broker.failed(error, published=published)
+    else:
+        if published:
+            _broker.answered()
     return published

@@ -73,7 +73,12 @@ def _asked(
         return None
     plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
     try:
-        with psycopg.connect(plain, connect_timeout=PATIENCE_SECONDS, autocommit=True) as asked:
+        with psycopg.connect(
+            plain,
+            connect_timeout=PATIENCE_SECONDS,
+            autocommit=True,
+            prepare_threshold=None,  # a pooler may be between
+        ) as asked:
             return ask(asked)
     except (psycopg.Error, ValueError):
         return None  # the database's own line says why

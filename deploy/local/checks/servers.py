@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from deploy.local.checks import postgres, stores
 from deploy.local.checks.finding import Finding, Verdict, fail, ok
+from deploy.local.checks.pooler import pooler
 from deploy.local.places import server_user
 from deploy.local.programs import postgres_programs, valkey_program
 from deploy.local.running import Stack
@@ -106,6 +107,7 @@ def _database(chosen: Settings, url: str, *, migrates: bool = False) -> Check:
         found = list(postgres.postgres(url, migrates=migrates))
         yield from found
         if found[-1].verdict is Verdict.OK:
+            yield from pooler(url)
             yield from postgres.sealed_with_another(url, chosen.known_secret())
 
     return Check("database", DATABASE, ask)

@@ -1,5 +1,7 @@
 """The schema: what Alembic makes is what the models say, and keeps the rules of the trade."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -87,6 +89,14 @@ def test_calls_and_callbacks_under_way_get_their_accounts_with_the_schema(empty)
 
 
 def test_several_processes_may_upgrade_at_once(empty):
+    program = "import sys; from shared.db.migrate import upgrade; upgrade(sys.argv[1])"
+    started = [subprocess.Popen([sys.executable, "-c", program, empty]) for _ in range(4)]
+
+    assert [process.wait(120) for process in started] == [0, 0, 0, 0]
+    assert schema_of(empty) is Schema.NEWEST
+
+
+def test_several_threads_may_upgrade_at_once(empty):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(upgrade, [empty] * 4))
 
