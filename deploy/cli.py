@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from shared.errors import Refused
+from shared.legible import in_one_line
 
 BAD_USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 
@@ -136,7 +137,7 @@ def _usage(error: TyperException) -> int:
     called = context.command_path if context is not None else "volley"
     one_line = " ".join(message.split())
     stop = "" if one_line.endswith((".", "?", "!")) else "."
-    typer.echo(f"{called}: {one_line}{stop} Try '{called} --help'.", err=True)
+    typer.echo(in_one_line(f"{called}: {one_line}{stop} Try '{called} --help'."), err=True)
     return BAD_USAGE
 
 
@@ -165,7 +166,7 @@ def _first_mistake(error: Any) -> str:
 
 
 def _failed(sentence: str) -> int:
-    typer.echo(f"volley: {' '.join(sentence.split())}", err=True)
+    typer.echo(in_one_line(f"volley: {' '.join(sentence.split())}"), err=True)
     return FAILURE
 
 
