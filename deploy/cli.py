@@ -16,6 +16,7 @@ from typer.exceptions import Abort, TyperException
 
 from deploy import trouble
 from deploy.trouble import BAD_USAGE, FAILURE
+from shared.legible import in_one_line
 
 INTERRUPTED = 130
 
@@ -70,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
         found = trouble.told(error)
         if found is None:
             raise
-        typer.echo(f"volley: {found.sentence}", err=True)
+        typer.echo(in_one_line(f"volley: {found.sentence}"), err=True)
         return found.code
 
 
@@ -137,7 +138,7 @@ def _usage(error: TyperException) -> int:
     called = context.command_path if context is not None else "volley"
     one_line = " ".join(message.split())
     stop = "" if one_line.endswith((".", "?", "!")) else "."
-    typer.echo(f"{called}: {one_line}{stop} Try '{called} --help'.", err=True)
+    typer.echo(in_one_line(f"{called}: {one_line}{stop} Try '{called} --help'."), err=True)
     return BAD_USAGE
 
 

@@ -15,6 +15,7 @@ from shared.db.queries import campaigns, uploads
 from shared.db.queries.audit import note
 from shared.db.session import retried, transaction
 from shared.errors import Refused
+from shared.legible import in_one_line
 from shared.queue.jobs import ImportUpload
 from shared.queue.publish import publish
 
@@ -49,7 +50,7 @@ def create(
     file = _Counted(chunks)
     if (former := _accepted_in_time(chosen, agents, file, stored)) is not None:
         return Created(former, fresh=False, template=template)
-    upload_id = uploads.new(filename)
+    upload_id = uploads.new(in_one_line(filename))
     uploads.put(upload_id, file)
     given = {"fingerprint": _fingerprint(file, stored), "upload_id": upload_id}
     facts = _facts(chosen, stored) | given
@@ -114,6 +115,8 @@ def _fingerprint(file: "_Counted", stored: dict[str, Any]) -> str:
 
 def _import(campaign_id: int, *, inline: bool) -> None:
     if not inline:
+        with transaction() as connection:
+            uploads.offer(connection, campaign_id)
         publish([ImportUpload(campaign_id=campaign_id)])
         return
     try:

@@ -8,9 +8,11 @@ it, phone numbers included, and our own reader takes it away again.
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from scheduler import standing
+from scheduler.ingest.again import rejected_again
 from scheduler.ingest.rejects import Reject, guarded, write_rejects
 from shared.db.queries import ledger, uploads
 from shared.db.session import transaction
@@ -50,11 +52,16 @@ def messages_csv(campaign_id: int) -> Iterator[str]:
 
 
 def rejects_csv(campaign_id: int) -> Iterator[str]:
-    """The rows that were not accepted, with why: to be mended and uploaded. Raises Refused 404."""
+    """The rows that were not accepted, with why: to be mended and uploaded. Raises Refused 404.
+
+    Where the table has not all of them (`ingest.kept`), they are found anew in the stored file.
+    """
     own = _header(campaign_id)
     with transaction() as connection:
         origin = uploads.origin(connection, campaign_id)
-    return _reject_pieces(campaign_id, own, origin)
+        kept = uploads.kept(connection, campaign_id)
+    rejects = rejected_again(kept) if kept else _in_table(campaign_id)
+    return _reject_pieces(rejects, own, origin)
 
 
 def _header(campaign_id: int) -> list[str]:
@@ -93,20 +100,28 @@ def _written(rows: Any) -> str:
     return out.getvalue()
 
 
-def _reject_pieces(campaign_id: int, own: Sequence[str], origin: str) -> Iterator[str]:
-    after, first = 0, True
-    while True:
-        with transaction() as connection:
-            found = ledger.rejects(connection, campaign_id, after=after, limit=_PAGE)
-        rejects = [Reject(**row._mapping) for row in found]
+def _reject_pieces(rejects: Iterator[Reject], own: Sequence[str], origin: str) -> Iterator[str]:
+    first = True
+    while some := list(islice(rejects, _PAGE)):
         out = io.StringIO(newline="")
-        write_rejects(out, own, rejects, origin=origin)
+        write_rejects(out, own, some, origin=origin)
         text = out.getvalue()
         # Only the first piece keeps the header, which may itself hold line breaks.
         yield BOM + text if first else text.removeprefix(_head(own, origin))
-        if len(rejects) < _PAGE:
+        first = False
+    if first:
+        yield BOM + _head(own, origin)
+
+
+def _in_table(campaign_id: int) -> Iterator[Reject]:
+    after = 0
+    while True:
+        with transaction() as connection:
+            found = ledger.rejects(connection, campaign_id, after=after, limit=_PAGE)
+        yield from (Reject(**row._mapping) for row in found)
+        if len(found) < _PAGE:
             return
-        after, first = rejects[-1].row, False
+        after = found[-1].row
 
 
 def _head(own: Sequence[str], origin: str) -> str:

@@ -6,13 +6,12 @@ from typing import Final
 
 from sqlalchemy import text
 
-from scheduler.ingest.load import load
+from scheduler.ingest.load import load, stopping
+from scheduler.ingest.turns import Turn, import_waiting
 from scheduler.nudges import nudge
-from shared.db.queries import agents, campaigns, inbox
+from shared.db.queries import agents, campaigns, inbox, uploads
 from shared.db.queries import repairs as queries
-from shared.db.queries.uploads import LeaseLost, abandoned
 from shared.db.session import retried, statement, transaction
-from shared.errors import Refused
 from shared.logging import get_logger
 from shared.providers.reactions import react
 from shared.settings import settings
@@ -73,18 +72,10 @@ def expire() -> int:
 
 
 def resume_imports() -> int:
-    """Draft campaigns whose importer is silent: go on behind the last committed chunk."""
-    resumed = 0
-    with transaction() as connection:
-        waiting = abandoned(connection)
-    for campaign_id in waiting:
-        try:
-            resumed += load(campaign_id)
-        except (Refused, LeaseLost) as error:
-            log.warning("import.stopped", campaign_id=campaign_id, reason=str(error))
-        except Exception as error:  # one file that cannot be imported does not hold up the others
-            log.exception("import.failed", campaign_id=campaign_id, error=type(error).__name__)
-    return resumed
+    """Draft campaigns that nobody imports: their importer is silent, or has given way to another.
+    It goes on behind the last committed chunk.
+    """
+    return import_waiting(load, Turn(), stopped=stopping.is_set)
 
 
 def fill_holes() -> int:
@@ -109,8 +100,11 @@ def fold_counts() -> int:
 
 
 def forget() -> int:
-    """Drop what only matters for a while: idle slots, idempotent answers, accounts agents left."""
+    """Drop what only matters for a while: idle slots, idempotent answers, accounts agents left, the
+    bytes of files that will never be imported.
+    """
     with transaction() as connection:
+        uploads.drop_cancelled(connection)
         connection.execute(
             text("DELETE FROM idempotent_answer WHERE created_at < now() - interval '24 hours'")
         )

@@ -1,20 +1,18 @@
 """All that runs on the scheduler's own queue: imports."""
 
-from scheduler.ingest.load import load
-from shared.db.queries.uploads import LeaseLost
-from shared.errors import Refused
-from shared.logging import get_logger
+from scheduler.ingest.load import load, stopping
+from scheduler.ingest.turns import Turn, import_waiting
+from shared.db.queries import uploads
+from shared.db.session import transaction
 from shared.queue.handles import handles
 from shared.queue.jobs import ImportUpload
 
-log = get_logger(__name__)
-
 
 def _import(job: ImportUpload) -> None:
-    try:
-        load(job.campaign_id)
-    except (Refused, LeaseLost) as error:
-        log.warning("import.stopped", campaign_id=job.campaign_id, reason=str(error))
+    """A job is a hint that something waits: which goes first, the ledger says."""
+    with transaction() as connection:
+        uploads.offer(connection, job.campaign_id)
+    import_waiting(load, Turn(quick=True), stopped=stopping.is_set)
 
 
 import_upload = handles(ImportUpload, _import)

@@ -12,6 +12,8 @@ VolleyError
 from enum import StrEnum
 from typing import Any
 
+from shared.legible import in_one_line
+
 
 class VolleyError(Exception):
     """Base of all errors raised on purpose."""
@@ -27,11 +29,21 @@ class Refused(VolleyError):
     def __init__(
         self, code: str, message: str, *, status: int = 422, details: dict[str, Any] | None = None
     ) -> None:
+        # Both quote what strangers wrote: a column's name may hold escapes for a terminal.
+        message = in_one_line(message)
         super().__init__(message)
         self.code = code
         self.message = message
         self.status = status
-        self.details = details or {}
+        self.details: dict[str, Any] = _readable(details or {})
+
+
+def _readable(details: Any) -> Any:
+    if isinstance(details, str):
+        return in_one_line(details)
+    if isinstance(details, dict):
+        return {name: _readable(value) for name, value in details.items()}
+    return [*map(_readable, details)] if isinstance(details, list | tuple) else details
 
 
 class Scope(StrEnum):

@@ -13,6 +13,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from shared.errors import Refused
 from shared.given.faults import UnusableSettings, end_in_a_line
+from shared.legible import legible
 from shared.settings import settings
 
 _PHONE = re.compile(r"(?<![\w.-])\+?\d{7,15}(?![\w-])")
@@ -79,10 +80,12 @@ def _level() -> int:
 
 
 def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The last gate: whatever looks like a phone number in a text leaves as its last two digits."""
+    """The last gate: whatever looks like a phone number in a text leaves as its last two digits,
+    and nothing that a terminal would obey.
+    """
     for key, value in event.items():
         if key in _MASKED_KEYS:
             event[key] = "…"
         elif isinstance(value, str) and key not in {"timestamp", "logger"}:
-            event[key] = _PHONE.sub(lambda m: "…" + m.group()[-2:], value)
+            event[key] = legible(_PHONE.sub(lambda m: "…" + m.group()[-2:], value))
     return event

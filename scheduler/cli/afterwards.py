@@ -8,6 +8,7 @@ import typer
 
 from scheduler.cli import output, telling
 from scheduler.cli.output import JsonOutput
+from shared.legible import legible
 
 CampaignId = Annotated[int, typer.Argument(help="The campaign's number.", show_default=False)]
 
@@ -87,11 +88,15 @@ def export(
     if out is None:
         seen = sys.stdout.isatty()  # a mark for spreadsheets, and nothing for a person's eye
         for piece in pieces:
-            typer.echo(piece.removeprefix(exports.BOM) if seen else piece, nl=False)
+            typer.echo(_for_an_eye(piece) if seen else piece, nl=False)
         return
     with out.open("w", encoding="utf-8", newline="") as file:
         file.writelines(pieces)
     output.note(f"Written: {out}")
+
+
+def _for_an_eye(piece: str) -> str:
+    return legible(piece.removeprefix("\ufeff").replace("\r\n", "\n"))
 
 
 def timeline(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> None:

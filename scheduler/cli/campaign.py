@@ -10,6 +10,7 @@ from scheduler.cli import afterwards, output, telling
 from scheduler.cli.afterwards import CampaignId
 from scheduler.cli.output import JsonOutput
 from scheduler.cli.reading import Delimiter, Encoding, IncludeHidden, divider
+from shared.legible import in_one_line
 
 app = typer.Typer(help="Upload, launch and watch campaigns.", no_args_is_help=True)
 
@@ -78,7 +79,7 @@ def create(  # noqa: PLR0913  (a command's options are its arguments)
             "give --message or --prompt, not both: with a prompt the agent's opener is sent."
         )
     given = {
-        "name": name or file.stem,
+        "name": name or in_one_line(file.stem),
         "agent_ids": agent,
         "mode": "agent" if prompt is not None else "direct",
         "message": message,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 import typer
 
 from scheduler.cli.reading import Delimiter, Encoding, IncludeHidden, divider
+from shared.legible import escaped, in_one_line
 
 if TYPE_CHECKING:  # the command line must answer --help quickly, so the engine is imported late
     from scheduler.cli.findings import Findings
@@ -86,7 +87,7 @@ def check(  # noqa: PLR0913  (a command's options are its arguments)
 
 
 def _stop(sentence: str) -> NoReturn:
-    typer.echo(f"volley check: {sentence}", err=True)
+    typer.echo(in_one_line(f"volley check: {sentence}"), err=True)
     raise typer.Exit(2)
 
 
@@ -113,6 +114,7 @@ def _elsewhere(rejects: Path | None, file: Path) -> Path | None:
 def _look(source: BinaryIO, rows: "Rows", *, plan: "Plan", out: Path | None) -> "Findings":
     """Read the whole file once; write the reject file on the way."""
     from rich.console import Console
+    from rich.markup import escape
 
     from scheduler.cli.findings import Findings
     from scheduler.ingest import write_rejects
@@ -121,7 +123,7 @@ def _look(source: BinaryIO, rows: "Rows", *, plan: "Plan", out: Path | None) -> 
     origin = hashlib.file_digest(source, "sha256").hexdigest() if out else ""  # type: ignore[arg-type]
     findings = Findings(rows, plan)
     rejected = findings.rejected()
-    with Console(stderr=True).status(f"Reading {rows.filename} …"):
+    with Console(stderr=True).status(escape(in_one_line(f"Reading {rows.filename} …"))):
         if out is None:
             for _ in rejected:
                 pass
@@ -136,4 +138,4 @@ def _look(source: BinaryIO, rows: "Rows", *, plan: "Plan", out: Path | None) -> 
 
 def _print_json(report: dict[str, Any]) -> None:
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    typer.echo(json.dumps(report, ensure_ascii=not utf8, indent=2))
+    typer.echo(escaped(json.dumps(report, ensure_ascii=not utf8, indent=2)))

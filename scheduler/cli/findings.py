@@ -15,9 +15,9 @@ from rich.text import Text
 from scheduler.cli.noticed import Noticed
 from scheduler.ingest import Plan, Reject, RejectCode, ReportBuilder, Rows, validate
 from scheduler.ingest.columns import columns_beside, is_phone_name, phone_index
-from scheduler.ingest.rejects import legible
 from shared.domain.numbering import as_region
 from shared.domain.template import Template
+from shared.legible import in_one_line, legible
 
 _ROWS_SHOWN: Final = 3
 _WIDE: Final = 60
@@ -31,7 +31,7 @@ class Findings:
         self._rows = rows
         self._plan = plan
         phone = phone_index(rows.header, named=plan.phone_column, first=rows.first)
-        self._phone = rows.header[phone]
+        self._phone = in_one_line(rows.header[phone])
         self._beside = columns_beside(rows.header, phone=phone)
         self._chunks = validate(rows, plan, report=self.report)
         self._samples: dict[tuple[str, str], list[Reject]] = defaultdict(list)
@@ -69,20 +69,21 @@ class Findings:
         divided = {None: "", "\t": ", divided by tabs"}.get(
             rows.delimiter, f", divided by “{rows.delimiter}”"
         )
-        _say(console, f"{rows.filename} is {kind}{divided}.", style="bold")
+        _say(console, f"{in_one_line(rows.filename)} is {kind}{divided}.", style="bold")
         if rows.place:
-            _say(console, legible(f"The columns' names are in {rows.place}."))
+            _say(console, in_one_line(f"The columns' names are in {rows.place}."))
         columns = ", ".join(name or "(no name)" for name in rows.header)
-        _say(console, f"Columns: {columns}.")
+        _say(console, in_one_line(f"Columns: {columns}."))
         _say(
             console,
             f"Phone numbers are in “{self._phone}”; those without a country code are read as "
             f"{as_region(self._plan.region)} numbers (see --region).",
         )
         if self._beside.country is not None:
-            name, says = rows.header[self._beside.country], self._beside.says
+            name, says = in_one_line(rows.header[self._beside.country]), self._beside.says
             _say(console, f"Where “{name}” says another {says}, they are read as that country's.")
-        others = [n for n in rows.header if n and n != self._phone and is_phone_name(n)]
+        names = map(in_one_line, rows.header)
+        others = [n for n in names if n and n != self._phone and is_phone_name(n)]
         if others:
             quoted = " and ".join(f"“{name}”" for name in others)
             _say(console, f"Not in {quoted}: name another with --phone-column.", style="yellow")
@@ -118,8 +119,8 @@ class Findings:
             )
         for warning in self.report.warnings.found():
             where = f"{_rows(warning.rows).capitalize()}: " if warning.rows else ""
-            _say(console, legible(f"Warning: {where}{warning.message}"), style="yellow")
-            _indent(console, f"→ {legible(warning.fix)}", style="green", by=2)
+            _say(console, in_one_line(f"Warning: {where}{warning.message}"), style="yellow")
+            _indent(console, f"→ {in_one_line(warning.fix)}", style="green", by=2)
 
     def _tell_cost(self, console: Console) -> None:
         report = self.report.report()
@@ -162,7 +163,7 @@ class Findings:
             return
         same = longest.row == first.row and self.report.accepted > 1
         _say(console, f"\nRow {first.row}{', the longest text,' if same else ''} will read:")
-        _indent(console, legible(first.body), style="cyan", by=2)
+        _indent(console, first.body, style="cyan", by=2)
         if longest.row != first.row and longest.body is not None:
             characters = _count(len(longest.body), "character")
             cost = f"{_count(longest.segments, 'segment')}, {characters}"
@@ -171,7 +172,7 @@ class Findings:
 
     def _tell_braces(self, console: Console) -> None:
         template = Template(self._plan.template or " .")
-        for name in template.braces_around(self._rows.header):
+        for name in map(in_one_line, template.braces_around(self._rows.header)):
             _say(
                 console,
                 f"{{{{{name}}}}} sends “{{{name}}}” as it is written. "
@@ -204,7 +205,7 @@ class Findings:
                 fixes[sample.fix].append(sample.row)
             for fix, rows in fixes.items():
                 whose = f"{_rows(rows)}: " if len(fixes) > 1 else ""
-                _indent(console, f"→ {whose}{legible(fix)}", style="green")
+                _indent(console, f"→ {whose}{in_one_line(fix)}", style="green")
 
     def _tell_next(self, console: Console, rejects: Path | None) -> None:
         console.print()
@@ -234,11 +235,11 @@ def _console() -> Console:
 
 def _say(console: Console, sentence: str, *, style: str = "") -> None:
     """Plain text: what a file holds is never read as markup."""
-    console.print(Text(sentence, style=style))
+    console.print(Text(legible(sentence), style=style))
 
 
 def _indent(console: Console, sentence: str, *, style: str = "", by: int = 9) -> None:
-    console.print(Padding(Text(sentence, style=style), (0, 0, 0, by), expand=False))
+    console.print(Padding(Text(legible(sentence), style=style), (0, 0, 0, by), expand=False))
 
 
 def _kind(reject: Reject) -> str:
@@ -249,7 +250,7 @@ def _kind(reject: Reject) -> str:
 def _told(reject: Reject) -> str:
     where = f"row {reject.row}"
     shown = f" {_short(reject.value)!r}:" if reject.value.strip() else ":"
-    return f"{where}{shown} {legible(reject.reason)}"
+    return f"{where}{shown} {in_one_line(reject.reason)}"
 
 
 def _rows(numbers: list[int]) -> str:

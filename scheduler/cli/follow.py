@@ -9,6 +9,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from shared.legible import in_one_line
+
 #: Seconds between two looks.
 EVERY = 0.5
 #: Seconds between two reasons.
@@ -38,7 +40,7 @@ def follow(
     deadline = time.monotonic() + seconds if seconds is not None else float("inf")
     with _progress(console) as progress:
         tasks = {
-            c["id"]: progress.add_task(escape(c["name"]), total=None, states={}) for c in read()
+            c["id"]: progress.add_task(escape(_name(c)), total=None, states={}) for c in read()
         }
         printed = 0.0
         reasons = _Reasons(console)
@@ -60,7 +62,11 @@ def follow(
 def line(campaign: Shown) -> str:
     """One campaign in one line."""
     counts = ", ".join(f"{n} {status}" for status, n in sorted(campaign["counts"].items()))
-    return f"{campaign['name']}: {campaign['status']}: {counts}"
+    return f"{_name(campaign)}: {campaign['status']}: {counts}"
+
+
+def _name(campaign: Shown) -> str:
+    return in_one_line(campaign["name"])
 
 
 def _open(campaign: Shown) -> bool:
@@ -76,7 +82,7 @@ def _update(progress: Progress, task: Any, campaign: Shown) -> None:
         total=total or None,
         completed=gone,
         states=counts,
-        description=f"{escape(campaign['name'])} [dim]{campaign['status']}[/]",
+        description=f"{escape(_name(campaign))} [dim]{campaign['status']}[/]",
     )
 
 
@@ -109,7 +115,7 @@ class _Reasons:
         for campaign in shown:
             reason = campaign.get("reason") or ""
             if reason and reason != self._said.get(campaign["id"]):
-                words = f"{campaign['name']}: {reason}"
+                words = in_one_line(f"{campaign['name']}: {reason}")
                 self._console.print(words, markup=False, soft_wrap=True)
                 self._last = time.monotonic()
             self._said[campaign["id"]] = reason

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from shared.legible import escaped, in_one_line
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -27,17 +29,18 @@ def print_json(document: Any) -> None:
     """One JSON document on stdout."""
     import orjson
 
-    sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    document = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+    sys.stdout.write(escaped(document) + "\n")
 
 
 def say(sentence: str) -> None:
     """A line for people, on stdout."""
-    typer.echo(sentence)
+    typer.echo(in_one_line(sentence))
 
 
 def note(sentence: str) -> None:
     """A line for people on stderr, where it does not mix with what is printed for programs."""
-    typer.echo(sentence, err=True)
+    typer.echo(in_one_line(sentence), err=True)
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, none: str) -> None:
@@ -100,5 +103,4 @@ def duration(seconds: float | None) -> str:
 
 def plain(cell: object) -> str:
     """A cell on one line, without what would move the cursor."""
-    text = "" if cell is None else str(cell)
-    return "".join(char if char.isprintable() else " " for char in text)
+    return "" if cell is None else in_one_line(str(cell))

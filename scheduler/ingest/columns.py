@@ -114,13 +114,15 @@ def named_index(header: Sequence[str], named: str | None) -> int | None:
 def told_apart(header: Sequence[str]) -> list[str]:
     """The names, each once: a second “Note” is “Note (2)”. Columns without a name have none."""
     taken = set(header)
+    used: set[str] = set()
+    numbers: dict[str, int] = {}
     apart: list[str] = []
     for name in header:
-        new, number = name, 1
-        while name and new in apart:
-            number += 1
-            new = f"{name} ({number})"
-            new = name if new in taken else new
+        new = name
+        while name and (new in used or (new != name and new in taken)):
+            numbers[name] = numbers.get(name, 1) + 1
+            new = f"{name} ({numbers[name]})"
+        used.add(new)
         apart.append(new)
     return apart
 

@@ -13,14 +13,15 @@ from datetime import timedelta
 from heapq import heapify, heapreplace
 from typing import BinaryIO, cast
 
-from scheduler.ingest.accepted import AcceptedRows
 from scheduler.ingest.columns import told_apart
-from scheduler.ingest.judge import Objection, Plan
+from scheduler.ingest.judge import Plan
+from scheduler.ingest.kept import Kept
 from scheduler.ingest.lines import message_lines, recipient_lines, reject_lines
-from scheduler.ingest.rejects import RejectCode
 from scheduler.ingest.report import ReportBuilder
-from scheduler.ingest.rows import Reading, Rows, open_rows
+from scheduler.ingest.rows import Reading, open_rows
+from scheduler.ingest.screening import Screening
 from scheduler.ingest.store import Lines, Store
+from scheduler.ingest.turns import Turn
 from scheduler.ingest.validate import Chunk, validate
 from shared.db.queries import uploads
 from shared.db.queries.retries import new_ids
@@ -38,9 +39,9 @@ LEASE = timedelta(seconds=30)
 stopping = threading.Event()
 
 
-def load(campaign_id: int) -> bool:
+def load(campaign_id: int, turn: Turn | None = None) -> bool:
     """Import the campaign's file, if nobody else is at it; False when somebody is, or it is done,
-    or left to another since this process is to end.
+    or left to another since this process is to end or its `turn` is over.
 
     A file that cannot be read at all cancels the campaign with the reason, and raises Refused.
     """
@@ -51,7 +52,7 @@ def load(campaign_id: int) -> bool:
     if job is None:
         return False
     try:
-        whole = _import(job)
+        whole = _import(job, turn)
     except Refused as refused:
         with transaction() as connection:
             uploads.refuse(connection, job, f"{refused.message}")
@@ -63,23 +64,29 @@ def load(campaign_id: int) -> bool:
     return whole
 
 
-def _import(job: uploads.ImportJob) -> bool:
-    with _spooled(job.upload_id) as file:
-        rows = open_rows(file, filename=job.filename, reading=_reading(job))
+def _import(job: uploads.ImportJob, turn: Turn | None = None) -> bool:
+    with spooled(job.upload_id) as file:
+        rows = open_rows(file, filename=job.filename, reading=reading_of(job))
         report = ReportBuilder.of(rows, rate=job.rate, smart_encoded=job.smart_encoded)
         dealer = Dealer(job.agents)
-        chunks = validate(rows, _plan(job), report=report, chunk=CHUNK, screen=Screening(rows))
+        screen = Screening(rows, campaign_id=job.campaign_id, loaded_row=job.loaded_row)
+        chunks = validate(rows, plan_of(job), report=report, chunk=CHUNK, screen=screen)
+        kept = Kept()
         with Store(job, lease=LEASE) as store:
             for chunk in chunks:
                 if stopping.is_set():
                     return False
+                if turn and turn.is_over(chunk.through, since=job.loaded_row):
+                    return False
                 agents = dealer.deal(len(chunk.accepted))
+                chunk.rejected = kept.of(chunk)
                 if chunk.through > job.loaded_row:
                     lines = _lines(job, chunk.behind(job.loaded_row), agents)
                     store.put(lines, progress=report.report().as_dict())
         with transaction() as connection:
             finished = report.report().as_dict()
-            uploads.finish(connection, job, report=finished, header=told_apart(rows.header))
+            header = told_apart(rows.header)
+            uploads.finish(connection, job, report=finished, header=header, keep=kept.left_out)
     log.info("import.finished", campaign_id=job.campaign_id, rows=finished["rows"])
     return True
 
@@ -108,7 +115,8 @@ class Dealer:
         return key
 
 
-def _reading(job: uploads.ImportJob) -> Reading:
+def reading_of(job: uploads.ImportJob) -> Reading:
+    """How the campaign's file is to be read."""
     return Reading(
         encoding=job.settings.get("encoding"),
         delimiter=job.settings.get("delimiter"),
@@ -116,7 +124,8 @@ def _reading(job: uploads.ImportJob) -> Reading:
     )
 
 
-def _plan(job: uploads.ImportJob) -> Plan:
+def plan_of(job: uploads.ImportJob) -> Plan:
+    """How its texts are to be written."""
     return Plan(
         template=job.settings["template"],
         region=job.settings["region"],
@@ -125,46 +134,6 @@ def _plan(job: uploads.ImportJob) -> Plan:
         split_at=job.settings["split_at"],
         smart_encoded=job.smart_encoded,
         rate=job.rate,
-    )
-
-
-class Screening:
-    """Looks numbers up in the database: suppressed, or had by the file a row was rejected from."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-
-    def __call__(self, accepted: AcceptedRows) -> dict[int, Objection]:
-        """The objections to these rows, by row."""
-        if not len(accepted):
-            return {}
-        with transaction() as connection:
-            suppressed = uploads.suppressed(connection, accepted.phones)
-            standing = uploads.standing(connection, accepted.phones, self._rows.origins)
-        if not suppressed and not standing:
-            return {}
-        objections = {phone: _is_standing(phone, *at) for phone, at in standing.items()}
-        objections |= dict.fromkeys(suppressed, _SUPPRESSED)
-        return {
-            row: objections[phone]
-            for row, phone in zip(accepted.rows, accepted.phones, strict=True)
-            if phone in objections
-        }
-
-
-_SUPPRESSED = Objection(
-    RejectCode.SUPPRESSED,
-    "This number is on the suppression list.",
-    "Leave it out; if the person asked to be texted again, remove the suppression first.",
-)
-
-
-def _is_standing(phone: str, campaign_id: int, row: int) -> Objection:
-    return Objection(
-        RejectCode.DUPLICATE,
-        f"{phone} is in campaign {campaign_id} already, in row {row} of the file this row was "
-        "rejected from.",
-        "Leave it out, or correct the number: each number is texted once.",
     )
 
 
@@ -187,7 +156,7 @@ def _lines(job: uploads.ImportJob, chunk: Chunk, agents: Sequence[int]) -> Lines
 
 
 @contextmanager
-def _spooled(upload_id: int) -> Iterator[BinaryIO]:
+def spooled(upload_id: int) -> Iterator[BinaryIO]:
     """The upload's bytes as a file that can seek, in short transactions."""
     with tempfile.TemporaryFile() as file:
         for piece in uploads.chunks(upload_id):

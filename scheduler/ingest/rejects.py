@@ -26,6 +26,7 @@ class RejectCode(StrEnum):
     CONTROL_CHARACTER = "control_character"
     SUPPRESSED = "suppressed"
     NO_CONSENT = "no_consent"
+    LEFT_OUT = "left_out"
 
 
 class Reject(NamedTuple):
@@ -77,18 +78,16 @@ def write_rejects(
         writer.writerow([guarded(_SURROGATE.sub("\ufffd", cell)) for cell in cells])
 
 
-def legible(text: str) -> str:
-    """`text` fit for a terminal, JSON and Postgres: what none of them can show becomes U+FFFD."""
-    return _ILLEGIBLE.sub("\ufffd", text)
-
-
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")  # an undecodable byte
-_ILLEGIBLE: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
-)
 
-# OWASP, "CSV injection": what a spreadsheet takes for a formula, behind blanks and quotes too.
-_FORMULA: Final = r"[ \t\r\n\"']*[=+\-@\t\r＝＋－＠]"
+# OWASP, "CSV injection": what a spreadsheet takes for a formula, behind quotes and behind all
+# that shows as nothing too, which some programs drop.
+_NOTHING: Final = (
+    r"\s\"'\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    r"\U000e0000-\U000e0fff"
+)
+_FORMULA: Final = rf"[{_NOTHING}]*[=+\-@\t\r＝＋－＠﹦﹢﹣﹫]"
 _PLAINLY_FORMULA: Final = frozenset("=+-@")
 _DANGEROUS: Final = re.compile(_FORMULA)
 _GUARDED: Final = re.compile(f"'(?={_FORMULA})")

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
 
-from scheduler.ingest.rejects import Reject, RejectCode, legible
+from scheduler.ingest.rejects import Reject, RejectCode
 from scheduler.ingest.rows import Rows
 from scheduler.ingest.warnings import FileWarning, Warnings
 from shared.domain.segments import Encoding, measure, ucs2_characters
+from shared.legible import legible
 
 REJECTS_SHOWN: Final = 100
 CHARACTERS_SHOWN: Final = 50

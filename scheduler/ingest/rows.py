@@ -25,7 +25,7 @@ from scheduler.ingest.delimited import (
     is_blank,
 )
 from scheduler.ingest.layout import Layout, layout_of
-from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, legible, unguarded
+from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, unguarded
 from scheduler.ingest.swallowed import holds_numbers
 from scheduler.ingest.table import Place, Table, tabled
 from scheduler.ingest.tally import Decoding
@@ -33,6 +33,7 @@ from scheduler.ingest.warnings import Warnings
 from scheduler.ingest.workbook import Workbook, is_workbook
 from shared.domain.template import key
 from shared.errors import Refused
+from shared.legible import legible
 
 
 @dataclass(frozen=True, slots=True)

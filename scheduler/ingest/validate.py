@@ -23,11 +23,14 @@ Screen = Callable[[AcceptedRows], Mapping[int, Objection]]
 
 @dataclass(slots=True)
 class Chunk:
-    """Some rows, in the file's order. `through` is the number of the last row read."""
+    """Some rows, in the file's order. `through` is the number of the last row read, `screened` the
+    rejected ones that the file itself gave no reason for.
+    """
 
     accepted: AcceptedRows
     rejected: list[Reject]
     through: int
+    screened: frozenset[int] = frozenset()
 
     def behind(self, row: int) -> "Chunk":
         """What of it comes after that row of the file."""
@@ -108,7 +111,8 @@ def _screened(chunk: Chunk, judge: Judge, objections: Mapping[int, Objection]) -
     rows = chunk.accepted
     refused = {index: objections[row] for index, row in enumerate(rows.rows) if row in objections}
     rejected = sorted([*chunk.rejected, *judge.refused(rows, refused)], key=attrgetter("row"))
-    return Chunk(rows.without(refused), rejected, chunk.through)
+    screened = frozenset(rows.rows[index] for index in refused)
+    return Chunk(rows.without(refused), rejected, chunk.through, screened)
 
 
 def _counted(chunk: Chunk, report: ReportBuilder) -> Chunk:

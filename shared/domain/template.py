@@ -52,7 +52,7 @@ class Template:
 
         Raises Refused unknown_placeholder, ambiguous_placeholder.
         """
-        indexes = [find(name, columns) for name in self._names]
+        indexes = self._indexes(columns)
         pattern = self._pattern
         if not indexes:
             text = pattern % ()
@@ -65,7 +65,7 @@ class Template:
 
     def filling_columns(self, columns: Sequence[str]) -> FillColumns:
         """As `bound_to`, for whole columns of values in the order of `columns`. Raises as it."""
-        indexes = [find(name, columns) for name in self._names]
+        indexes = self._indexes(columns)
         literals = self._literals
         if not indexes:
             return lambda _, rows: ["".join(literals)] * rows
@@ -85,7 +85,12 @@ class Template:
 
     def columns_of(self, columns: Sequence[str]) -> tuple[int, ...]:
         """Where the placeholders' columns are in `columns`, each once. Raises as `bound_to`."""
-        return tuple(dict.fromkeys(find(name, columns) for name in self._names))
+        return tuple(dict.fromkeys(self._indexes(columns)))
+
+    def _indexes(self, columns: Sequence[str]) -> list[int]:
+        names = Names(columns)
+        found = {name: names.find(name) for name in dict.fromkeys(self._names)}
+        return [found[name] for name in self._names]
 
     def braces_around(self, columns: Sequence[str]) -> tuple[str, ...]:
         """Columns written `{{name}}`, as other tools do: here that sends the name itself."""
@@ -105,23 +110,42 @@ def key(name: str) -> str:
 
 
 def find(name: str, columns: Sequence[str], *, called: str = "placeholder") -> int:
-    """The index of the column called `name`. An exact name wins over a similar one.
+    """The index of the column called `name`; for many names make `Names` once. Raises as it."""
+    return Names(columns).find(name, called=called)
 
-    Raises Refused unknown_<called> with the nearest column, ambiguous_<called>, duplicate_columns.
-    """
-    exact = [index for index, column in enumerate(columns) if column.strip() == name.strip()]
-    alike = exact or [i for i, column in enumerate(columns) if column and key(column) == key(name)]
-    if len(alike) == 1:
-        return alike[0]
-    refuse_twins(columns, alike)
-    if alike:
-        raise Refused(
-            f"ambiguous_{called}",
-            f"{_written(name, called)} fits several columns: "
-            f"{_listed([columns[index] for index in alike])}. Write the name exactly.",
-            details={"name": name, "columns": [columns[index] for index in alike]},
-        )
-    raise _unknown(name, [column for column in columns if column], called=called)
+
+class Names:
+    """The columns of one file by their names: looking each of many up costs no search."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = columns
+        self._exact: dict[str, list[int]] = {}
+        self._alike: dict[str, list[int]] = {}
+        for index, column in enumerate(columns):
+            self._exact.setdefault(column.strip(), []).append(index)
+            if column:
+                self._alike.setdefault(key(column), []).append(index)
+
+    def find(self, name: str, *, called: str = "placeholder") -> int:
+        """The index of the column called `name`. An exact name wins over a similar one.
+
+        Raises Refused unknown_<called> with the nearest column, ambiguous_<called>,
+        duplicate_columns.
+        """
+        columns = self._columns
+        alike = self._exact.get(name.strip()) or self._alike.get(key(name), [])
+        if len(alike) == 1:
+            return alike[0]
+        refuse_twins(columns, alike)
+        if alike:
+            fitting = [columns[index] for index in alike]
+            raise Refused(
+                f"ambiguous_{called}",
+                f"{_written(name, called)} fits several columns: {_listed(fitting)}. "
+                "Write the name exactly.",
+                details={"name": name, "columns": fitting[:_SHOWN]},
+            )
+        raise _unknown(name, [column for column in columns if column], called=called)
 
 
 def refuse_twins(columns: Sequence[str], among: Iterable[int]) -> None:
@@ -142,8 +166,9 @@ def refuse_twins(columns: Sequence[str], among: Iterable[int]) -> None:
 
 
 def _unknown(name: str, columns: list[str], *, called: str) -> Refused:
-    keys = {key(column): column for column in columns}
-    near = get_close_matches(key(name), keys, n=1, cutoff=0.6)
+    keys = {key(column): column for column in columns if len(column) <= _NEAR}
+    # What is compared is short: the time for two names grows with the square of their length.
+    near = get_close_matches(key(name), keys, n=1, cutoff=0.6) if len(name) <= _NEAR else []
     suggestion = f" Did you mean {_written(keys[near[0]], called)}?" if near else ""
     return Refused(
         f"unknown_{called}",
@@ -158,6 +183,8 @@ def _unknown(name: str, columns: list[str], *, called: str) -> Refused:
 
 
 _SHOWN: Final = 50
+#: Characters of the longest name that is taken for another one, miswritten.
+_NEAR: Final = 60
 
 
 def _listed(columns: list[str]) -> str:

@@ -119,10 +119,10 @@ def test_files_that_cannot_be_imported_do_not_hold_up_the_others(scene, monkeypa
     factories.change("UPDATE upload SET lease_until = now() - interval '1 s'")
     load = repairs.load
 
-    def fails(campaign_id):
+    def fails(campaign_id, turn):
         if campaign_id == broken:
             raise ZeroDivisionError
-        return load(campaign_id)
+        return load(campaign_id, turn)
 
     monkeypatch.setattr(repairs, "load", fails)
 

@@ -6,10 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from shared.db.session import transaction
-from shared.domain.handset import forms
 from shared.errors import VolleyError
 
 _PIECE = 1 << 20
@@ -51,12 +50,22 @@ _DROP = text("""
       AND NOT EXISTS (SELECT 1 FROM campaign c WHERE c.upload_id = u.id)
 """)
 _DROP_CHUNKS = text("DELETE FROM upload_chunk WHERE upload_id = :id")
+_DROP_CANCELLED = text("""
+    DELETE FROM upload_chunk k USING upload u, campaign c
+    WHERE u.id = k.upload_id AND c.upload_id = u.id AND c.status = 'cancelled' AND u.header IS NULL
+""")
 _CHUNK = text("SELECT bytes FROM upload_chunk WHERE upload_id = :id AND n = :n")
 _LEASE = text("""
     UPDATE upload u SET lease_until = now() + :lease FROM campaign c
     WHERE c.id = :campaign_id AND u.id = c.upload_id AND c.status = 'draft'
       AND (u.lease_until IS NULL OR u.lease_until < now())
     RETURNING u.id, u.filename, u.loaded_row, c.mode, c.settings
+""")
+_KEPT = text("""
+    SELECT u.id, u.filename, u.loaded_row, c.mode, c.settings
+    FROM campaign c JOIN upload u ON u.id = c.upload_id
+    WHERE c.id = :campaign_id AND u.header IS NOT NULL
+      AND EXISTS (SELECT 1 FROM upload_chunk k WHERE k.upload_id = u.id AND k.n = 0)
 """)
 _AGENTS = text("""
     SELECT a.key, a.rate FROM lane l JOIN agent a ON a.key = l.agent_key
@@ -86,31 +95,25 @@ _REFUSE = text("""
     UPDATE campaign SET status = 'cancelled', reason = :reason, finished_at = now()
     WHERE id = :campaign_id AND status = 'draft'
 """)
-_SUPPRESSED = text("""
-    SELECT phone FROM suppression
-    WHERE scope = 'all' AND phone = ANY (string_to_array(:phones, ','))
-""")
 _ORIGIN = text("""
     SELECT u.sha256 FROM campaign c JOIN upload u ON u.id = c.upload_id WHERE c.id = :campaign_id
-""")
-_OF_FILES = text("""
-    SELECT c.id FROM campaign c JOIN upload u ON u.id = c.upload_id
-    WHERE u.sha256 = ANY (CAST(:origins AS text[]))
-""")
-# Number by number through the index on phone: a join, or the index on campaign (hence the + 0),
-# would read all recipients for each chunk.
-_STANDING = text("""
-    SELECT given.phone, former.campaign_id, former.row
-    FROM unnest(string_to_array(:phones, ',')) AS given(phone) CROSS JOIN LATERAL (
-        SELECT r.campaign_id, r.row FROM recipient r
-        WHERE r.phone = given.phone AND r.campaign_id + 0 = ANY (CAST(:campaigns AS int[]))
-        LIMIT 1
-    ) former
 """)
 _ABANDONED = text("""
     SELECT c.id FROM campaign c JOIN upload u ON u.id = c.upload_id
     WHERE c.status = 'draft'
-      AND coalesce(u.lease_until, c.created_at + interval '10 s') < now() ORDER BY c.id
+      AND coalesce(u.lease_until, c.created_at + interval '10 s') < now()
+    ORDER BY u.loaded_row, c.id
+""")
+_LEAST_LOADED = text("""
+    SELECT min(u.loaded_row) FROM campaign c JOIN upload u ON u.id = c.upload_id
+    WHERE c.status = 'draft'
+      AND coalesce(u.lease_until, c.created_at + interval '10 s') < now()
+      AND c.id <> ALL (CAST(:but AS int[]))
+""")
+_OFFER = text("""
+    UPDATE upload u SET lease_until = now() FROM campaign c
+    WHERE c.id = :campaign_id AND u.id = c.upload_id AND u.lease_until IS NULL
+      AND c.status = 'draft'
 """)
 
 
@@ -150,6 +153,11 @@ def drop(upload_id: int) -> None:
         connection.execute(_DROP, {"id": upload_id})
 
 
+def drop_cancelled(connection: Connection) -> int:
+    """Drop the bytes of files whose campaign was cancelled before they were imported: how many."""
+    return connection.execute(_DROP_CANCELLED).rowcount
+
+
 def chunks(upload_id: int) -> Iterator[bytes]:
     """The upload's bytes, a short transaction for each mebibyte."""
     n = 0
@@ -165,8 +173,16 @@ def chunks(upload_id: int) -> Iterator[bytes]:
 def lease(connection: Connection, campaign_id: int, length: timedelta) -> ImportJob | None:
     """Take a draft campaign's import, if nobody else has it."""
     row = connection.execute(_LEASE, {"campaign_id": campaign_id, "lease": length}).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _job(connection, campaign_id, row)
+
+
+def kept(connection: Connection, campaign_id: int) -> ImportJob | None:
+    """The file of an import that is over, where its bytes were kept; not to be imported again."""
+    row = connection.execute(_KEPT, {"campaign_id": campaign_id}).one_or_none()
+    return None if row is None else _job(connection, campaign_id, row)
+
+
+def _job(connection: Connection, campaign_id: int, row: Row[Any]) -> ImportJob:
     agents = connection.execute(_AGENTS, {"campaign_id": campaign_id})
     return ImportJob(
         campaign_id=campaign_id,
@@ -215,41 +231,30 @@ def tell(connection: Connection, job: ImportJob, report: dict[str, Any]) -> None
 
 
 def finish(
-    connection: Connection, job: ImportJob, *, report: dict[str, Any], header: Sequence[str]
+    connection: Connection,
+    job: ImportJob,
+    *,
+    report: dict[str, Any],
+    header: Sequence[str],
+    keep: bool = False,
 ) -> None:
-    """The import is complete: the campaign is ready, the file's bytes are not needed any more."""
+    """The import is complete: the campaign is ready, the file's bytes are not needed any more.
+
+    With `keep` they are: rejected rows of it were left out of the table.
+    """
     encoded = orjson.dumps(report).decode()
     connection.execute(_FINISH, {"campaign_id": job.campaign_id, "report": encoded})
     connection.execute(
         _HEADER, {"id": job.upload_id, "header": orjson.dumps(list(header)).decode()}
     )
-    connection.execute(_DROP_CHUNKS, {"id": job.upload_id})
+    if not keep:
+        connection.execute(_DROP_CHUNKS, {"id": job.upload_id})
 
 
 def refuse(connection: Connection, job: ImportJob, reason: str) -> None:
-    """The file cannot be read at all."""
+    """The file cannot be read at all: its bytes are of no use."""
     connection.execute(_REFUSE, {"campaign_id": job.campaign_id, "reason": reason})
-
-
-def suppressed(connection: Connection, phones: Sequence[str]) -> set[str]:
-    """Those of `phones` that must not be texted."""
-    return set(connection.execute(_SUPPRESSED, {"phones": ",".join(phones)}).scalars())
-
-
-def standing(
-    connection: Connection, phones: Sequence[str], origins: Collection[str]
-) -> dict[str, tuple[int, int]]:
-    """Those of `phones` whose handset campaigns of the files `origins` have: (campaign, row).
-
-    An origin is the SHA-256 of a file, in hexadecimal digits.
-    """
-    if not origins:
-        return {}
-    campaigns = list(connection.execute(_OF_FILES, {"origins": list(origins)}).scalars())
-    asked = {form: phone for phone in phones for form in forms(phone)}
-    parameters = {"phones": ",".join(asked), "campaigns": campaigns}
-    found = connection.execute(_STANDING, parameters).fetchall() if campaigns else ()
-    return {asked[phone]: (campaign_id, row) for phone, campaign_id, row in found}
+    connection.execute(_DROP_CHUNKS, {"id": job.upload_id})
 
 
 def origin(connection: Connection, campaign_id: int) -> str:
@@ -258,5 +263,19 @@ def origin(connection: Connection, campaign_id: int) -> str:
 
 
 def abandoned(connection: Connection) -> list[int]:
-    """Draft campaigns whose import nobody is at."""
+    """Draft campaigns whose import nobody is at, those that have got least far first."""
     return list(connection.execute(_ABANDONED).scalars())
+
+
+def least_loaded(connection: Connection, *, but: Collection[int] = ()) -> int | None:
+    """How far the one of them that has got least far is, in rows; None when none waits.
+
+    `but` are campaigns that do not count.
+    """
+    least: int | None = connection.execute(_LEAST_LOADED, {"but": list(but)}).scalar()
+    return least
+
+
+def offer(connection: Connection, campaign_id: int) -> None:
+    """Whoever made the campaign does not import it: anybody may, from now on."""
+    connection.execute(_OFFER, {"campaign_id": campaign_id})

@@ -305,7 +305,7 @@ def test_an_import_whose_process_is_to_end_ends_behind_its_chunk_and_another_goe
 @contextmanager
 def stopped_behind(monkeypatch, *, chunks):
     """The process is told to end when so many chunks have been handed over to be stored."""
-    stopping, plan, put = threading.Event(), loading._plan, Store.put
+    stopping, plan, put = threading.Event(), loading.plan_of, Store.put
     left = [chunks]
 
     def one_less():
@@ -315,7 +315,7 @@ def stopped_behind(monkeypatch, *, chunks):
 
     with monkeypatch.context() as patch:
         patch.setattr(loading, "stopping", stopping)
-        patch.setattr(loading, "_plan", lambda job: (one_less(), plan(job))[1])
+        patch.setattr(loading, "plan_of", lambda job: (one_less(), plan(job))[1])
         patch.setattr(Store, "put", lambda *args, **more: (put(*args, **more), one_less()))
         yield
 

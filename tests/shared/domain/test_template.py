@@ -1,5 +1,7 @@
 """Placeholders: what they mean, and what is said when they mean nothing."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,3 +108,44 @@ def test_whole_columns_are_filled_in_as_rows_are(text):
 
     assert filled == [template.bound_to(header)(row) for row in rows]
     assert template.literal == template.bound_to(header)(("", ""))
+
+
+def seconds(work, *given):
+    """The least of three tries, on this thread's own clock."""
+    tries = []
+    for _ in range(3):
+        began = time.thread_time()
+        work(*given)
+        tries.append(time.thread_time() - began)
+    return min(tries)
+
+
+def bind(columns):
+    template = Template("".join(f"{{column_{i}}}" for i in range(0, len(columns), 2)))
+    template.bound_to(columns)
+    template.filling_columns(columns)
+    template.columns_of(columns)
+
+
+def test_ten_times_the_columns_and_placeholders_take_ten_times_as_long_to_bind():
+    few, many = ([f"Column {i}" for i in range(count)] for count in (200, 2_000))
+
+    assert seconds(bind, many) < 30 * seconds(bind, few)
+
+
+def test_a_long_name_is_not_compared_with_other_long_names():
+    def miss(length):
+        with pytest.raises(Refused, match="no column"):
+            Template("{" + "xy" * length + "}").columns_of([f"{i}" + "yx" * length for i in "abcd"])
+
+    assert seconds(miss, 20_000) < 300 * max(seconds(miss, 100), 1e-4)
+
+
+def test_a_name_that_fits_many_columns_tells_the_first_of_them():
+    columns = [f"first{mark * count}name" for count in range(1, 60) for mark in "_-"]
+
+    with pytest.raises(Refused) as refused:
+        Template("{FirstName}").columns_of(columns)
+
+    assert refused.value.code == "ambiguous_placeholder"
+    assert len(refused.value.details["columns"]) == 50

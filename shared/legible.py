@@ -1,0 +1,31 @@
+"""What a stranger wrote, fit for a person's eye: a terminal shows it and does not obey it."""
+
+import json
+import re
+from typing import Final
+
+#: Controls (C0 but tab and line feed, C1, DEL), lone surrogates, line and paragraph separators,
+#: marks that turn the direction of writing, and those that show as nothing. Joiners stay: emoji,
+#: Persian and Hindi are written with them.
+_ILLEGIBLE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\ud800-\udfff\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def legible(text: str) -> str:
+    """`text` fit for a terminal, JSON and Postgres: what none of them can show becomes U+FFFD."""
+    return _ILLEGIBLE.sub("\ufffd", text)
+
+
+def in_one_line(text: str) -> str:
+    """`legible`, and on one line."""
+    return legible(text.translate(_BREAKS))
+
+
+def escaped(document: str) -> str:
+    """A JSON document that a terminal can show: the same to whoever parses it."""
+    return _ILLEGIBLE.sub(lambda found: json.dumps(found.group())[1:-1], document)
+
+
+_BREAKS: Final = {ord(char): " " for char in "\t\n\v\f\r\x85\u2028\u2029"}
