@@ -69,6 +69,8 @@ def run(arguments: Sequence[str]) -> int:
         return FAILURE
     except OSError as error:
         return _failed(f"{error.filename or 'the system'}: {error.strerror or error}")
+    except MemoryError:
+        return _failed("it takes more memory than there is: is a file so large, or a cell in it?")
     except Exception as error:
         return _expected(error)
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from sqlalchemy import text
 
-from scheduler.ingest.load import load
+from scheduler.apart import load
 from scheduler.nudges import nudge
 from shared.db.queries import agents, campaigns, inbox
 from shared.db.queries import repairs as queries

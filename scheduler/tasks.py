@@ -1,6 +1,6 @@
 """All that runs on the scheduler's own queue: imports."""
 
-from scheduler.ingest.load import load
+from scheduler.apart import load
 from shared.db.queries.uploads import LeaseLost
 from shared.errors import Refused
 from shared.logging import get_logger

@@ -7,7 +7,7 @@ and what was committed is passed over.
 
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from heapq import heapify, heapreplace
@@ -15,6 +15,7 @@ from typing import BinaryIO, cast
 
 from scheduler.ingest.accepted import AcceptedRows
 from scheduler.ingest.columns import told_apart
+from scheduler.ingest.effort import Metered
 from scheduler.ingest.judge import Objection, Plan
 from scheduler.ingest.lines import message_lines, recipient_lines, reject_lines
 from scheduler.ingest.rejects import RejectCode
@@ -38,9 +39,10 @@ LEASE = timedelta(seconds=30)
 stopping = threading.Event()
 
 
-def load(campaign_id: int) -> bool:
+def load(campaign_id: int, *, leased: Callable[[], object] = lambda: None) -> bool:
     """Import the campaign's file, if nobody else is at it; False when somebody is, or it is done,
-    or left to another since this process is to end.
+    or left to another since this process is to end. In this process: `scheduler.apart` has a child
+    do it. `leased` is called as soon as the import is ours.
 
     A file that cannot be read at all cancels the campaign with the reason, and raises Refused.
     """
@@ -50,11 +52,12 @@ def load(campaign_id: int) -> bool:
         job = uploads.lease(connection, campaign_id, LEASE)
     if job is None:
         return False
+    leased()
     try:
         whole = _import(job)
     except Refused as refused:
         with transaction() as connection:
-            uploads.refuse(connection, job, f"{refused.message}")
+            uploads.refuse(connection, campaign_id, refused.message)
         raise
     if not whole:
         with transaction() as connection:
@@ -193,4 +196,4 @@ def _spooled(upload_id: int) -> Iterator[BinaryIO]:
         for piece in uploads.chunks(upload_id):
             file.write(piece)
         file.seek(0)
-        yield cast(BinaryIO, file)
+        yield cast(BinaryIO, Metered(file))

@@ -1,0 +1,64 @@
+"""What is said between an importer's parent and its child: a line of JSON each, over a socket."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+import psycopg
+from sqlalchemy.exc import OperationalError
+
+from shared.db.queries.uploads import LeaseLost
+from shared.errors import Refused, VolleyError
+
+#: An order: the campaign's number in so many bytes, and with it the child's end of a socket.
+ORDER_BYTES: Final = 8
+#: The parent's only word to its child: end behind the chunk in hand.
+STOP: Final = b"s"
+
+
+class ImportFailed(VolleyError):
+    """The child met a bug and has logged it."""
+
+
+def say(connection: socket.socket, **said: Any) -> None:
+    """A line. Nobody there to hear it is no error."""
+    try:
+        connection.sendall(b"\n" + orjson.dumps(said) + b"\n")
+    except OSError:
+        pass
+
+
+def lines(heard: bytes) -> Iterator[dict[str, Any]]:
+    """What was said; a line that a death cut short was not."""
+    for line in heard.split(b"\n"):
+        try:
+            said = orjson.loads(line) if line else None
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(said, dict):
+            yield said
+
+
+def told(error: Exception) -> dict[str, Any]:
+    """An import's error, to be raised anew by `raised`."""
+    if isinstance(error, Refused):
+        given = {"message": error.message, "status": error.status, "details": error.details}
+        return {"error": "refused", "code": error.code} | given
+    if isinstance(error, LeaseLost):
+        return {"error": "lease_lost", "message": str(error)}
+    if isinstance(error, OperationalError | psycopg.OperationalError):
+        return {"error": "database", "message": type(error).__name__}
+    return {"error": "bug", "message": type(error).__name__}
+
+
+def raised(said: dict[str, Any]) -> Exception:
+    """The error that `told` told."""
+    message = str(said.get("message", ""))
+    if said["error"] == "refused":
+        return Refused(said["code"], message, status=said["status"], details=said["details"])
+    if said["error"] == "lease_lost":
+        return LeaseLost(message)
+    if said["error"] == "database":
+        return OperationalError("an import", None, psycopg.OperationalError(message))
+    return ImportFailed(f"the import met a bug: {message}")
