@@ -71,9 +71,13 @@ _OF_THE_PROCESS: Final = frozenset(["pid", "leased", "limit", "ended", "peak", "
 
 
 class Nursery:
-    """This process's fork server: started at the first use, and again when it is gone."""
+    """This process's fork server: started at the first use, and again when it is gone.
 
-    def __init__(self) -> None:
+    `program` is the module that is run as it.
+    """
+
+    def __init__(self, program: str = "scheduler.apart.server") -> None:
+        self._program = program
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(AT_ONCE)
         self._server: subprocess.Popen[bytes] | None = None
@@ -120,7 +124,7 @@ class Nursery:
         if self._orders is None:
             ours, theirs = socket.socketpair()
             with theirs:
-                self._server = _started(theirs.fileno())
+                self._server = _started(self._program, theirs.fileno())
             self._orders = ours
             atexit.register(self.close)
         return self._orders
@@ -134,9 +138,9 @@ class Nursery:
         self._orders = self._server = None
 
 
-def _started(descriptor: int) -> "subprocess.Popen[bytes]":
+def _started(program: str, descriptor: int) -> "subprocess.Popen[bytes]":
     level = logging.getLogger().getEffectiveLevel()
-    command = [sys.executable, "-m", "scheduler.apart.server", str(descriptor), str(level)]
+    command = [sys.executable, "-m", program, str(descriptor), str(level)]
     environment = dict(os.environ)
     if url := settings().database_url:  # a command has it from the stack that runs
         environment["VOLLEY_DATABASE_URL"] = url.get_secret_value()
