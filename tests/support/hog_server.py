@@ -1,7 +1,8 @@
 """A fork server whose children have small chunks and limits, and spend what HOG says they shall.
 
-HOG is JSON: `what` they spend, at the chunk that holds row `row`; `once`: a file, without which
-they do nothing, and which the first of them removes. `limits` as in `effort.Limits`.
+HOG is JSON: `what` they spend as soon as all chunks before row `row` are stored; and `once`, pairs
+of a row and a file, for children that do so only if they can remove the file. `limits` are those of
+`effort.Limits`.
 """
 
 import json
@@ -13,40 +14,55 @@ from pathlib import Path
 
 from scheduler.apart import child, server
 from scheduler.ingest import effort, load
+from tests.support import factories
 
+CHUNK = 5
 hog = json.loads(os.environ["HOG"])
 lines = load._lines
 
 
-def spend():
-    if "once" in hog:
-        try:
-            Path(hog["once"]).unlink()
-        except FileNotFoundError:
-            return
-    if hog["what"] == "memory":
+def spend(what):
+    if what == "memory":
         bytearray(10**9)
-    elif hog["what"] == "time":
+    elif what == "time":
         while True:
             pass
-    elif hog["what"] == "crash":
+    elif what == "crash":
         os.abort()
-    elif hog["what"] == "killed":
+    elif what == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
-    elif hog["what"] == "bug":
+    elif what == "bug":
         raise ZeroDivisionError
+    elif what == "until it is told to stop":
+        assert load.stopping.wait(60)
     else:
         time.sleep(60)
 
 
+def is_due(chunk):
+    if "once" not in hog:
+        return chunk.through >= hog["row"]
+    for row, flag in hog["once"]:
+        if chunk.through >= row and Path(flag).exists():
+            Path(flag).unlink()
+            return True
+    return False
+
+
 def hogging(job, chunk, agents):
-    if chunk.through >= hog["row"]:
-        spend()
+    if is_due(chunk):
+        while chunk.through > 1 + CHUNK and stored() < chunk.through - CHUNK:
+            time.sleep(0.01)
+        spend(hog["what"])
     return lines(job, chunk, agents)
 
 
+def stored():
+    return factories.one("SELECT max(loaded_row) AS row FROM upload").row
+
+
 if __name__ == "__main__":
-    load.CHUNK = 5
+    load.CHUNK = CHUNK
     load._lines = hogging
     child.LIMITS = effort.Limits(**hog.get("limits", {}))
     server.main(int(sys.argv[1]), int(sys.argv[2]))

@@ -12,14 +12,15 @@ import pytest
 from scheduler.apart import Busy, imports, nursery
 from scheduler.apart.nursery import Ended, Nursery
 from scheduler.apart.wire import ImportFailed
-from scheduler.ingest import load as loading
 from shared.db.queries import uploads
 from shared.db.session import transaction
 from shared.errors import Refused
+from tests.scheduler.api.conftest import agent, api, upload
 from tests.support import factories
 from tests.support.ledger import Waits
 
 ROWS = 23
+__all__ = ["agent", "api", "upload"]
 
 
 def draft(rows=ROWS, content=None):
@@ -61,10 +62,12 @@ def hogs(database, monkeypatch):
 
 
 @pytest.fixture
-def flag(tmp_path):
-    path = tmp_path / "once"
-    path.touch()
-    return str(path)
+def flags(tmp_path):
+    """A file for each child that shall spend something."""
+    paths = [tmp_path / name for name in ("first", "second", "third")]
+    for path in paths:
+        path.touch()
+    return list(map(str, paths))
 
 
 @pytest.mark.parametrize(
@@ -94,12 +97,21 @@ def test_a_file_that_meets_its_limit_twice_at_one_chunk_ends_its_import_with_the
 
 
 @pytest.mark.parametrize("what", ["memory", "crash"])
-def test_a_limit_that_is_met_once_ends_nothing(hogs, flag, what):
-    hogs(what=what, row=12, once=flag)
+def test_a_limit_that_is_met_once_ends_nothing(hogs, flags, what):
+    hogs(what=what, once=[[12, flags[0]]])
 
     assert imports.load(draft())
 
-    assert not Path(flag).exists()
+    assert not Path(flags[0]).exists()
+    assert (campaign().status, loaded()) == ("ready", WHOLE)
+
+
+def test_limits_met_at_different_chunks_end_nothing(hogs, flags):
+    hogs(what="memory", once=[[7, flags[0]], [12, flags[1]], [17, flags[2]]])
+
+    assert imports.load(draft())
+
+    assert not any(Path(flag).exists() for flag in flags)
     assert (campaign().status, loaded()) == ("ready", WHOLE)
 
 
@@ -116,13 +128,6 @@ def test_a_child_that_is_killed_from_outside_says_nothing_about_its_file(hogs):
     hogs(what="killed", row=100)
     assert imports.load(made)
     assert (campaign().status, loaded()) == ("ready", WHOLE)
-
-
-def test_a_kill_between_two_limits_leaves_the_first_uncounted(hogs, flag):
-    hogs(what="memory", row=12, once=flag)
-    made = draft()
-    assert imports.load(made)
-    assert campaign().status == "ready"
 
 
 def test_a_server_that_is_killed_is_started_again(hogs):
@@ -151,20 +156,21 @@ def test_children_end_with_their_server_and_it_with_its_parent(hogs):
     _wait_for(lambda: not Path(f"/proc/{child}").exists() or _is_dead(child))
 
 
-def test_an_import_whose_parent_is_to_end_ends_behind_its_chunk(hogs, flag, monkeypatch):
+def test_an_import_whose_parent_is_to_end_ends_behind_its_chunk(hogs, monkeypatch):
     stopping = threading.Event()
     for module in (nursery, imports):
         monkeypatch.setattr(module, "stopping", stopping)
-    hogs(what="time", row=12, once=flag, limits={"at_first": 60})
+    hogs(what="until it is told to stop", row=12)
     made = draft()
     importing = Waits(lambda: imports.load(made))
     _wait_for(lambda: loaded() == WHOLE[:10])
     stopping.set()
-    (child,) = _children(imports._nursery._server.pid)
-    os.kill(child, signal.SIGKILL)
 
     assert not importing.join()
+    assert (campaign().status, loaded()) == ("draft", WHOLE[:15])
     assert not imports.load(made)  # nor does it begin anew
+    with transaction() as connection:
+        assert uploads.abandoned(connection) == [made]
 
 
 def test_a_bug_is_told_from_a_limit_and_a_refusal_arrives_whole(hogs):
@@ -198,11 +204,20 @@ def test_what_was_cut_short_by_death_was_not_said():
     assert ended == Ended({}, True, "", peak=7, seconds=1.5)
 
 
-def test_the_child_of_an_import_has_no_connection_of_its_parents(database):
-    assert imports.load(draft())
+def test_files_that_end_their_children_disturb_nobody_who_asks(hogs, api, upload):
+    """Whoever uploads such a file is told so; the others are answered all the while."""
+    hogs(what="memory", row=1)
+    uploads_of = [Waits(lambda: upload(name="a")), Waits(lambda: upload(name="b"))]
+    while any(one._thread.is_alive() for one in uploads_of):
+        assert api.get("/healthz").status_code == 200
+    answers = [thread.join() for thread in uploads_of]
 
-    assert loading.stopping.is_set() is False
-    assert loaded() == WHOLE
+    assert {answer.status_code for answer in answers} == {422}
+    error = answers[0].json()["error"]
+    assert (error["code"], error["details"]) == ("file_too_costly", {"limit": "memory", "row": 0})
+    assert factories.rows("SELECT * FROM campaign") == []
+    hogs(what="memory", row=1000)
+    assert upload().status_code == 201
 
 
 def _children(pid):
