@@ -7,6 +7,7 @@ its children with it.
 
 import ctypes
 import gc
+import io
 import logging
 import os
 import resource
@@ -15,10 +16,16 @@ import signal
 import socket
 import struct
 import sys
+from contextlib import suppress
 from typing import Final
 
 from scheduler.apart import child, wire
+from scheduler.ingest import Plan, ReportBuilder, open_rows, validate
+from scheduler.ingest.lines import recipient_lines, reject_lines
+from shared.db.session import engine
+from shared.errors import Refused
 from shared.logging import configure_logging
+from shared.settings import settings
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -88,12 +95,30 @@ class Server:
                 wire.say(parent, ended=code, seconds=seconds, peak=used.ru_maxrss)
 
 
+def _rehearse() -> None:
+    """Have all that an import loads at its first use loaded here, once for all children."""
+    with suppress(Refused):  # without a database, each child says so
+        engine()  # it has no connection yet
+    rows = open_rows(io.BytesIO(_REHEARSED), filename="rehearsal.csv")
+    plan = Plan(template="Hi {name}", region=settings().default_region)
+    for chunk in validate(rows, plan, report=ReportBuilder.of(rows, rate=1.0)):
+        recipient_lines(0, ["0"] * len(chunk.accepted), chunk.accepted)
+        reject_lines(0, chunk.rejected)
+
+
+#: Numbers that may be had in the US and in Britain, and one that is wrong.
+_REHEARSED: Final = (
+    b"phone,name\n(202) 555-0100,Ana\n+12025550101,Bo\n+447400123456,Cem\n12,Dee\n"
+)
+
+
 def main(descriptor: int, level: int) -> None:
     """Serve on the socket of this number, and log from `level` on, as the parent does."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # who started this decides when it ends
     configure_logging("importer")
     logging.getLogger().setLevel(level)
+    _rehearse()
     gc.collect()
     gc.freeze()
     Server(socket.socket(fileno=descriptor)).serve()
