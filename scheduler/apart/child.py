@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 from scheduler.apart import wire
@@ -47,8 +48,6 @@ def _imported(campaign_id: int, parent: socket.socket) -> dict[str, Any]:
 
 def _listen(parent: socket.socket) -> None:
     """End behind the chunk in hand when the parent says so, or is no more."""
-    try:
+    with suppress(OSError):
         parent.recv(1)
-    except OSError:
-        pass
     load.stopping.set()

@@ -2,7 +2,6 @@
 
 import atexit
 import logging
-import os
 import select
 import signal
 import socket
@@ -10,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -84,7 +84,7 @@ class Nursery:
         self._orders: socket.socket | None = None
 
     def start(self) -> None:
-        """See to it that there is a server. It takes half a second to be ready, in the background."""
+        """See to it that there is a server. It is ready about a second later."""
         with self._lock:
             self._running()
 
@@ -126,6 +126,8 @@ class Nursery:
             with theirs:
                 self._server = _started(self._program, theirs.fileno())
             self._orders = ours
+            url = settings().database_url  # a command has it from the stack that runs
+            wire.say_where(ours, url.get_secret_value() if url else "")
             atexit.register(self.close)
         return self._orders
 
@@ -141,13 +143,9 @@ class Nursery:
 def _started(program: str, descriptor: int) -> "subprocess.Popen[bytes]":
     level = logging.getLogger().getEffectiveLevel()
     command = [sys.executable, "-m", program, str(descriptor), str(level)]
-    environment = dict(os.environ)
-    if url := settings().database_url:  # a command has it from the stack that runs
-        environment["VOLLEY_DATABASE_URL"] = url.get_secret_value()
     return subprocess.Popen(
         command,
         pass_fds=[descriptor],
-        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
@@ -169,7 +167,5 @@ def _heard(child: socket.socket) -> bytes:
             pieces.append(piece)
         elif stopping.is_set() and not told:
             told = True
-            try:
+            with suppress(OSError):
                 child.send(wire.STOP)
-            except OSError:
-                pass

@@ -19,6 +19,8 @@ import sys
 from contextlib import suppress
 from typing import Final
 
+from pydantic import SecretStr
+
 from scheduler.apart import child, wire
 from scheduler.ingest import Plan, ReportBuilder, open_rows, validate
 from scheduler.ingest.lines import recipient_lines, reject_lines
@@ -107,9 +109,7 @@ def _rehearse() -> None:
 
 
 #: Numbers that may be had in the US and in Britain, and one that is wrong.
-_REHEARSED: Final = (
-    b"phone,name\n(202) 555-0100,Ana\n+12025550101,Bo\n+447400123456,Cem\n12,Dee\n"
-)
+_REHEARSED: Final = b"phone,name\n(202) 555-0100,Ana\n+12025550101,Bo\n+447400123456,Cem\n12,Dee\n"
 
 
 def main(descriptor: int, level: int) -> None:
@@ -118,10 +118,13 @@ def main(descriptor: int, level: int) -> None:
         signal.signal(number, signal.SIG_IGN)  # who started this decides when it ends
     configure_logging("importer")
     logging.getLogger().setLevel(level)
+    orders = socket.socket(fileno=descriptor)
+    if url := wire.hear_where(orders):
+        settings().database_url = SecretStr(url)
     _rehearse()
     gc.collect()
     gc.freeze()
-    Server(socket.socket(fileno=descriptor)).serve()
+    Server(orders).serve()
     os._exit(0)
 
 

@@ -1,7 +1,9 @@
 """What is said between an importer's parent and its child: a line of JSON each, over a socket."""
 
 import socket
+import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import orjson
@@ -21,12 +23,24 @@ class ImportFailed(VolleyError):
     """The child met a bug and has logged it."""
 
 
+def say_where(connection: socket.socket, database_url: str) -> None:
+    """To a new fork server, before any order: whose children use that database."""
+    told = database_url.encode()
+    connection.sendall(struct.pack("!I", len(told)) + told)
+
+
+def hear_where(connection: socket.socket) -> str:
+    """What `say_where` says; "" if there is no database, or nobody to say it any more."""
+    size = connection.recv(4, socket.MSG_WAITALL)
+    if len(size) < 4:
+        return ""
+    return connection.recv(*struct.unpack("!I", size), socket.MSG_WAITALL).decode()
+
+
 def say(connection: socket.socket, **said: Any) -> None:
     """A line. Nobody there to hear it is no error."""
-    try:
+    with suppress(OSError):
         connection.sendall(b"\n" + orjson.dumps(said) + b"\n")
-    except OSError:
-        pass
 
 
 def lines(heard: bytes) -> Iterator[dict[str, Any]]:

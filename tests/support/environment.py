@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from scheduler.apart import imports
 from shared import secrets
 from shared.db import session
 from shared.settings import settings

@@ -39,17 +39,20 @@ def _repeated_text(size: int) -> bytes:
 HOSTILE: Final[dict[str, Callable[[int], bytes]]] = {
     "quotes that open and never close": lambda n: HEADER + b'"a\n' * (350_000 * n),
     "quotes that each take a thousand lines": lambda n: HEADER + b'x","x\n' * (20_000 * n),
-    "rows of 100 kB": lambda n: HEADER
-    + b"".join(b"+1202555%04d,%s\n" % (i, b"n" * 100_000) for i in range(200 * n)),
+    "rows of 100 kB": lambda n: (
+        HEADER + b"".join(b"+1202555%04d,%s\n" % (i, b"n" * 100_000) for i in range(200 * n))
+    ),
     "rows of a million cells": lambda n: HEADER + (b"," * 1_000_000 + b"x\n") * (2 * n),
     "a thousand columns": _wide,
     "rows of one letter": lambda n: b"phone\n" + b"x\n" * (500_000 * n),
-    "a line that never ends": lambda n: "phone,name\n".encode("utf-16")
-    + ("a" * (5_000_000 * n)).encode("utf-16-le"),
+    "a line that never ends": lambda n: (
+        "phone,name\n".encode("utf-16") + ("a" * (5_000_000 * n)).encode("utf-16-le")
+    ),
     "a header of blanks": lambda n: b"phone" + b"," * 900_000 + b"\n" + b"+12025550100\n" * n,
     "one cell at XFD1048576": lambda _: _alone("XFD1048576", 1048576),
     "a workbook that unpacks to a thousand times its size": _bomb,
     "a long text in every cell": _repeated_text,
-    "as many files it comes from as rows": lambda n: b"phone,volley_file,volley_row\n"
-    + b"".join(b"1,%064x,1\n" % i for i in range(15_000 * n)),
+    "as many files it comes from as rows": lambda n: (
+        b"phone,volley_file,volley_row\n" + b"".join(b"1,%064x,1\n" % i for i in range(15_000 * n))
+    ),
 }
