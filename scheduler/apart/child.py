@@ -13,7 +13,7 @@ from shared.logging import get_logger
 log = get_logger(__name__)
 
 #: What this process may cost.
-LIMITS: Final = effort.Limits()
+LIMITS = effort.Limits()
 _NO_THREAD: Final = "can't start new thread"
 
 

@@ -34,7 +34,8 @@ def hear_where(connection: socket.socket) -> str:
     size = connection.recv(4, socket.MSG_WAITALL)
     if len(size) < 4:
         return ""
-    return connection.recv(*struct.unpack("!I", size), socket.MSG_WAITALL).decode()
+    (length,) = struct.unpack("!I", size)
+    return connection.recv(length, socket.MSG_WAITALL).decode()
 
 
 def say(connection: socket.socket, **said: Any) -> None:

@@ -10,10 +10,13 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from scheduler.apart import child, server
-from scheduler.ingest import effort, load
+from scheduler.ingest import Chunk, effort, load
+from scheduler.ingest.store import Lines
+from shared.db.queries.uploads import ImportJob
 from tests.support import factories
 
 CHUNK = 5
@@ -21,7 +24,7 @@ hog = json.loads(os.environ["HOG"])
 lines = load._lines
 
 
-def spend(what):
+def spend(what: str) -> None:
     if what == "memory":
         bytearray(10**9)
     elif what == "time":
@@ -39,9 +42,9 @@ def spend(what):
         time.sleep(60)
 
 
-def is_due(chunk):
+def is_due(chunk: Chunk) -> bool:
     if "once" not in hog:
-        return chunk.through >= hog["row"]
+        return chunk.through >= int(hog["row"])
     for row, flag in hog["once"]:
         if chunk.through >= row and Path(flag).exists():
             Path(flag).unlink()
@@ -49,7 +52,7 @@ def is_due(chunk):
     return False
 
 
-def hogging(job, chunk, agents):
+def hogging(job: ImportJob, chunk: Chunk, agents: Sequence[int]) -> Lines:
     if is_due(chunk):
         while chunk.through > 1 + CHUNK and stored() < chunk.through - CHUNK:
             time.sleep(0.01)
@@ -57,8 +60,8 @@ def hogging(job, chunk, agents):
     return lines(job, chunk, agents)
 
 
-def stored():
-    return factories.one("SELECT max(loaded_row) AS row FROM upload").row
+def stored() -> int:
+    return int(factories.one("SELECT max(loaded_row) AS row FROM upload").row)
 
 
 if __name__ == "__main__":
