@@ -67,6 +67,9 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # `volley … | head` has seen enough
         sys.stdout = None
         return FAILURE
+    except MemoryError:
+        typer.echo("volley: it takes more memory than there is: is a file so large?", err=True)
+        return FAILURE
     except Exception as error:
         found = trouble.told(error)
         if found is None:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, Row, text
 
+from scheduler.apart import Busy, load
 from scheduler.campaign_settings import CampaignSettings
 from scheduler.campaign_times import refuse_past_times
 from scheduler.campaigns import subject
-from scheduler.ingest.load import load
 from shared.db.queries import campaigns, uploads
 from shared.db.queries.audit import note
 from shared.db.session import retried, transaction
@@ -21,6 +21,8 @@ from shared.queue.publish import publish
 
 #: A file of up to so many lines is imported before the answer; a larger one while it waits.
 INLINE_LINES = 20_000
+#: Seconds that it may wait for its turn before it is left to the background too.
+INLINE_PATIENCE = 5.0
 
 
 class Created(NamedTuple):
@@ -114,19 +116,21 @@ def _fingerprint(file: "_Counted", stored: dict[str, Any]) -> str:
 
 
 def _import(campaign_id: int, *, inline: bool) -> None:
-    if not inline:
-        with transaction() as connection:
-            uploads.offer(connection, campaign_id)
-        publish([ImportUpload(campaign_id=campaign_id)])
-        return
     try:
-        load(campaign_id)
+        if inline:
+            load(campaign_id, patience=INLINE_PATIENCE)
+            return
+    except Busy:
+        pass
     except uploads.LeaseLost:
         return  # it was cancelled meanwhile, or a sweep took it over: the campaign stands
     except Refused:
         with transaction() as connection:
             campaigns.forget(connection, campaign_id)
         raise
+    with transaction() as connection:
+        uploads.offer(connection, campaign_id)
+    publish([ImportUpload(campaign_id=campaign_id)])
 
 
 class _Counted:

@@ -6,7 +6,8 @@ from typing import Final
 
 from sqlalchemy import text
 
-from scheduler.ingest.load import load, stopping
+from scheduler.apart import load
+from scheduler.ingest.load import stopping
 from scheduler.ingest.turns import Turn, import_waiting
 from scheduler.nudges import nudge
 from shared.db.queries import agents, campaigns, inbox, uploads

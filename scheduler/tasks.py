@@ -1,6 +1,7 @@
 """All that runs on the scheduler's own queue: imports."""
 
-from scheduler.ingest.load import load, stopping
+from scheduler.apart import load
+from scheduler.ingest.load import stopping
 from scheduler.ingest.turns import Turn, import_waiting
 from shared.db.queries import uploads
 from shared.db.session import transaction

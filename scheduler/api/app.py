@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from scheduler import agents as agent_rules
+from scheduler import apart
 from scheduler import keys as key_store
 from scheduler.api import (
     agents,
@@ -56,6 +57,7 @@ def create_app() -> "Front":
         with suppress(Refused):  # without a database every answer says so
             engine()  # before there are threads: two that ask for it at once would make one each
         await webhooks.start()
+        apart.start()
         stopping = asyncio.Event()
         settling = asyncio.create_task(_settle_in(stopping))
         yield

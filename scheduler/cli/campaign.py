@@ -214,9 +214,10 @@ app.command("timeline")(afterwards.timeline)
 
 
 def _uploaded(file: Path, given: dict[str, Any], *, quiet: bool) -> int:
-    from scheduler import creation
+    from scheduler import apart, creation
     from scheduler.campaign_settings import CampaignSettings
 
+    apart.start()  # it gets ready while the file is stored
     said = {name: value for name, value in given.items() if value is not None}
     chosen = output.checked(CampaignSettings, said, options=_OPTIONS)
     with file.open("rb") as source:

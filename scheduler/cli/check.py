@@ -57,7 +57,7 @@ def check(  # noqa: PLR0913  (a command's options are its arguments)
 
     Example: volley check guests.csv --message "Hi {first_name}, see you at 7!" --rejects mend.csv
     """
-    from scheduler.ingest import Plan, Reading, open_rows
+    from scheduler.ingest import Plan, Reading, effort, open_rows
     from shared.errors import Refused
     from shared.settings import settings
 
@@ -73,6 +73,7 @@ def check(  # noqa: PLR0913  (a command's options are its arguments)
     )
     reading = Reading(encoding, divider(delimiter), include_hidden)
     out = _elsewhere(rejects, file)
+    effort.limit_memory()
     try:
         with _opened(file) as source:
             rows = open_rows(source, filename=file.name, reading=reading)

@@ -91,8 +91,9 @@ def import_file(  # noqa: PLR0913  (a command's options are its arguments)
     from dataclasses import asdict
 
     from scheduler import suppressions
-    from scheduler.ingest import Reading
+    from scheduler.ingest import Reading, effort
 
+    effort.limit_memory()
     with file.open("rb") as source:
         done = suppressions.import_file(
             source,

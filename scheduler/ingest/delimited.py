@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, TextIO
 
+from shared.errors import Refused
+
 DELIMITERS: Final = ",;\t|"
 BREAK: Final = re.compile(r"\r\n|[\r\n]")
 
@@ -44,7 +46,7 @@ class Splitter:
     def __init__(self, text: TextIO, delimiter: str) -> None:
         self._text = text
         self._delimiter = delimiter
-        self._lines = _Lines(text)
+        self._lines = _Lines(lines_of(text))
 
     def record(self) -> list[str] | None:
         """The next record; None at the end."""
@@ -59,7 +61,7 @@ class Splitter:
     def _piece(self) -> str:
         """Some whole lines of the text."""
         piece = self._lines.waiting() + self._text.read(_PIECE)
-        return piece if piece.endswith("\n") else piece + self._text.readline()
+        return piece if piece.endswith("\n") else piece + _line(self._text)
 
     def _parsed(self, piece: str) -> list[list[str]]:
         """The piece's records. What its end cuts through, or marks spoil, is read line by line."""
@@ -75,6 +77,23 @@ class Splitter:
         return list(self._lines.through(lines, self._delimiter))
 
 
+def lines_of(text: TextIO) -> Iterator[str]:
+    """The text's lines. Raises Refused not_a_csv for one that does not end."""
+    while line := _line(text):
+        yield line
+
+
+def _line(text: TextIO) -> str:
+    line = text.readline(LONGEST_LINE)
+    if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
+        raise Refused("not_a_csv", "A line is longer than a megabyte: this is not a CSV file.")
+    return line
+
+
+#: Characters of a line.
+LONGEST_LINE: Final = 1 << 20
+
+
 def split_records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     """Every record's cells, blank ones included as []; a Damaged where a quote stays open."""
     return _records(_Lines(lines), delimiter)
@@ -84,7 +103,7 @@ def _records(again: "_Lines", delimiter: str) -> Iterator[list[str]]:
     while True:
         try:
             for cells in csv.reader(again, delimiter=delimiter, strict=True):
-                again.taken.clear()
+                again.take()
                 yield cells
             return
         except csv.Error:
@@ -132,7 +151,9 @@ def is_blank(cells: list[str]) -> bool:
 _NOTHING: Final = f" \t\r\n\xa0\x1a\ufeff{DELIMITERS}"
 
 
-_MOST_LINES: Final = 1000  # in one record; a longer one is a quote that was never closed
+#: In one record; a longer one is a quote that was never closed.
+_MOST_LINES: Final = 1000
+_MOST_CHARACTERS: Final = 1 << 20
 
 
 class _Lines:
@@ -141,20 +162,19 @@ class _Lines:
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
         self._again: deque[str] = deque()
-        self.taken: list[str] = []
+        self._taken: list[str] = []
+        self._passed = 0
 
     def __iter__(self) -> Iterator[str]:
-        while self._again and len(self.taken) < _MOST_LINES:
-            self.taken.append(self._again.popleft())
-            yield self.taken[-1]
-        if len(self.taken) >= _MOST_LINES:
-            return
-        taken = self.taken
-        for line in self._lines:
+        again, taken = self._again, self._taken
+        size = 0
+        while len(taken) < _MOST_LINES and size < _MOST_CHARACTERS:
+            line = again.popleft() if again else next(self._lines, "")
+            if not line:
+                return
+            size = size + len(line) if taken else len(line)
             taken.append(line)
             yield line
-            if len(taken) >= _MOST_LINES:
-                return
 
     def waiting(self) -> str:
         """Lines that were given back, and are taken now."""
@@ -165,16 +185,23 @@ class _Lines:
     def through(self, lines: list[str], delimiter: str) -> Iterator[list[str]]:
         """The records that begin in these lines; the last may take more of the text."""
         self._again.extend(lines)
+        end = self._passed + len(lines)
         for record in _records(self, delimiter):
             yield record
-            if not self._again:
+            if self._passed >= end:
                 return
+
+    def take(self) -> None:
+        """Their record is whole."""
+        self._passed += len(self._taken)
+        self._taken.clear()
 
     def give_back(self) -> str:
         """Return all but the first line of the record, and that line."""
-        first, *rest = self.taken
+        first, *rest = self._taken
         self._again.extendleft(reversed(rest))
-        self.taken.clear()
+        self._taken.clear()
+        self._passed += 1
         return first
 
 

@@ -16,6 +16,7 @@ from scheduler.ingest.delimited import (
     DELIMITERS,
     Splitter,
     is_blank,
+    lines_of,
     split_records,
 )
 from scheduler.ingest.swallowed import is_number
@@ -24,6 +25,7 @@ from shared.errors import Refused
 
 _SEP: Final = re.compile(r'"?sep=([,;\t|])"?\r?\n?', re.I)
 _SAMPLE_LINES: Final = 300
+_SAMPLE_CHARACTERS: Final = 1 << 20
 _TITLE_ROWS: Final = 20
 
 
@@ -44,12 +46,23 @@ def layout_of(reopen: Callable[[], TextIO], *, delimiter: str | None = None) -> 
     Raises Refused unclear_delimiter.
     """
     with reopen() as text:
-        first = text.readline()
-        declared = declared_delimiter(first.lstrip("\ufeff"))
-        lines = [] if declared else [first]
-        lines += islice(text, _SAMPLE_LINES)
+        lines = _sample(text)
+    declared = declared_delimiter(lines[0].lstrip("\ufeff")) if lines else None
+    lines = lines[1:] if declared else lines
     chosen = delimiter or declared or likely_delimiter(lines, reopen)
     return Layout(chosen, bool(declared), heading(split_records(lines, chosen)))
+
+
+def _sample(text: TextIO) -> list[str]:
+    """The first lines, fewer where they are long."""
+    lines: list[str] = []
+    size = 0
+    for line in islice(lines_of(text), 1 + _SAMPLE_LINES):
+        lines.append(line)
+        size += len(line)
+        if size > _SAMPLE_CHARACTERS:
+            break
+    return lines
 
 
 def declared_delimiter(first_line: str) -> str | None:

@@ -7,13 +7,14 @@ and what was committed is passed over.
 
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from heapq import heapify, heapreplace
 from typing import BinaryIO, cast
 
 from scheduler.ingest.columns import told_apart
+from scheduler.ingest.effort import Metered
 from scheduler.ingest.judge import Plan
 from scheduler.ingest.kept import Kept
 from scheduler.ingest.lines import message_lines, recipient_lines, reject_lines
@@ -39,9 +40,12 @@ LEASE = timedelta(seconds=30)
 stopping = threading.Event()
 
 
-def load(campaign_id: int, turn: Turn | None = None) -> bool:
+def load(
+    campaign_id: int, turn: Turn | None = None, *, leased: Callable[[], object] = lambda: None
+) -> bool:
     """Import the campaign's file, if nobody else is at it; False when somebody is, or it is done,
-    or left to another since this process is to end or its `turn` is over.
+    or left to another since this process is to end or its `turn` is over. In this process:
+    `scheduler.apart` has a child do it. `leased` is called as soon as the import is ours.
 
     A file that cannot be read at all cancels the campaign with the reason, and raises Refused.
     """
@@ -51,11 +55,12 @@ def load(campaign_id: int, turn: Turn | None = None) -> bool:
         job = uploads.lease(connection, campaign_id, LEASE)
     if job is None:
         return False
+    leased()
     try:
         whole = _import(job, turn)
     except Refused as refused:
         with transaction() as connection:
-            uploads.refuse(connection, job, f"{refused.message}")
+            uploads.refuse(connection, campaign_id, refused.message)
         raise
     if not whole:
         with transaction() as connection:
@@ -72,7 +77,8 @@ def _import(job: uploads.ImportJob, turn: Turn | None = None) -> bool:
         screen = Screening(rows, campaign_id=job.campaign_id, loaded_row=job.loaded_row)
         chunks = validate(rows, plan_of(job), report=report, chunk=CHUNK, screen=screen)
         kept = Kept()
-        with Store(job, lease=LEASE) as store:
+        # Closed here, and not by the garbage collector in whatever thread it runs.
+        with closing(chunks), Store(job, lease=LEASE) as store:
             for chunk in chunks:
                 if stopping.is_set():
                     return False
@@ -162,4 +168,4 @@ def spooled(upload_id: int) -> Iterator[BinaryIO]:
         for piece in uploads.chunks(upload_id):
             file.write(piece)
         file.seek(0)
-        yield cast(BinaryIO, file)
+        yield cast(BinaryIO, Metered(file))

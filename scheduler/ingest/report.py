@@ -17,6 +17,7 @@ REJECTS_SHOWN: Final = 100
 CHARACTERS_SHOWN: Final = 50
 _CHARACTERS_KEPT: Final = 5_000
 _VALUE_SHOWN: Final = 200
+_VALUE_KEPT: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,9 @@ class ReportBuilder:
     def reject(self, rejects: Sequence[Reject]) -> None:
         """Count rejected rows, and keep the first to show."""
         self.codes.update(map(attrgetter("code"), rejects))
-        self.rejects += rejects[: REJECTS_SHOWN - len(self.rejects)]
+        for reject in rejects[: REJECTS_SHOWN - len(self.rejects)]:
+            # A row may be a megabyte, and of as many cells.
+            self.rejects.append(reject._replace(value=reject.value[:_VALUE_KEPT], cells=[]))
 
     def report(self) -> Report:
         """The report on what was added so far."""

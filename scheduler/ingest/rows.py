@@ -26,6 +26,7 @@ from scheduler.ingest.delimited import (
 )
 from scheduler.ingest.layout import Layout, layout_of
 from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, unguarded
+from scheduler.ingest.sheets.sheet import MOST_COLUMNS
 from scheduler.ingest.swallowed import holds_numbers
 from scheduler.ingest.table import Place, Table, tabled
 from scheduler.ingest.tally import Decoding
@@ -146,6 +147,7 @@ class Rows:
             self.origins.update(map(str.strip, table.columns[at]))
             self.origins.update(cells[at].strip() for cells in table.odd.values() if cells[at:])
             self.origins.discard("")
+            _refuse_many_origins(self.origins)
 
     def _duplicates(self, table: Table) -> list[int]:
         """The rows that fit, and are duplicates to their reject file."""
@@ -190,6 +192,7 @@ class Rows:
                 self._warn_of_title(cells)
             else:
                 _refuse_open_quote(cells)
+                _refuse_many(cells)
                 return [cell.strip().lstrip("\ufeff") for cell in cells]
         raise Refused("empty_file", "The file is empty. Export it again and upload that.")
 
@@ -224,6 +227,31 @@ def _refuse_open_quote(header: list[str]) -> None:
         )
 
 
+def _refuse_many_origins(origins: set[str]) -> None:
+    """Raises Refused too_many_origins: no reject file comes from so many files."""
+    if len(origins) > _MOST_ORIGINS:
+        raise Refused(
+            "too_many_origins",
+            f"The column “{ORIGIN_COLUMN}” names more than {_MOST_ORIGINS:,} files. Upload the "
+            "reject files one by one, each as it was written.",
+        )
+
+
+def _refuse_many(header: list[str]) -> None:
+    """Raises Refused too_many_columns."""
+    named = max((place for place, name in enumerate(header, 1) if name.strip()), default=0)
+    if named > _MOST_COLUMNS or len(header) > _WIDEST:
+        raise Refused(
+            "too_many_columns",
+            f"The header has {len(header):,} columns, and a file may "
+            f"have {MOST_COLUMNS:,}. Delete the columns that no text needs.",
+        )
+
+
+#: Columns up to the last with a name, those of a reject file included; and up to the last at all.
+_MOST_COLUMNS: Final = MOST_COLUMNS + len(OWN_COLUMNS) + 1
+_MOST_ORIGINS: Final = 1_000
+_WIDEST: Final = 16_384
 _OWN_KEYS = frozenset(map(key, (*OWN_COLUMNS, ORIGIN_COLUMN)))
 
 

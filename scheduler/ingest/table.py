@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import chain, compress
+from typing import Final
 
 from scheduler.ingest.delimited import Block, Plain, breaks_in, is_blank
 from scheduler.ingest.swallowed import may_hold_rows
@@ -133,10 +134,23 @@ def _of_columns(columns: list[list[str]], first: int) -> Table:
     return Table(numbers, columns, {})
 
 
+#: What the cells of a table may weigh before it is passed on with fewer rows.
+HEAVIEST: Final = 8_000_000
+#: What a cell weighs beside its characters.
+_A_CELL: Final = 16
+
+
+def _weight(table: Table) -> int:
+    rows = chain(table.columns, table.odd.values())
+    return sum(_A_CELL * len(cells) + sum(map(len, cells)) for cells in rows)
+
+
 def sized(tables: Iterable[Table], size: int) -> Iterator[Table]:
-    """The same rows, `size` in each table but the last."""
+    """The same rows, `size` in each table but the last; fewer where they are long."""
     waiting: Table | None = None
+    weight = 0
     for table in tables:
+        weight += _weight(table)
         if waiting is None:
             waiting = table
         else:
@@ -145,5 +159,9 @@ def sized(tables: Iterable[Table], size: int) -> Iterator[Table]:
         yield from (waiting.part(start, start + size) for start in range(0, whole, size))
         if whole:
             waiting = waiting.part(whole, len(waiting))
+            weight = _weight(waiting)
+        if weight > HEAVIEST and waiting:
+            yield waiting
+            waiting, weight = None, 0
     if waiting:
         yield waiting

@@ -119,7 +119,7 @@ def test_what_cannot_be_made_leaves_nothing_behind(agent, chosen, code):
 
 
 def test_a_campaign_that_is_cancelled_while_its_file_is_imported_stands(agent, monkeypatch):
-    def cancelled(campaign_id):
+    def cancelled(campaign_id, **_):
         campaigns.cancel(campaign_id, actor="bob")
         raise uploads.LeaseLost
 

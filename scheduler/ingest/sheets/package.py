@@ -4,6 +4,7 @@ import zipfile
 import zlib
 from typing import IO, BinaryIO, Final
 
+from scheduler.ingest import effort
 from shared.errors import Refused
 
 #: Unpacked, all parts together. A sheet of a million rows and ten columns has about 600 MB.
@@ -65,9 +66,11 @@ class Package:
 def read(stream: IO[bytes], size: int) -> bytes:
     """Up to `size` bytes of a part. Raises Refused not_a_csv where it is damaged."""
     try:
-        return stream.read(size)
+        piece = stream.read(size)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
         raise no_workbook(_CUT_SHORT) from error
+    effort.read(len(piece))
+    return piece
 
 
 def _refuse_bombs(members: list[zipfile.ZipInfo], size: int) -> None:

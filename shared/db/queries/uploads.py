@@ -50,6 +50,10 @@ _DROP = text("""
       AND NOT EXISTS (SELECT 1 FROM campaign c WHERE c.upload_id = u.id)
 """)
 _DROP_CHUNKS = text("DELETE FROM upload_chunk WHERE upload_id = :id")
+_DROP_CHUNKS_OF = text("""
+    DELETE FROM upload_chunk
+    WHERE upload_id = (SELECT upload_id FROM campaign WHERE id = :campaign_id)
+""")
 _DROP_CANCELLED = text("""
     DELETE FROM upload_chunk k USING upload u, campaign c
     WHERE u.id = k.upload_id AND c.upload_id = u.id AND c.status = 'cancelled' AND u.header IS NULL
@@ -80,6 +84,11 @@ _RENEW = text("""
 # with it; and `finish` waits for the disk on behalf of them all.
 _NEED_NOT_WAIT = text("SET LOCAL synchronous_commit = off")
 _GIVE_BACK = text("UPDATE upload SET lease_until = now() WHERE id = :id")
+_GIVE_UP = text("""
+    UPDATE upload u SET lease_until = now() FROM campaign c
+    WHERE c.id = :campaign_id AND u.id = c.upload_id AND c.status = 'draft'
+    RETURNING u.loaded_row
+""")
 _TELL = text("""
     UPDATE campaign SET report = CAST(:report AS jsonb) WHERE id = :campaign_id AND status = 'draft'
     RETURNING id
@@ -219,6 +228,15 @@ def give_back(connection: Connection, job: ImportJob) -> None:
     connection.execute(_GIVE_BACK, {"id": job.upload_id})
 
 
+def give_up(connection: Connection, campaign_id: int) -> int | None:
+    """Let another import the rest, since whoever had the lease has died; how far they got.
+
+    None for a campaign that is no draft any more.
+    """
+    row: int | None = connection.execute(_GIVE_UP, {"campaign_id": campaign_id}).scalar()
+    return row
+
+
 def tell(connection: Connection, job: ImportJob, report: dict[str, Any]) -> None:
     """Show how far the import is: the report on the rows so far. Raises LeaseLost.
 
@@ -251,10 +269,10 @@ def finish(
         connection.execute(_DROP_CHUNKS, {"id": job.upload_id})
 
 
-def refuse(connection: Connection, job: ImportJob, reason: str) -> None:
-    """The file cannot be read at all: its bytes are of no use."""
-    connection.execute(_REFUSE, {"campaign_id": job.campaign_id, "reason": reason})
-    connection.execute(_DROP_CHUNKS, {"id": job.upload_id})
+def refuse(connection: Connection, campaign_id: int, reason: str) -> None:
+    """The campaign's file cannot be read at all: its bytes are of no use."""
+    connection.execute(_REFUSE, {"campaign_id": campaign_id, "reason": reason})
+    connection.execute(_DROP_CHUNKS_OF, {"campaign_id": campaign_id})
 
 
 def origin(connection: Connection, campaign_id: int) -> str:

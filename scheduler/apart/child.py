@@ -1,0 +1,56 @@
+"""One import in a process of its own, forked by `server`, which ends with it."""
+
+import os
+import socket
+import threading
+from contextlib import suppress
+from typing import Any, Final, NoReturn
+
+from scheduler.apart import wire
+from scheduler.ingest import effort, load
+from scheduler.ingest.turns import Turn
+from shared.logging import get_logger
+
+log = get_logger(__name__)
+
+#: What this process may cost.
+LIMITS = effort.Limits()
+_NO_THREAD: Final = "can't start new thread"
+
+
+def main(campaign_id: int, parent: socket.socket) -> NoReturn:
+    """Import the campaign's file and tell the parent what became of it."""
+    try:
+        turn = wire.hear_turn(parent)
+        effort.limit(LIMITS)
+        threading.Thread(target=_listen, args=(parent,), daemon=True).start()
+        said = _imported(campaign_id, turn, parent)
+        effort.lift()
+        wire.say(parent, **said)
+    except MemoryError:
+        effort.lift()
+        wire.say(parent, limit="memory")
+    finally:
+        os._exit(0)
+
+
+def _imported(campaign_id: int, turn: Turn | None, parent: socket.socket) -> dict[str, Any]:
+    try:
+        whole = load.load(campaign_id, turn, leased=lambda: wire.say(parent, leased=True))
+        return {"whole": whole}
+    except MemoryError:
+        return {"limit": "memory"}
+    except Exception as error:
+        if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
+            return {"limit": "memory"}  # its stack had no place
+        said = wire.told(error)
+        if said["error"] == "bug":
+            log.exception("import.failed", campaign_id=campaign_id, error=type(error).__name__)
+        return said
+
+
+def _listen(parent: socket.socket) -> None:
+    """End behind the chunk in hand when the parent says so, or is no more."""
+    with suppress(OSError):
+        parent.recv(1)
+    load.stopping.set()
