@@ -65,7 +65,7 @@ class Attached(Consumer):
         self._broker.failed(exc)
         with warnings.catch_warnings():  # it wants us to cancel the tasks in hand: decision 0003
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
-            super().on_connection_error_after_connected(exc)  # type: ignore[misc]  # not in the stubs
+            super().on_connection_error_after_connected(exc)
 
     def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
         """Acknowledge or reject a message: `p` is its method, called with a log and the errors that
@@ -106,4 +106,4 @@ def consumer(queues: Sequence[Queue], *, name: str, prompt: bool = False) -> Any
 def _not_told_yet(record: logging.LogRecord) -> bool:
     """Whether this is no line of Celery's about a lost connection, of which we have told."""
     told = (record.msg, *(record.args if isinstance(record.args, tuple) else ()))
-    return not any(words in told for words in (celerys.CONNECTION_RETRY, _LEFT))
+    return not any(words in told for words in (celerys.CONNECTION_RETRY, _LEFT))  # type: ignore[attr-defined]
