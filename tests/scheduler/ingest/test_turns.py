@@ -16,7 +16,9 @@ CHUNK, SMALL = 5, 20
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    """Chunks of five rows, and twenty are few."""
+    """Chunks of five rows, and twenty are few; in this process, which knows of that."""
+    for caller in (tasks, repairs):
+        monkeypatch.setattr(caller, "load", loading.load)
     monkeypatch.setattr(loading, "CHUNK", CHUNK)
     monkeypatch.setattr(turns, "SMALL", SMALL)
 
