@@ -8,7 +8,7 @@ and what was committed is passed over.
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from heapq import heapify, heapreplace
 from typing import BinaryIO, cast
@@ -72,7 +72,7 @@ def _import(job: uploads.ImportJob, turn: Turn | None = None) -> bool:
         screen = Screening(rows, campaign_id=job.campaign_id, loaded_row=job.loaded_row)
         chunks = validate(rows, plan_of(job), report=report, chunk=CHUNK, screen=screen)
         kept = Kept()
-        with Store(job, lease=LEASE) as store:
+        with closing(chunks), Store(job, lease=LEASE) as store:
             for chunk in chunks:
                 if stopping.is_set():
                     return False

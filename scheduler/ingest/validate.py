@@ -1,7 +1,7 @@
 """Every row of a file, accepted or rejected, in chunks, with a report that grows as they pass."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import attrgetter
@@ -45,7 +45,7 @@ def validate(
     report: ReportBuilder,
     chunk: int = 5000,
     screen: Screen | None = None,
-) -> Iterator[Chunk]:
+) -> Generator[Chunk, None, None]:
     """The file's rows in chunks of `chunk`, added to `report` as they go.
 
     What is wrong with the plan is Refused at once, before the first row: unknown_region,
@@ -77,7 +77,7 @@ def _placed(refused: Refused, place: str) -> Refused:
 
 def _chunks(
     rows: Rows, judge: Judge, *, report: ReportBuilder, size: int, screen: Screen | None
-) -> Iterator[Chunk]:
+) -> Generator[Chunk, None, None]:
     with judge.seen:
         judged = (Chunk(*judge(table), table.numbers[-1]) for table in sized(rows.tables(), size))
         for chunk, objections in _looked_up(judged, screen):
