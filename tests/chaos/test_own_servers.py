@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from deploy.local.checks.finding import Verdict
 from deploy.local.checks.pooler import pooler
 from shared.db import session
-from shared.db.migrate import is_newest, upgrade
+from shared.db.migrate import Schema, schema_of, upgrade
 from shared.db.session import POOLED, connect
 from tests.chaos.own_servers import SETTINGS, run
 from tests.support import own_servers as own
@@ -95,7 +95,7 @@ def test_a_migration_behind_a_pooler_leaves_no_lock(database_url: str, pooled_ur
         held = connection.scalar(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"))
     engine.dispose()
 
-    assert (is_newest(pooled_url), held) == (True, 0)
+    assert (schema_of(pooled_url) is Schema.NEWEST, held) == (True, 0)
 
 
 @needs_pgbouncer
