@@ -94,7 +94,8 @@ def _api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> Fa
         description="A campaign engine for AI SMS agents. An address says 405 to a method that "
         "it does not answer to; one that is not there says 404 (without a key, under /api: 401).",
         lifespan=lifespan,
-        docs_url=None,  # /docs is ours: it needs no other server
+        openapi_url=None,  # both are ours (docs)
+        docs_url=None,
         redoc_url=None,
         telemetry={"auto_configure": False},
     )

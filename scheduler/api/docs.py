@@ -1,11 +1,17 @@
-"""/docs: the API as one page that needs no script and no other server, made from /openapi.json."""
+"""/openapi.json, and /docs: the same as one page that needs no script and no other server.
+
+Both are open to strangers, and made once: for each request anew they would cost more than any
+other answer.
+"""
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from fastapi import APIRouter, Request
+import orjson
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 
 router = APIRouter(include_in_schema=False)
@@ -27,11 +33,27 @@ POST takes an <code>Idempotency-Key</code>. Refusals are
 """
 
 
+@router.get("/openapi.json")
+async def openapi(request: Request) -> Response:
+    """The description."""
+    return Response(_made(request.app).document, media_type="application/json")
+
+
 @router.get("/docs")
-def docs(request: Request) -> HTMLResponse:
+async def docs(request: Request) -> HTMLResponse:
     """The page."""
-    described = request.app.openapi()
-    return HTMLResponse("".join(_page(described)))
+    return HTMLResponse(_made(request.app).page)
+
+
+class _Made(NamedTuple):
+    document: bytes
+    page: bytes
+
+
+@cache
+def _made(app: FastAPI) -> _Made:
+    described = app.openapi()
+    return _Made(orjson.dumps(described), "".join(_page(described)).encode())
 
 
 def _page(described: dict[str, Any]) -> Iterator[str]:
