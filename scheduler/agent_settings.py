@@ -64,6 +64,8 @@ class SenderGiven(BaseModel):
     @field_validator("segments_per_day", mode="before")
     @classmethod
     def _a_day(cls, given: Any) -> Any:
+        if isinstance(given, float) and given.is_integer():
+            given = int(given)  # 5.0 is a whole number to JSON, which has one kind of numbers
         return _between(given, *SEGMENTS_PER_DAY, "a day")
 
     @field_validator("number")

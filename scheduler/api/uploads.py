@@ -34,6 +34,7 @@ _MULTIPART: Final[dict[str, Any]] = {
                 "schema": {
                     "type": "object",
                     "required": ["file", _SETTINGS_FIELD],
+                    "additionalProperties": False,  # a form of many others cannot be read
                     "properties": {
                         "file": {
                             "type": "string",

@@ -118,3 +118,10 @@ def test_another_agents_new_limit_does_not_wake_what_waits_for_something_else(
     message = api.get(f"/api/campaigns/{campaign}/messages").json()["data"][0]
 
     assert message["due_at"] > clock.now().isoformat()
+
+
+def test_a_whole_number_is_one_however_json_writes_it(api: TestClient) -> None:
+    made = api.post("/api/agents", json=agent(segments_per_day=2000.0))
+
+    assert made.status_code == 201
+    assert made.json()["senders"][0]["segments_per_day"] == 2000
