@@ -64,6 +64,13 @@ def rejects_csv(campaign_id: int) -> Iterator[str]:
     return _reject_pieces(rejects, own, origin)
 
 
+def rereads_file(campaign_id: int) -> bool:
+    """Whether `rejects_csv` reads the stored file anew. Raises Refused 404."""
+    _header(campaign_id)
+    with transaction() as connection:
+        return uploads.kept(connection, campaign_id) is not None
+
+
 def _header(campaign_id: int) -> list[str]:
     with transaction() as connection:
         found = ledger.header(connection, campaign_id)

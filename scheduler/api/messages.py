@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from scheduler import exports, standing
+from scheduler.apart.rejects import read_apart
 from scheduler.api.auth import Viewer
 from scheduler.api.requests import AfterNumber, CampaignId, Limit, MessageId, paged
 from shared.domain.message import MessageStatus
@@ -44,7 +45,9 @@ def export_messages(campaign_id: CampaignId, caller: Viewer) -> Csv:
 @router.get("/campaigns/{campaign_id}/rejects.csv", response_class=Csv)
 def export_rejects(campaign_id: CampaignId, caller: Viewer) -> Csv:
     """The rows that were not accepted, with why and what to do: mend them and upload this file."""
-    return _csv(exports.rejects_csv(campaign_id), f"campaign-{campaign_id}-rejects.csv")
+    apart = exports.rereads_file(campaign_id)  # a stranger's file, and not to be read here
+    pieces = read_apart(campaign_id) if apart else exports.rejects_csv(campaign_id)
+    return _csv(pieces, f"campaign-{campaign_id}-rejects.csv")
 
 
 @router.get("/messages/{message_id}")
@@ -53,6 +56,6 @@ def show_message(message_id: MessageId, caller: Viewer) -> dict[str, Any]:
     return standing.message(message_id)
 
 
-def _csv(pieces: Iterator[str], filename: str) -> Csv:
+def _csv(pieces: Iterator[str] | Iterator[bytes], filename: str) -> Csv:
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
     return Csv(pieces, headers=headers)

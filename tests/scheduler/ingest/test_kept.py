@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from scheduler import exports, repairs, standing
+from scheduler.apart.rejects import CutShort, read_apart
 from scheduler.ingest import kept
 from scheduler.ingest import load as loading
 from scheduler.ingest.load import load
@@ -205,3 +206,16 @@ def test_the_reject_file_of_kept_rows_can_be_read_twice_and_in_pieces(database, 
 
     assert len(told(made)) == 20
     assert told(made) == told(made)
+
+
+def test_the_api_has_the_stored_file_read_in_a_process_of_its_own(database):
+    campaign_id = draft(file(*BAD))
+    load(campaign_id)
+
+    assert exports.rereads_file(campaign_id)
+    assert b"".join(read_apart(campaign_id)).decode() == "".join(exports.rejects_csv(campaign_id))
+
+
+def test_a_reject_file_that_could_not_be_read_to_its_end_is_not_taken_for_whole(database):
+    with pytest.raises(CutShort):
+        list(read_apart(404))
