@@ -142,7 +142,8 @@ _A_CELL: Final = 16
 
 def _weight(table: Table) -> int:
     rows = chain(table.columns, table.odd.values())
-    return sum(_A_CELL * len(cells) + sum(map(len, cells)) for cells in rows)
+    # Joining is the quickest way to the sum of the cells' lengths: this is done for every file.
+    return sum(_A_CELL * len(cells) + len("".join(cells)) for cells in rows)
 
 
 def sized(tables: Iterable[Table], size: int) -> Iterator[Table]:
