@@ -204,13 +204,9 @@ def test_what_was_cut_short_by_death_was_not_said():
     assert ended == Ended({}, True, "", peak=7, seconds=1.5)
 
 
-def test_files_that_end_their_children_disturb_nobody_who_asks(hogs, api, upload):
-    """Whoever uploads such a file is told so; the others are answered all the while."""
+def test_who_uploads_a_file_that_ends_its_children_is_told_so_and_the_next_is_served(hogs, upload):
     hogs(what="memory", row=1)
-    uploads_of = [Waits(lambda: upload(name="a")), Waits(lambda: upload(name="b"))]
-    while any(one._thread.is_alive() for one in uploads_of):
-        assert api.get("/healthz").status_code == 200
-    answers = [thread.join() for thread in uploads_of]
+    answers = [upload(name="a"), upload(name="b")]
 
     assert {answer.status_code for answer in answers} == {422}
     error = answers[0].json()["error"]
