@@ -73,9 +73,8 @@ def check(  # noqa: PLR0913  (a command's options are its arguments)
     )
     reading = Reading(encoding, divider(delimiter), include_hidden)
     out = _elsewhere(rejects, file)
-    effort.limit_memory()
     try:
-        with _opened(file) as source:
+        with _opened(file) as source, effort.limited_memory():
             rows = open_rows(source, filename=file.name, reading=reading)
             findings = _look(source, rows, plan=plan, out=out)
     except Refused as error:

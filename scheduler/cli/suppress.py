@@ -93,8 +93,7 @@ def import_file(  # noqa: PLR0913  (a command's options are its arguments)
     from scheduler import suppressions
     from scheduler.ingest import Reading, effort
 
-    effort.limit_memory()
-    with file.open("rb") as source:
+    with file.open("rb") as source, effort.limited_memory():
         done = suppressions.import_file(
             source,
             filename=file.name,

@@ -6,7 +6,8 @@ process dies of its own; beyond the time it dies of SIGXCPU.
 """
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
@@ -73,9 +74,17 @@ limit: Callable[[Limits], None] = _effort.limit
 read: Callable[[int], None] = _effort.read
 
 
-def limit_memory() -> None:
-    """Limit this process's memory alone: for a program that a person waits for and can stop."""
+@contextmanager
+def limited_memory() -> Iterator[None]:
+    """Limit this process's memory alone, for a while: for a program that a person waits for and
+    can stop.
+    """
+    before = resource.getrlimit(resource.RLIMIT_DATA)
     _set(resource.RLIMIT_DATA, MOST_MEMORY)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def lift() -> None:

@@ -1,6 +1,7 @@
 """`volley check`: for people and, with --json, for programs."""
 
 import json
+import resource
 
 import pytest
 import typer
@@ -223,3 +224,11 @@ def test_a_mark_of_its_own_is_named_where_it_costs_ucs_2(run, tmp_path):
 
     assert "(latin small letter o and combining diaeresis) in 1 text" in text
     assert "Warning: Row 2: “o\u0308” is written as “o” and combining diaeresis" in text
+
+
+def test_a_check_leaves_the_process_the_memory_it_had(run, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+
+    _told(run, tmp_path, "phone,name\n+15551230000,Ana\n")
+
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
