@@ -4,6 +4,7 @@ import logging
 import socket
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from celery.exceptions import CPendingDeprecationWarning
@@ -72,14 +73,27 @@ class Attached(Consumer):
         are merely logged.
         """
         channel = p.__self__.channel
-        if not hasattr(channel, "closed"):  # AMQP's own: once lost, it belongs to no connection
-            if channel.connection is None:
-                return None  # the broker has put the message back in its queue
-        elif channel.closed:  # Redis takes it, by way of another connection
+        if not hasattr(channel, "closed"):  # AMQP's own
+            self._acknowledge_now(p, *args)
+            return None
+        if channel.closed:  # Redis takes it, by way of another connection
             return super().call_soon_ack(p, *args, **kwargs)  # type: ignore[misc]
         log, _ = args
         args = (log, ())
         return super().call_soon_ack(p, *args, **kwargs)  # type: ignore[misc]  # not in the stubs
+
+    def _acknowledge_now(self, acknowledge: Any, log: Any, _: object) -> None:
+        """Over AMQP at once. Celery's loop does what it is asked for at the begin of its next turn.
+        What it reads there, it does after that and acknowledges a turn later: after it has waited
+        in vain, for up to 2 s, for a broker that sends nothing more until this has come.
+        """
+        channel = acknowledge.__self__.channel
+        if channel.connection is None:  # lost: the broker has put the message back in its queue
+            return
+        try:
+            acknowledge(log, ())
+        except Exception as error:  # Celery would swallow it here: out of its loop, it is heard
+            self.hub.call_soon(partial(_fail, error))
 
 
 def consumer(queues: Sequence[Queue], *, name: str, prompt: bool = False) -> Any:
@@ -101,6 +115,10 @@ def consumer(queues: Sequence[Queue], *, name: str, prompt: bool = False) -> Any
         consumer_cls=Attached,
         **({"pool": "solo"} if prompt else {"pool": Beside, "concurrency": 1}),
     )
+
+
+def _fail(error: Exception) -> None:
+    raise error
 
 
 def _not_told_yet(record: logging.LogRecord) -> bool:
