@@ -51,6 +51,7 @@ class Shared:
         for job in jobs:
             if isinstance(job, SendMessages):
                 self.released[self._ticking] |= {entry[0] for entry in job.release}
+        return len(jobs)
 
 
 @pytest.fixture
