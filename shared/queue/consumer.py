@@ -23,7 +23,7 @@ from shared.queue.topology import Queue
 log = get_logger(__name__)
 
 #: Seconds between the tries to reach a broker that is away: the first, what each adds, the most.
-_AGAIN: Final = {"interval_start": 1, "interval_step": 1, "interval_max": 3}
+_AGAIN: Final = {"interval_start": 1, "interval_step": 0, "interval_max": 1}
 #: What Celery says, with a traceback, when it leaves the loop of a connection that is lost.
 _LEFT: Final = "Error cleaning up after event loop: %r"
 #: What a worker answers over the broker: questions that change nothing. Whoever can write to Redis
@@ -42,10 +42,11 @@ class Attached(Consumer):
     connection lasts. With as many failures as it may hold, one for most of our workers, a worker
     asks the broker for nothing any more. A new connection counts from nothing.
 
-    And a broker that is away is tried every few seconds and told of once. Celery waits up to half a
+    And a broker that is away is tried every second and told of once. Celery waits up to half a
     minute, and logs each try.
     """
 
+    hub: Any  # Celery's loop; the stubs lack it
     _broker = Outage(log, away="broker.away", back="broker.back")
 
     def ensure_connected(self, conn: Any) -> Any:

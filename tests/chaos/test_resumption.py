@@ -20,10 +20,9 @@ AGENTS: Final = 16
 #: Starts a second of each agent: a slot is a fifth of a second.
 RATE: Final = 5
 #: So many slots of each agent are looked at before the kill, and from the return on. Workers look
-#: for a broker every three seconds, which is a third of the latter.
+#: for a broker every second, which is a tenth of the latter.
 BEFORE, AFTER = 25, 50
-#: What is started in a slot after the return, of what was before the kill. Full speed but for those
-#: seconds is two thirds; a worker that waits in vain before each acknowledgement makes an eighth.
+#: What is started in a slot after the return, of what was before the kill.
 HALF: Final = 0.5
 #: Seconds that a lost hint rests: longer than all that is left to send takes.
 STALE: Final = 60

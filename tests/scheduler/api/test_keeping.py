@@ -108,7 +108,7 @@ def test_accounts_that_cannot_be_read_are_told_of_once(monkeypatch: pytest.Monke
             patch.setattr(tokens, "_own_tokens", away)
             for _ in range(3):
                 await made._read()
-        monkeypatch.setattr(tokens, "_own_tokens", lambda: {})
+        monkeypatch.setattr(tokens, "_own_tokens", dict)
         await made._read()
 
     asyncio.run(run())
