@@ -37,6 +37,8 @@ from tests.support.environment import environment
 from worker import send
 from worker.engine import Engine
 
+pytestmark = pytest.mark.alone
+
 #: (when it arrived, segments, whether it begins a text)
 Arrival = tuple[float, int, bool]
 

@@ -15,6 +15,9 @@ from shared.throttle.store import redis
 from shared.throttle.tally import Tally
 from tests.support.lanes import add_agent, add_campaign, add_messages, rows
 
+#: Leases run out in real time.
+pytestmark = pytest.mark.alone
+
 AGENTS, EACH = 12, 3
 
 

@@ -164,6 +164,7 @@ def test_a_connection_that_died_meanwhile_loses_no_outcome(recorder: Recorder) -
     assert eventually(lambda: statuses() == ["accepted", "accepted"])
 
 
+@pytest.mark.alone
 def test_a_stop_while_postgres_is_away_does_not_hang(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
