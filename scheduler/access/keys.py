@@ -10,16 +10,18 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from scheduler.access import key_store
+from scheduler.access.key_store import Key, NewlyMade
 from shared.db.audit import note
 from shared.db.session import retried, transaction
 from shared.errors import Refused
 from shared.settings import settings
+from shared.views.fields import extended
 
 FIRST_KEY = "first key"
 #: Tells people and secret scanners what was found lying around.
@@ -84,18 +86,18 @@ def keep_first_key() -> None:
         _keep_first(connection)
 
 
-def create(new: NewKey, *, actor: str) -> dict[str, Any]:
+def create(new: NewKey, *, actor: str) -> NewlyMade:
     """A new key. `key` in the answer is the only time it is seen."""
     key = PREFIX + secrets.token_urlsafe(32)
 
-    def work(connection: Connection) -> dict[str, Any]:
+    def work(connection: Connection) -> NewlyMade:
         made = key_store.add(
             connection, name=new.name, role=new.role, shown=_shown(key), hashed=_hash(key)
         )
         assert made is not None  # 256 random bits
         details = {"name": new.name, "role": new.role}
-        note(connection, actor=actor, action="create", subject=f"key:{made['id']}", details=details)
-        return made | {"key": key}
+        note(connection, actor=actor, action="create", subject=f"key:{made.id}", details=details)
+        return extended(NewlyMade, made, key=key)
 
     return retried(work)
 
@@ -120,8 +122,8 @@ def revoke(key_id: int, *, actor: str) -> None:
     retried(work)
 
 
-def everything() -> list[dict[str, Any]]:
-    """All keys: {id, name, role, shown, created_at, revoked_at}."""
+def everything() -> list[Key]:
+    """All keys, revoked ones too."""
     with transaction() as connection:
         return key_store.everything(connection)
 

@@ -14,8 +14,11 @@ from shared.errors import Refused
 from shared.ledger import agents, sender_limits
 from shared.ledger.campaigns import shut_gate
 from shared.ledger.holds import due_now, lift_holds
+from shared.opaque import Json
 from shared.providers.accounts import account_name, credentials_for
 from shared.secrets import seal
+from shared.views import agents as agent_views
+from shared.views.agents import AgentView
 
 #: Session starts per second of an agent that says nothing.
 DEFAULT_RATE = 1.0
@@ -23,8 +26,8 @@ DEFAULT_RATE = 1.0
 _ID = re.compile(AGENT_ID)
 
 
-def create(new: NewAgent, *, actor: str) -> dict[str, Any]:
-    """Make an agent; returns it as the API shows it.
+def create(new: NewAgent, *, actor: str) -> AgentView:
+    """Make an agent; returns it as people see it.
 
     With a future `effective_at` it starts at the default rate and gets its own then. Raises
     Refused: 409 agent_exists, 422 for what is not built yet, 503 without an account to send with.
@@ -46,7 +49,7 @@ def create(new: NewAgent, *, actor: str) -> dict[str, Any]:
         "account": account,
     }
 
-    def work(connection: Connection) -> dict[str, Any]:
+    def work(connection: Connection) -> AgentView:
         if not agents.add(connection, columns, senders):
             raise Refused(
                 "agent_exists",
@@ -54,12 +57,12 @@ def create(new: NewAgent, *, actor: str) -> dict[str, Any]:
                 status=409,
             )
         note(connection, actor=actor, action="create", subject=_name(new.id), details=_told(new))
-        return _found(agents.show(connection, new.id), new.id)
+        return _found(agent_views.show(connection, new.id), new.id)
 
     return retried(work)
 
 
-def change(agent_id: str, changes: AgentChanges, *, actor: str) -> dict[str, Any]:
+def change(agent_id: str, changes: AgentChanges, *, actor: str) -> AgentView:
     """Change what is given; returns the agent. `status: "active"` lifts its holds.
 
     Raises Refused: 404 agent_not_found, 409 when nothing would be left to speak from, 422.
@@ -67,7 +70,7 @@ def change(agent_id: str, changes: AgentChanges, *, actor: str) -> dict[str, Any
     senders = changes.speaks_from() if "senders" in changes.model_fields_set else None
     columns = _columns(changes)
 
-    def work(connection: Connection) -> dict[str, Any]:
+    def work(connection: Connection) -> AgentView:
         row = _locked(connection, agent_id)
         merged = row._asdict() | columns | _rate_columns(changes, row)
         agents.change(connection, row.key, merged)
@@ -89,7 +92,7 @@ def change(agent_id: str, changes: AgentChanges, *, actor: str) -> dict[str, Any
             agents.replace_senders(connection, row.key, senders)
         if merged["messaging_service_sid"] is None and not agents.has_sender(connection, row.key):
             raise _no_voice()
-        return _found(agents.show(connection, agent_id), agent_id)
+        return _found(agent_views.show(connection, agent_id), agent_id)
 
     agent = retried(work)
     nudge()
@@ -116,16 +119,16 @@ def delete(agent_id: str, *, actor: str) -> None:
     retried(work)
 
 
-def show(agent_id: str) -> dict[str, Any]:
+def show(agent_id: str) -> AgentView:
     """One agent. Raises Refused 404 agent_not_found."""
     with transaction() as connection:
-        return _found(agents.show(connection, _known(agent_id)), agent_id)
+        return _found(agent_views.show(connection, _known(agent_id)), agent_id)
 
 
-def page(*, after: str = "", limit: int = 100) -> list[dict[str, Any]]:
+def page(*, after: str = "", limit: int = 100) -> list[AgentView]:
     """Agents in the order of their ids."""
     with transaction() as connection:
-        return agents.page(connection, after=after, limit=limit)
+        return agent_views.page(connection, after=after, limit=limit)
 
 
 def follow_platform_account(provider: str = "twilio") -> int:
@@ -139,11 +142,11 @@ def follow_platform_account(provider: str = "twilio") -> int:
         return agents.move_account(connection, provider, account)
 
 
-def _columns(changes: AgentChanges) -> dict[str, Any]:
+def _columns(changes: AgentChanges) -> Json:
     """The columns that are given. Looks names up and seals, so it runs before the transaction."""
     given = changes.model_fields_set
     plain = ("name", "messaging_service_sid", "timezone")
-    columns: dict[str, Any] = {name: getattr(changes, name) for name in plain if name in given}
+    columns: Json = {name: getattr(changes, name) for name in plain if name in given}
     if "opener" in given:
         columns["opener"] = changes.opener.checked() if changes.opener else None
     if "provider_settings" in given:
@@ -158,11 +161,11 @@ def _account(given: AgentChanges) -> tuple[str, bytes | None]:
     return account_name("twilio", credentials_for(own).account_sid), seal(own) if own else None
 
 
-def _rate_columns(changes: AgentChanges, row: Row[Any]) -> dict[str, Any]:
+def _rate_columns(changes: AgentChanges, row: Row[Any]) -> Json:
     return _rates(changes, present=row.rate) if changes.sessions_per_second is not None else {}
 
 
-def _rates(given: AgentChanges, *, present: float) -> dict[str, Any]:
+def _rates(given: AgentChanges, *, present: float) -> Json:
     """The rate now, and the one to come when `effective_at` lies ahead."""
     wanted = given.sessions_per_second or present
     if given.effective_at is not None and given.effective_at > clock.now():
@@ -170,7 +173,7 @@ def _rates(given: AgentChanges, *, present: float) -> dict[str, Any]:
     return {"rate": wanted, "next_rate": None, "next_rate_at": None}
 
 
-def _told(given: AgentChanges) -> dict[str, Any]:
+def _told(given: AgentChanges) -> Json:
     """What the audit keeps: everything but secrets."""
     kept = given.model_dump(mode="json", exclude={"provider_settings"}, exclude_unset=True)
     if "provider_settings" in given.model_fields_set:
@@ -192,7 +195,7 @@ def _known(agent_id: str) -> str:
     return agent_id
 
 
-def _found(agent: dict[str, Any] | None, agent_id: str) -> dict[str, Any]:
+def _found(agent: AgentView | None, agent_id: str) -> AgentView:
     if agent is None:
         raise _not_found(agent_id)
     return agent

@@ -7,9 +7,10 @@ it, phone numbers included, and our own reader takes it away again.
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from operator import attrgetter
+from typing import Final
 
 from scheduler.campaigns import status
 from scheduler.ingest import uploads
@@ -22,6 +23,7 @@ from shared.views import messages
 #: Without it Excel takes UTF-8 for the code page of its machine.
 BOM: Final = "\ufeff"
 _PAGE: Final = 1000
+_SIDS: Final = "sids"
 _COLUMNS: Final = (
     "id",
     "row",
@@ -32,7 +34,7 @@ _COLUMNS: Final = (
     "error_message",
     "segments",
     "encoding",
-    "sids",
+    _SIDS,
     "agent_id",
     "sender",
     "body",
@@ -40,6 +42,8 @@ _COLUMNS: Final = (
     "sent_at",
     "delivered_at",
 )
+_BEFORE_SIDS: Final = attrgetter(*_COLUMNS[: _COLUMNS.index(_SIDS)])
+_BEHIND_SIDS: Final = attrgetter(*_COLUMNS[_COLUMNS.index(_SIDS) + 1 :])
 
 
 def messages_csv(campaign_id: int) -> Iterator[str]:
@@ -90,17 +94,21 @@ def _message_pieces(campaign_id: int, own: Sequence[str]) -> Iterator[str]:
         if not found:
             return
         yield _written(_cells(entry, own) for entry in found)
-        after = found[-1].shown["id"]
+        after = found[-1].message.id
 
 
-def _cells(entry: messages.Entry, own: Sequence[str]) -> list[Any]:
-    shown = status.told(entry)
-    shown |= {"sids": " ".join(part["sid"] or "" for part in shown["parts"])}
-    ours = [shown[name] for name in _COLUMNS]
+def _cells(entry: messages.Entry, own: Sequence[str]) -> list[object]:
+    ours = _of_ours(status.told(entry))
     return [*ours, *(entry.fields.get(name, "") for name in own)]
 
 
-def _written(rows: Any) -> str:
+def _of_ours(message: messages.Message) -> list[object]:
+    """Its cells, in the order of the columns."""
+    sids = " ".join(part.sid or "" for part in message.parts)
+    return [*_BEFORE_SIDS(message), sids, *_BEHIND_SIDS(message)]
+
+
+def _written(rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     for row in rows:

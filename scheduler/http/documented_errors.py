@@ -11,6 +11,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from scheduler.http.auth import GUARDED
+from scheduler.http.examples import add_examples
 
 _JSON: Final = "application/json"
 _SHAPE: Final[dict[str, Any]] = {
@@ -24,9 +25,17 @@ _SHAPE: Final[dict[str, Any]] = {
             "additionalProperties": False,
             "required": ["code", "message", "details"],
             "properties": {
-                "code": {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"},
-                "message": {"type": "string", "minLength": 1},
-                "details": {"type": "object"},
+                "code": {
+                    "type": "string",
+                    "pattern": "^[a-z][a-z0-9_]*$",
+                    "examples": ["invalid_request"],
+                },
+                "message": {
+                    "type": "string",
+                    "minLength": 1,
+                    "examples": ["name: Write something here."],
+                },
+                "details": {"type": "object", "examples": [{}]},
             },
         }
     },
@@ -91,6 +100,10 @@ def _complete(described: dict[str, Any]) -> None:
             for status in _refusals(path, method, operation):
                 told[str(status)] = _refusal(status)
             operation["responses"] = dict(sorted(told.items()))
+    for schema in schemas.values():
+        if "properties" in schema:  # we say what we say, and nothing else
+            schema.setdefault("additionalProperties", False)
+    add_examples(described)
 
 
 def _refusals(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:

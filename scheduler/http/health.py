@@ -3,8 +3,9 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
@@ -26,7 +27,7 @@ router = APIRouter(tags=["health"])
 
 _FRESH_SECONDS: Final = 5.0
 _BROKER_SECONDS: Final = 2
-_WORD: Final = {"type": "string", "minLength": 1}
+_WORD: Final = {"type": "string", "minLength": 1, "examples": ["ok"]}
 _READY: Final[dict[str, Any]] = {
     "description": "Ready, or degraded.",
     "content": {
@@ -46,6 +47,13 @@ _READY: Final[dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A process that answers."""
+
+    status: Literal["ok"]
+
+
 @router.get("/", include_in_schema=False)
 def root() -> RedirectResponse:
     """Where a person who opens the address in a browser finds something to read."""
@@ -53,9 +61,9 @@ def root() -> RedirectResponse:
 
 
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def healthz() -> Alive:
     """This process answers."""
-    return {"status": "ok"}
+    return Alive("ok")
 
 
 @router.get("/readyz", responses={200: _READY, 503: _READY | {"description": "Not ready."}})

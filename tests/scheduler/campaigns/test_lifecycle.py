@@ -293,11 +293,11 @@ def test_stopping_all_sending_lets_nothing_be_claimed_until_it_is_started_again(
     stop_sending.stop_sending(actor="bob")
 
     control = factories.one("SELECT * FROM control")
-    assert standing.sending()["stopped"]
+    assert standing.sending().stopped
     assert control.stopped_by == "ann"
     assert [verdict for _, verdict in ledger.claim(hints)[1]] == ["waits"]
     stop_sending.start_sending(actor="ann")
-    assert not standing.sending()["stopped"]
+    assert not standing.sending().stopped
     assert len(ledger.claim(scene.hint())[0]) == 1
 
 

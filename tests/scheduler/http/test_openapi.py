@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
 from schemathesis import checks
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -261,6 +262,37 @@ def test_every_refusal_that_is_described_has_our_shape_and_says_what_it_means() 
     assert {"HTTPValidationError", "ValidationError"} & set(
         DESCRIBED["components"]["schemas"]
     ) == set()
+
+
+def test_every_answer_is_described_to_the_last_field_and_shown_by_an_example_of_that_shape() -> (
+    None
+):
+    shown = 0
+    for name, one in OPERATIONS.items():
+        for status, told in one.definition.raw["responses"].items():
+            assert bool(told.get("content")) is (status != "204"), (name, status)
+            for kind, content in told.get("content", {}).items():
+                assert content["example"], (name, status)
+                if kind == "application/json":
+                    fits(content["example"], content["schema"])
+                    assert is_closed(content["schema"]), (name, status)
+                    shown += 1
+    assert shown > 100
+
+
+def fits(example: Any, schema: dict[str, Any]) -> None:
+    """Raises ValidationError unless the example is one of the schema."""
+    validator = Draft202012Validator(schema | {"components": DESCRIBED["components"]})
+    validator.validate(example)
+
+
+def is_closed(schema: dict[str, Any]) -> bool:
+    """Whether an object of this schema has only fields that it names."""
+    if "$ref" in schema:
+        return is_closed(DESCRIBED["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    if "anyOf" in schema:
+        return all(map(is_closed, schema["anyOf"]))
+    return schema.get("additionalProperties") is False
 
 
 def test_the_form_of_an_upload_says_what_may_be_told_of_a_file() -> None:
