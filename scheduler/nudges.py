@@ -12,7 +12,7 @@ from typing import Any
 
 from redis import RedisError
 
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.logging import get_logger
 from shared.outage import Outage
 from shared.throttle.redis_client import redis
@@ -28,7 +28,7 @@ def nudge() -> None:
     """Have dispatchers look at once. To be called after the commit; without Redis they find out by
     themselves a little later.
     """
-    with suppress(RedisError, Refused):
+    with suppress(RedisError, Misconfigured):
         Tally(redis()).nudge()
 
 

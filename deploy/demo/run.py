@@ -120,7 +120,7 @@ class Api:
     def _read(response: requests.Response) -> Any:
         if response.status_code >= 400:
             error = response.json()["error"]
-            raise Refused(error["code"], error["message"], status=response.status_code)
+            raise Refused(error["code"], error["message"])
         return response.json() if response.content else None
 
 
@@ -171,7 +171,7 @@ def _agent(api: Api, group: int, i: int, rate: int) -> str:
     try:
         api.post("/api/agents", json=wanted)
     except Refused as refused:
-        if refused.status != 409:  # it is there from an earlier demo
+        if refused.code != "agent_exists":  # it is there from an earlier demo
             raise
     return name
 

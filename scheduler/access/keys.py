@@ -113,10 +113,9 @@ def revoke(key_id: int, *, actor: str) -> None:
             raise Refused(
                 "last_admin_key",
                 "It is the last admin key: make another one before you revoke it.",
-                status=409,
             )
         if not key_store.revoke(connection, key_id):
-            raise Refused("key_not_found", f"There is no key {key_id}.", status=404)
+            raise Refused("key_not_found", f"There is no key {key_id}.")
         note(connection, actor=actor, action="revoke", subject=f"key:{key_id}")
 
     retried(work)

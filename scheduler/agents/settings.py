@@ -18,6 +18,7 @@ from shared.domain.phone import PhoneError, normalise
 from shared.domain.template import Template
 from shared.errors import Refused
 from shared.ledger.agents import NewSender
+from shared.opaque import Json
 from shared.providers.transport.urls import check_public_url
 from shared.settings import settings
 
@@ -93,7 +94,7 @@ class Opener(BaseModel):
     fallback: Any = None
     max_segments: Any = None
 
-    def checked(self) -> dict[str, Any]:
+    def checked(self) -> Json:
         """As it is stored. Raises Refused 422 not_available, or why the template is not one."""
         if self.kind != "template":
             raise not_available(f"opener.kind '{self.kind}'", "Use 'template' for now.")
@@ -114,7 +115,7 @@ class ProviderSettings(BaseModel):
     auth_token: str = Field(min_length=1, max_length=200)
     api_url: str | None = Field(default=None, max_length=500)
 
-    def checked(self) -> dict[str, Any]:
+    def checked(self) -> Json:
         """As it is sealed. Raises Refused 422 invalid_url; resolves the host's name."""
         if self.api_url is None:
             return self.model_dump(exclude_none=True)

@@ -54,7 +54,6 @@ def create(new: NewAgent, *, actor: str) -> AgentView:
             raise Refused(
                 "agent_exists",
                 f"There is an agent {new.id!r} already: change that one, or choose another id.",
-                status=409,
             )
         note(connection, actor=actor, action="create", subject=_name(new.id), details=_told(new))
         return _found(agent_views.show(connection, new.id), new.id)
@@ -110,7 +109,6 @@ def delete(agent_id: str, *, actor: str) -> None:
             raise Refused(
                 "agent_in_use",
                 f"Agent {agent_id!r} is needed by campaign {listed}: cancel it, or let it finish.",
-                status=409,
                 details={"campaign_ids": needed_by},
             )
         agents.delete(connection, row.key)
@@ -134,8 +132,8 @@ def page(*, after: str = "", limit: int = 100) -> list[AgentView]:
 def follow_platform_account(provider: str = "twilio") -> int:
     """Agents without an account of their own belong to the platform's; returns how many moved.
 
-    Run at start: the settings may name another account than the last time. Raises Refused when
-    there is none.
+    Run at start: the settings may name another account than the last time. Raises
+    Misconfigured when there is none.
     """
     account = account_name(provider, credentials_for(None).account_sid)
     with transaction() as connection:
@@ -202,7 +200,7 @@ def _found(agent: AgentView | None, agent_id: str) -> AgentView:
 
 
 def _not_found(agent_id: str) -> Refused:
-    return Refused("agent_not_found", f"There is no agent {agent_id[:64]!r}.", status=404)
+    return Refused("agent_not_found", f"There is no agent {agent_id[:64]!r}.")
 
 
 def _no_voice() -> Refused:

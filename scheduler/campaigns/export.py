@@ -80,7 +80,7 @@ def _header(campaign_id: int) -> list[str]:
     with transaction() as connection:
         found = messages.header(connection, campaign_id)
     if found is None:
-        raise Refused("campaign_not_found", f"There is no campaign {campaign_id}.", status=404)
+        raise Refused("campaign_not_found", f"There is no campaign {campaign_id}.")
     return found
 
 

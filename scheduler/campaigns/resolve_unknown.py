@@ -53,11 +53,9 @@ def resolve_unknown(
     def work(connection: Connection) -> int:
         row = campaigns.lock(connection, campaign_id) if 0 < campaign_id < 1 << 31 else None
         if row is None:
-            raise Refused("campaign_not_found", f"There is no campaign {campaign_id}.", status=404)
+            raise Refused("campaign_not_found", f"There is no campaign {campaign_id}.")
         if row.status == CampaignStatus.CANCELLED and resolved == "resend":
-            raise Refused(
-                "cancelled", "The campaign is cancelled: nothing of it is sent again.", status=409
-            )
+            raise Refused("cancelled", "The campaign is cancelled: nothing of it is sent again.")
         given = {"id": campaign_id, "resolved": resolved, "reason": reason, "actor": actor}
         count = connection.execute(_RESOLVE, given).rowcount
         if count and resolved == "resend" and row.status == CampaignStatus.FINISHED:

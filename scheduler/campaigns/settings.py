@@ -11,6 +11,7 @@ from scheduler.ingest.read.encoding_names import codec_named
 from shared.domain.campaign import Priority
 from shared.domain.numbering import as_region
 from shared.errors import Refused
+from shared.opaque import Json
 from shared.providers.registry import check_options
 from shared.settings import settings
 
@@ -41,7 +42,7 @@ class CampaignSettings(BaseModel):
     split_at: int = Field(default=1600, ge=70, le=1600)
     require_consent: bool = False
     canary: Any = None
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: Json = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_way_to_name_agents(self) -> Self:
@@ -76,7 +77,7 @@ class CampaignSettings(BaseModel):
         if self.encoding is not None:
             codec_named(self.encoding)
 
-    def checked_options(self) -> dict[str, Any]:
+    def checked_options(self) -> Json:
         """The provider's options, validated. Raises Refused 422."""
         service = self.options.get("messaging_service_sid")
         if service is not None and not is_service(service):
@@ -88,7 +89,7 @@ class CampaignSettings(BaseModel):
         check_options("twilio", others, messaging_service_sid=service)
         return dict(self.options)
 
-    def stored(self, *, template: str | None) -> dict[str, Any]:
+    def stored(self, *, template: str | None) -> Json:
         """What the campaign row keeps: the settings, with every default filled in."""
         kept = self.model_dump(mode="json", exclude_none=True)
         return kept | {

@@ -94,7 +94,7 @@ def message(message_id: int) -> MessageStory:
     with transaction() as connection:
         entry = message_views.one(connection, message_id)
         if entry is None:
-            raise Refused("message_not_found", f"There is no message {message_id}.", status=404)
+            raise Refused("message_not_found", f"There is no message {message_id}.")
         story = timeline(connection, message_id, meaning=_meaning)
     return extended(MessageStory, told(entry), fields=entry.fields, timeline=story)
 
@@ -122,4 +122,4 @@ def _meaning(provider: str, code: int) -> str:
 
 def no_campaign(campaign_id: int) -> Refused:
     """There is none with this id."""
-    return Refused("campaign_not_found", f"There is no campaign {campaign_id}.", status=404)
+    return Refused("campaign_not_found", f"There is no campaign {campaign_id}.")

@@ -8,11 +8,13 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from html import escape
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
+
+from shared.opaque import Json
 
 router = APIRouter(include_in_schema=False)
 
@@ -56,7 +58,7 @@ def _made(app: FastAPI) -> _Made:
     return _Made(orjson.dumps(described), "".join(_page(described)).encode())
 
 
-def _page(described: dict[str, Any]) -> Iterator[str]:
+def _page(described: Json) -> Iterator[str]:
     title = escape(described["info"]["title"])
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title} API</title>'
     yield f"<style>{_STYLE}</style><h1>{title}</h1>{_OPENING}"
@@ -72,7 +74,7 @@ def _page(described: dict[str, Any]) -> Iterator[str]:
         yield f"<details><summary>{escape(name)}</summary>{_json(schema)}</details>"
 
 
-def _operations(described: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+def _operations(described: Json) -> list[tuple[str, str, Json]]:
     """In the order of their first tag, and within it as they were written."""
     found = [
         (path, method.upper(), operation)
@@ -83,7 +85,7 @@ def _operations(described: dict[str, Any]) -> list[tuple[str, str, dict[str, Any
     return sorted(found, key=lambda one: tags.index(one[2].get("tags", ["other"])[0]))
 
 
-def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
+def _operation(path: str, method: str, operation: Json) -> Iterator[str]:
     yield f"<details><summary><b>{method}</b> <code>{escape(path)}</code></summary>"
     yield f"<p>{escape(operation.get('description', ''))}</p>"
     parameters = operation.get("parameters", [])
@@ -101,5 +103,5 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
     yield "</ul></details>"
 
 
-def _json(schema: dict[str, Any]) -> str:
+def _json(schema: Json) -> str:
     return f"<pre>{escape(json.dumps(schema, indent=1, ensure_ascii=False))}</pre>"

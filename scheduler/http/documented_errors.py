@@ -12,9 +12,10 @@ from fastapi import FastAPI
 
 from scheduler.http.auth import GUARDED
 from scheduler.http.examples import add_examples
+from shared.opaque import Json
 
 _JSON: Final = "application/json"
-_SHAPE: Final[dict[str, Any]] = {
+_SHAPE: Final[Json] = {
     "title": "Refusal",
     "type": "object",
     "additionalProperties": False,
@@ -53,12 +54,12 @@ _SAID: Final = {
     503: "The database, or another part that is needed, is away. Try again after Retry-After.",
 }
 _SECONDS: Final = {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds."}
-_HEADERS: Final[dict[int, dict[str, Any]]] = {
+_HEADERS: Final[dict[int, Json]] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
     409: {"Retry-After": _SECONDS},
     503: {"Retry-After": _SECONDS | {"required": True}},
 }
-_KEY: Final[dict[str, Any]] = {
+_KEY: Final[Json] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
@@ -67,7 +68,7 @@ _KEY: Final[dict[str, Any]] = {
 }
 
 #: For a route that is no POST and can find things in a state that forbids it.
-CONFLICTS: Final[dict[int | str, dict[str, Any]]] = {409: {}}
+CONFLICTS: Final[dict[int | str, Json]] = {409: {}}
 
 
 class Described(FastAPI):
@@ -77,7 +78,7 @@ class Described(FastAPI):
         super().__init__(**given)
         self._describing = threading.Lock()
 
-    def openapi(self) -> dict[str, Any]:
+    def openapi(self) -> Json:
         """The description; made once, whole before anybody sees it."""
         with self._describing:
             fresh = self.openapi_schema is None
@@ -87,7 +88,7 @@ class Described(FastAPI):
             return found
 
 
-def _complete(described: dict[str, Any]) -> None:
+def _complete(described: Json) -> None:
     schemas = described["components"]["schemas"]
     schemas["Refusal"] = _SHAPE
     for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape of a 422
@@ -106,7 +107,7 @@ def _complete(described: dict[str, Any]) -> None:
     add_examples(described)
 
 
-def _refusals(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
+def _refusals(path: str, method: str, operation: Json) -> Iterator[int]:
     yield 413
     if not path.startswith(f"{GUARDED}/"):
         return
@@ -119,7 +120,7 @@ def _refusals(path: str, method: str, operation: dict[str, Any]) -> Iterator[int
         yield 409
 
 
-def _refusal(status: int) -> dict[str, Any]:
+def _refusal(status: int) -> Json:
     shape = {"schema": {"$ref": "#/components/schemas/Refusal"}}
-    told: dict[str, Any] = {"description": _SAID[status], "content": {_JSON: shape}}
+    told: Json = {"description": _SAID[status], "content": {_JSON: shape}}
     return told | ({"headers": _HEADERS[status]} if status in _HEADERS else {})

@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from shared.db.session import transaction
 from shared.domain.campaign import CampaignStatus
 from shared.domain.message import MessageStatus
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.queue.app import app as celery
 from shared.views.gauges import Readings, readings
 
@@ -87,7 +87,7 @@ def _database() -> str:
     try:
         with transaction() as connection:
             connection.execute(text("SELECT stopped_at FROM control"))
-    except (DBAPIError, PoolTimeout, Refused) as error:
+    except (DBAPIError, PoolTimeout, Misconfigured) as error:
         return _why(error)
     return "ok"
 
@@ -155,7 +155,7 @@ def _readings() -> Readings | None:
     try:
         with transaction() as connection:
             return readings(connection)
-    except (DBAPIError, PoolTimeout, Refused):
+    except (DBAPIError, PoolTimeout, Misconfigured):
         return None
 
 

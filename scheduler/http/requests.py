@@ -21,7 +21,7 @@ def whole(text: str, kind: str) -> int:
     """
     if text.isascii() and text.isdecimal() and len(text) < 20 and 0 < int(text) <= _MOST[kind]:
         return int(text)
-    raise Refused(f"{kind}_not_found", f"There is no {kind} {text[:30]!r}.", status=404)
+    raise Refused(f"{kind}_not_found", f"There is no {kind} {text[:30]!r}.")
 
 
 def _campaign_id(campaign_id: str) -> int:
@@ -76,7 +76,6 @@ async def refuse_odd_text(request: Request) -> None:
         raise Refused(
             "unsupported_media_type",
             "Send JSON, with 'Content-Type: application/json'.",
-            status=415,
         )
     strict_json(body)
 

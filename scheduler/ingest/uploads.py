@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, text
 
 from shared.db.session import transaction
 from shared.errors import VolleyError
+from shared.opaque import Json
 
 _PIECE = 1 << 20
 
@@ -26,7 +27,7 @@ class ImportJob:
     upload_id: int
     filename: str
     mode: str
-    settings: dict[str, Any]
+    settings: Json
     loaded_row: int
     #: (key, session starts per second) of the campaign's agents
     agents: list[tuple[int, float]]
@@ -237,7 +238,7 @@ def give_up(connection: Connection, campaign_id: int) -> int | None:
     return row
 
 
-def tell(connection: Connection, job: ImportJob, report: dict[str, Any]) -> None:
+def tell(connection: Connection, job: ImportJob, report: Json) -> None:
     """Show how far the import is: the report on the rows so far. Raises LeaseLost.
 
     It locks the campaign: to be called last.
@@ -252,7 +253,7 @@ def finish(
     connection: Connection,
     job: ImportJob,
     *,
-    report: dict[str, Any],
+    report: Json,
     header: Sequence[str],
     keep: bool = False,
 ) -> None:

@@ -153,9 +153,7 @@ def remove(number: str, *, actor: str) -> None:
 
     def work(connection: Connection) -> None:
         if not suppressions.remove(connection, phone):
-            raise Refused(
-                "not_suppressed", "This number is not on the suppression list.", status=404
-            )
+            raise Refused("not_suppressed", "This number is not on the suppression list.")
         note(connection, actor=actor, action="lift", subject=f"suppression:{phone}")
 
     retried(work)

@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import Connection, Row, text
 
 from shared.ledger import sender_limits
+from shared.opaque import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def sender_numbers(connection: Connection) -> dict[str, str]:
     return {row.number: row.agent for row in connection.execute(_SENDER_NUMBERS)}
 
 
-def add(connection: Connection, columns: dict[str, Any], senders: Sequence[NewSender]) -> bool:
+def add(connection: Connection, columns: Json, senders: Sequence[NewSender]) -> bool:
     """A new agent with its senders; False when its id is taken."""
     key = connection.execute(_ADD, _stored(columns)).scalar()
     if key is None:
@@ -94,7 +95,7 @@ def lock(connection: Connection, agent_id: str) -> Row[Any] | None:
     return connection.execute(_LOCK, {"id": agent_id}).one_or_none()
 
 
-def change(connection: Connection, key: int, columns: dict[str, Any]) -> None:
+def change(connection: Connection, key: int, columns: Json) -> None:
     """Write all columns that can change."""
     connection.execute(_CHANGE, _stored(columns) | {"key": key})
 
@@ -134,6 +135,6 @@ def move_account(connection: Connection, provider: str, account: str) -> int:
     return connection.execute(_MOVE_ACCOUNT, {"provider": provider, "account": account}).rowcount
 
 
-def _stored(columns: dict[str, Any]) -> dict[str, Any]:
+def _stored(columns: Json) -> Json:
     opener = columns.get("opener")
     return columns | {"opener": None if opener is None else orjson.dumps(opener).decode()}

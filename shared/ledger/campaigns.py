@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy import Connection, Row, text
 
 from shared.ledger.claim import GATE
+from shared.opaque import Json
 
 _ALONE = text("SELECT pg_advisory_xact_lock(:gate)")
 _BRIEFLY = text("SET LOCAL lock_timeout = '1s'")
@@ -51,7 +52,7 @@ _MOVE = text("""
 """)
 
 
-def create(connection: Connection, facts: dict[str, Any], agents: Sequence[int]) -> int | None:
+def create(connection: Connection, facts: Json, agents: Sequence[int]) -> int | None:
     """A new campaign and its lanes; None when one with the same fingerprint exists."""
     values = facts | {"settings": orjson.dumps(facts["settings"]).decode()}
     created = connection.execute(_CREATE, values).scalar()

@@ -1,8 +1,7 @@
 """Which account an agent's calls are made with: its own, the platform's, or the simulator's."""
 
-from typing import Any
-
-from shared.errors import Refused
+from shared.errors import Misconfigured
+from shared.opaque import Json
 from shared.providers.base import Credentials
 from shared.settings import Settings, settings
 
@@ -16,12 +15,12 @@ def platform_account(provider: str = "twilio") -> str | None:
     """The account this process calls with for agents that have none of their own; None: none."""
     try:
         return account_name(provider, platform_credentials(settings()).account_sid)
-    except Refused:
+    except Misconfigured:
         return None
 
 
-def credentials_for(own: dict[str, Any] | None) -> Credentials:
-    """The agent's own account if it has one, else the platform's. Raises Refused without either."""
+def credentials_for(own: Json | None) -> Credentials:
+    """The agent's own account if it has one, else the platform's. Raises Misconfigured."""
     if own:
         return Credentials(
             account_sid=own["account_sid"],
@@ -36,11 +35,10 @@ def platform_credentials(chosen: Settings) -> Credentials:
     """The account in the settings, or the simulator's while no real one is configured."""
     if chosen.simulated:
         if chosen.carrier_url is None or chosen.carrier_account_sid is None:
-            raise Refused(
+            raise Misconfigured(
                 "no_carrier",
                 "No provider account: set VOLLEY_TWILIO_ACCOUNT_SID and VOLLEY_TWILIO_AUTH_TOKEN, "
                 "give the agent its own in provider_settings, or start the simulator: 'volley up'.",
-                status=503,
             )
         return Credentials(
             account_sid=chosen.carrier_account_sid,
@@ -48,10 +46,9 @@ def platform_credentials(chosen: Settings) -> Credentials:
             api_url=chosen.carrier_url,
         )
     if chosen.twilio_account_sid is None or not (chosen.auth_tokens or chosen.twilio_api_secret):
-        raise Refused(
+        raise Misconfigured(
             "no_credentials",
             "VOLLEY_TWILIO_ACCOUNT_SID needs VOLLEY_TWILIO_AUTH_TOKEN beside it.",
-            status=503,
         )
     secret = chosen.twilio_api_secret
     return Credentials(

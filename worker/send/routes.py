@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.ledger import routing
 from shared.ledger.claim import Claimed
 from shared.ledger.routing import AgentFacts, CampaignFacts
@@ -45,7 +45,7 @@ class Directory:
     def __init__(self) -> None:
         self._agents: dict[int, AgentFacts] = {}
         self._campaigns: dict[int, CampaignFacts] = {}
-        self._credentials: dict[int, Credentials | Refused] = {}
+        self._credentials: dict[int, Credentials | Misconfigured] = {}
         self._read_at: dict[tuple[str, int], float] = {}
         self._wanted_at: dict[tuple[str, int], float] = {}
 
@@ -71,10 +71,10 @@ class Directory:
     def route(self, claimed: Claimed) -> Route:
         """How this message travels; its agent and campaign were read by `refresh`.
 
-        Raises Refused when the agent has no account that can be used.
+        Raises Misconfigured when the agent has no account that can be used.
         """
         credentials = self._credentials[claimed.agent_key]
-        if isinstance(credentials, Refused):
+        if isinstance(credentials, Misconfigured):
             raise credentials
         return Route(
             agent=self.agent(claimed),
@@ -128,11 +128,11 @@ class Directory:
         return sorted(key for of, key in lately if of == kind and age(key) > FRESH_FOR / 2)
 
 
-def _credentials(agent: AgentFacts) -> Credentials | Refused:
+def _credentials(agent: AgentFacts) -> Credentials | Misconfigured:
     """The account that pays; for one agent's trouble no other has to wait."""
     if agent.trouble is not None:
-        return Refused("wrong_secret_key", agent.trouble)
+        return Misconfigured("wrong_secret_key", agent.trouble)
     try:
         return credentials_for(agent.own)
-    except Refused as refused:
-        return refused
+    except Misconfigured as error:
+        return error

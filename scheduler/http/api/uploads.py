@@ -66,7 +66,6 @@ async def create_campaign(request: Request, response: Response, caller: Operator
         raise Refused(
             "unsupported_media_type",
             "Send multipart/form-data with a 'file' and, as JSON, its 'settings'.",
-            status=415,
         )
     form = await _form(request)
     try:

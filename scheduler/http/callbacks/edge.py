@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from scheduler.http.callbacks.group_commit import Keeper
 from scheduler.http.callbacks.signing_tokens import Tokens
+from scheduler.http.errors import status_of
 from shared import metrics
 from shared.domain.message import RANK
-from shared.errors import Refused
+from shared.errors import InWords
 from shared.ledger.callbacks import Kept
 from shared.providers.accounts import account_name
 from shared.providers.base import Forged, Receipt
@@ -81,8 +82,8 @@ class Webhooks:
             return 413
         except Forged:
             return 403
-        except Refused as refused:
-            return 404 if refused.code == "not_available" else refused.status
+        except InWords as refused:
+            return 404 if refused.code == "not_available" else status_of(refused)
         return 204 if await self._keeper.keep(_kept(receipt)) else 503
 
     async def _genuine(self, provider: str, scope: Scope, body: bytes) -> Receipt:

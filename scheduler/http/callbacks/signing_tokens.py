@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import text
 
 from shared.db.session import transaction
-from shared.errors import Refused
+from shared.errors import Misconfigured, Refused
 from shared.ledger.routing import opened
 from shared.logging import get_logger
 from shared.outage import Outage
@@ -71,7 +71,7 @@ class Tokens:
                 await asyncio.sleep(self._read_at + ASKED_AGAIN - loop.time())
                 await self._read()
         if self._unread:
-            raise Refused("cannot_verify", "The accounts cannot be read now.", status=503)
+            raise Refused("cannot_verify", "The accounts cannot be read now.")
         return self.known(account)
 
     async def _reread(self) -> None:
@@ -123,6 +123,6 @@ def _platform_tokens() -> dict[str, tuple[str, ...]]:
     """Those of the settings' own account: known whatever the database does."""
     try:
         platform = platform_credentials(settings())
-    except Refused:
+    except Misconfigured:
         return {}
     return {platform.account_sid: platform.auth_tokens}

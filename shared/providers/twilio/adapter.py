@@ -14,6 +14,7 @@ from twilio.base.exceptions import TwilioException  # type: ignore[import-untype
 
 from shared import clock
 from shared.errors import Later, Rejected, Scope, SendError, Unknown
+from shared.opaque import Json
 from shared.providers.base import (
     Abilities,
     Accepted,
@@ -217,9 +218,9 @@ async def _asked(call: Call, asking: Awaitable[T]) -> T:
         CALL.reset(token)
 
 
-def _fields(text: OutboundText) -> dict[str, Any]:
+def _fields(text: OutboundText) -> Json:
     """The SDK's arguments for one message."""
-    fields: dict[str, Any] = {"to": text.to, "status_callback": text.status_callback}
+    fields: Json = {"to": text.to, "status_callback": text.status_callback}
     if text.body:
         fields["body"] = text.body
     if text.messaging_service_sid:
