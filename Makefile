@@ -5,8 +5,12 @@ PY := $(V)/bin/python
 PIP := $(V)/bin/pip --disable-pip-version-check
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+#: How many tests run beside each other: more than there are cores, for many of them wait.
+AT_ONCE ?= 3
+BESIDE := -n $(AT_ONCE) --dist loadfile
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test up check bench chaos own-servers flower migrate lock clean
+.PHONY: help demo test test-fast up check bench chaos own-servers flower migrate lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,8 +19,14 @@ demo: $(V)/.run ## upload, launch and deliver the sample campaign, then prove it
 	$(V)/bin/volley demo
 
 test: $(V)/.dev ## run the tests (needs no earlier command)
-	$(PY) -m pytest
+	@ended=0; \
+	$(PY) -m pytest $(BESIDE) -m 'not bench and not alone' || ended=$$?; \
+	$(PY) -m pytest -m 'not bench and alone' || ended=$$?; \
+	exit $$ended
 	@echo "left out: the benchmarks (they compare, and want a quiet machine: make bench) and the long faults (make chaos)"
+
+test-fast: $(V)/.dev ## run the tests that need no server and no quiet machine
+	$(PY) -m pytest $(BESIDE) -m 'not bench and not alone and not chaos and not stack and not servers'
 
 up: $(V)/.run ## the whole stack, kept running, on http://127.0.0.1:8080
 	$(V)/bin/volley up
@@ -26,7 +36,7 @@ check: $(V)/.dev ## lint, types, import contracts, migrations, tests
 	$(V)/bin/ruff format --check .
 	$(V)/bin/mypy
 	$(V)/bin/lint-imports
-	$(PY) -m pytest
+	@$(MAKE) --no-print-directory test
 
 bench: $(V)/.dev ## measure everything, as ratios in one run
 	$(PY) -m tests.benchmarks

@@ -26,7 +26,7 @@ from shared.db.session import retried, statement
 from shared.errors import Refused
 from shared.logging import get_logger
 from shared.outage import Outage
-from shared.queue.jobs import ComposeOpeners
+from shared.queue.jobs import ComposeOpeners, SendMessages
 from shared.queue.publish import publish
 from shared.settings import settings
 from shared.throttle import Granted, Throttle, Want
@@ -120,16 +120,14 @@ class Dispatcher:
     def _release(self, granted: list[Granted]) -> int:
         slots = {int(grant.agent): grant.slots() for grant in granted}
         hints, shares = self._hint(slots, lanes.hint)
-        publish(releases(hints, shares))
-        return len(hints)
+        return _publish(list(releases(hints, shares)))
 
     def _release_paced(self, places: Mapping[int, list[float]], now: float) -> int:
         """Of agents whose senders have limits: the messages first, then a slot for each."""
         paced, _ = self._hint(places, limits.hint)
         entries = self._senders.turns(paced, now=now, offset=self._clock.offset)
         self._pressure.took(len(entries))
-        publish(releases([], {}, entries))
-        return len(entries)
+        return _publish(list(releases([], {}, entries)))
 
     def _refresh(self, shards: frozenset[int]) -> None:
         with statement() as connection:
@@ -235,14 +233,29 @@ class Dispatcher:
         self._lanes[agent] = [row for row in self._lanes[agent] if row.campaign_id != campaign]
 
 
+def _publish(found: list[SendMessages]) -> int:
+    """Publish; returns how many messages. What the broker did not take is due at once again: at
+    rest, as lost hints are, it would wait for half a minute after the broker is back.
+    """
+    taken = publish(found)
+    if left := [(id_, due) for job in found[taken:] for id_, _, due in job.release]:
+        retried(partial(lanes.unhint, hints=left))
+    return sum(len(job.release) for job in found[:taken])
+
+
 def _release_openers() -> int:
-    """Lease planned messages to the composers, ahead of any slot; returns how many."""
+    """Lease planned messages to the composers, ahead of any slot; returns how many. Of what the
+    broker did not take the lease is given back.
+    """
     take = partial(lanes.uncomposed, per_campaign=COMPOSE_MOST, lease=COMPOSE_LEASE)
     ids = retried(take, within=statement)
-    publish(
+    jobs = [
         ComposeOpeners(message_ids=tuple(ids[start : start + COMPOSE_CHUNK]))
         for start in range(0, len(ids), COMPOSE_CHUNK)
-    )
+    ]
+    taken = publish(jobs)
+    if left := ids[taken * COMPOSE_CHUNK :]:
+        retried(partial(lanes.still_uncomposed, ids=left))
     return len(ids)
 
 

@@ -24,14 +24,20 @@ _TEMPLATE = "volley_template"
 _LONGER: Final = {"chaos": 1800, "bench": 3600}
 
 
-def pytest_sessionstart() -> None:
-    """Tidy up after runs that were killed."""
-    sweep_killed_runs()
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Tidy up after runs that were killed: once, before the processes of this run begin."""
+    if not hasattr(session.config, "workerinput"):
+        sweep_killed_runs()
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses by the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the long tests a longer bound, unless they have one of their own."""
+    """Mark the tests that need a server; give the long ones a longer bound, unless they have one
+    of their own.
+    """
     for item in items:
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker("servers")
         bounds = [seconds for name, seconds in _LONGER.items() if item.get_closest_marker(name)]
         if bounds and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(max(bounds)))
@@ -63,8 +69,13 @@ def usual_signals() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """A real Postgres with a migrated template, and a real Valkey; thrown away at the end."""
+def servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
+    """A real Postgres with a migrated template, and a real Valkey; thrown away at the end.
+
+    Each process of a parallel run has its own: nothing is shared, so no name has to differ.
+    """
+    left_out = "not servers" in pytestconfig.getoption("markexpr")
+    assert not left_out, "this test asks for a server only while it runs: mark it `servers`"
     with running_servers() as running:
         _ddl(running, f"CREATE DATABASE {_TEMPLATE}")
         upgrade(_url(running, _TEMPLATE))

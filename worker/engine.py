@@ -29,6 +29,7 @@ from shared.db.queries.claim import Claimed, claim
 from shared.db.session import retried, transaction
 from shared.errors import VolleyError
 from shared.logging import get_logger
+from shared.outage import Outage
 from shared.providers.accounts import platform_account
 from shared.providers.registry import adapter_for, close_adapters
 from shared.settings import settings
@@ -76,6 +77,7 @@ class Engine:
         self._claimer = ThreadPoolExecutor(1, thread_name_prefix="claimer")
         self._claim_times = [CLAIM_LEAD[0]] * 100
         self._claiming = False
+        self._postgres = Outage(log, away="claim.failed", back="claim.works_again")
         self._claim_at = self._again_at = 0.0
         self._late: list[Loaded] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -179,10 +181,11 @@ class Engine:
             claimed, refused = await self._in_claimer(partial(self._claim_in_thread, hints))
         except (DBAPIError, VolleyError) as error:
             # The rows are still ready, or the claim committed unseen: the sweep finds both.
-            log.warning("claim.failed", error=type(error).__name__, messages=len(hints))
+            self._postgres.failed(error, messages=len(hints))
             return
         finally:
             self._claiming = False
+        self._postgres.answered()
         self._claim_times[random.randrange(len(self._claim_times))] = time.monotonic() - claimed_at
         for one in claimed:
             self._slots.load(Loaded(one, claimed_at=claimed_at, slot=slots[one.message_id]))

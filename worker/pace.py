@@ -49,6 +49,7 @@ class Pace:
         self._excess: list[tuple[str, float]] = []
         self._met = self._missed = 0
         self._told_at = 0.0
+        self._store = Outage(log, away="throttle.not_told", back="throttle.told_again")
         #: scope → (429s in a row, monotonic end of the last wait)
         self._backing_off: dict[str, tuple[int, float]] = {}
 
@@ -146,8 +147,9 @@ class Pace:
     async def _quietly(self, question: Callable[..., object], *arguments: object) -> None:
         try:
             await self._ask(question, *arguments)
+            self._store.answered()
         except RedisError as error:
-            log.warning("throttle.not_told", error=type(error).__name__)
+            self._store.failed(error)
 
     async def _ask(self, question: Callable[..., T], *arguments: object) -> T:
         loop = asyncio.get_running_loop()

@@ -21,6 +21,7 @@ from shared.db.queries.evidence import Evidence
 from shared.db.queries.record import Doubt, Refusal, Return
 from shared.db.session import retried
 from shared.logging import get_logger
+from shared.outage import Outage
 from shared.providers.accounts import platform_account
 from shared.settings import settings
 from worker.outcomes import Outcome
@@ -52,6 +53,7 @@ class Recorder(threading.Thread):
         self._holds: list[NewHold] = []
         self._stopping = False
         self._claims = True
+        self._postgres = Outage(log, away="record.failed", back="record.works_again")
 
     def put(self, outcome: Outcome, campaign_id: int) -> None:
         """An outcome to record; returns at once."""
@@ -96,9 +98,10 @@ class Recorder(threading.Thread):
             try:
                 self._record(outcomes, holds)
                 self._refusals.watch(calls)
+                self._postgres.answered()
             except DBAPIError as error:
                 metrics.loop_failures.labels("recorder").inc()
-                log.warning("record.failed", error=type(error.orig).__name__, waiting=len(outcomes))
+                self._postgres.failed(error.orig or error, waiting=len(outcomes))
                 with self._wake:
                     self._outcomes[:0] = outcomes
                     self._holds[:0] = holds

@@ -15,6 +15,7 @@ from shared.db.queries.audit import note
 from shared.db.queries.campaigns import shut_gate
 from shared.db.session import retried
 from shared.logging import get_logger
+from shared.outage import Outage
 from shared.settings import settings
 
 log = get_logger(__name__)
@@ -37,6 +38,7 @@ class Refusals:
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
+        self._store = Outage(log, away="refusals.not_counted", back="refusals.counted_again")
 
     def watch(self, calls: Iterable[tuple[int, bool]]) -> None:
         """Count (campaign, was refused) of new calls; pause campaigns that went over the share."""
@@ -50,8 +52,9 @@ class Refusals:
             for campaign_id, (bad, all_) in self._lately(by_campaign).items():
                 if bad / all_ >= limit:
                     self._pause(campaign_id, refused=bad, calls=all_)
+            self._store.answered()
         except RedisError as error:
-            log.warning("refusals.not_counted", error=type(error).__name__)
+            self._store.failed(error)
 
     def _lately(self, by_campaign: dict[int, list[str]]) -> dict[int, tuple[int, int]]:
         """(refused, all) last calls of each campaign whose new ones hold a refusal, if enough."""

@@ -14,6 +14,7 @@ from shared.db.queries import inbox
 from shared.db.queries.inbox import Kept
 from shared.db.session import transaction
 from shared.logging import get_logger
+from shared.outage import Outage
 from shared.queue.jobs import ApplyReceipts
 from shared.queue.publish import publish
 from shared.settings import settings
@@ -45,6 +46,9 @@ class Keeper:
         self._storer = ThreadPoolExecutor(1, thread_name_prefix="inbox")
         self._storing: asyncio.Future[None] | None = None
         self._spool = Spool(settings().data_dir / "spool")
+        self._postgres = Outage(log, away="callbacks.spooled", back="callbacks.stored_again")
+        self._home = Outage(log, away="callbacks.spool_waits", back="callbacks.spool_moves_again")
+        self._workers = Outage(log, away="callbacks.not_hinted", back="callbacks.hinted_again")
 
     def start(self) -> None:
         """Start keeping. Called once."""
@@ -100,8 +104,9 @@ class Keeper:
             try:
                 await asyncio.wait_for(asyncio.shield(self._storing), STORE_WITHIN)
             except Exception as error:  # whatever it is, these are genuine: keep them elsewhere
-                log.warning("callbacks.spooled", error=type(error).__name__)
+                self._postgres.failed(error)
             else:
+                self._postgres.answered()
                 return True
         # Postgres is away, or frozen with a group in hand: that one may be stored twice, no harm.
         try:
@@ -119,8 +124,9 @@ class Keeper:
                 if self._spool.waiting():
                     await _in_thread(lambda: self._spool.drain(_store))
                     self._hint.set()
+                self._home.answered()
             except Exception as error:  # it must not end: what is spooled was promised
-                log.warning("callbacks.spool_waits", error=type(error).__name__)
+                self._home.failed(error)
 
     async def _hint_all(self) -> None:
         """Tell a worker that callbacks are waiting. Lost, it costs a second: the sweep looks."""
@@ -129,8 +135,9 @@ class Keeper:
             self._hint.clear()
             try:
                 await _in_thread(lambda: publish([ApplyReceipts()]))
+                self._workers.answered()
             except Exception as error:  # the next hint may get through
-                log.warning("callbacks.not_hinted", error=type(error).__name__)
+                self._workers.failed(error)
             await asyncio.sleep(HINT_EVERY)
 
 

@@ -12,6 +12,7 @@ from shared.db.queries.directory import opened
 from shared.db.session import transaction
 from shared.errors import Refused
 from shared.logging import get_logger
+from shared.outage import Outage
 from shared.providers.accounts import platform_credentials
 from shared.settings import settings
 
@@ -35,6 +36,9 @@ class Tokens:
         self._reading = asyncio.Lock()
         #: the agents' own accounts could not be read
         self._unread = False
+        self._postgres = Outage(
+            log, away="callbacks.tokens_not_read", back="callbacks.tokens_read_again"
+        )
         self._rereading: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -84,9 +88,10 @@ class Tokens:
         try:
             own = await loop.run_in_executor(None, _own_tokens)
         except Exception as error:  # whatever it is, those we know stay known
-            log.warning("callbacks.tokens_not_read", error=type(error).__name__)
+            self._postgres.failed(error)
             self._unread, own = True, self._tokens
         else:
+            self._postgres.answered()
             self._unread = False
         self._tokens = own | self._platform
 

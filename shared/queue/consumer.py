@@ -4,6 +4,7 @@ import logging
 import socket
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from celery.exceptions import CPendingDeprecationWarning
@@ -22,7 +23,7 @@ from shared.queue.topology import Queue
 log = get_logger(__name__)
 
 #: Seconds between the tries to reach a broker that is away: the first, what each adds, the most.
-_AGAIN: Final = {"interval_start": 1, "interval_step": 1, "interval_max": 3}
+_AGAIN: Final = {"interval_start": 1, "interval_step": 0, "interval_max": 1}
 #: What Celery says, with a traceback, when it leaves the loop of a connection that is lost.
 _LEFT: Final = "Error cleaning up after event loop: %r"
 #: What a worker answers over the broker: questions that change nothing. Whoever can write to Redis
@@ -41,10 +42,11 @@ class Attached(Consumer):
     connection lasts. With as many failures as it may hold, one for most of our workers, a worker
     asks the broker for nothing any more. A new connection counts from nothing.
 
-    And a broker that is away is tried every few seconds and told of once. Celery waits up to half a
+    And a broker that is away is tried every second and told of once. Celery waits up to half a
     minute, and logs each try.
     """
 
+    hub: Any  # Celery's loop; the stubs lack it
     _broker = Outage(log, away="broker.away", back="broker.back")
 
     def ensure_connected(self, conn: Any) -> Any:
@@ -72,14 +74,27 @@ class Attached(Consumer):
         are merely logged.
         """
         channel = p.__self__.channel
-        if not hasattr(channel, "closed"):  # AMQP's own: once lost, it belongs to no connection
-            if channel.connection is None:
-                return None  # the broker has put the message back in its queue
-        elif channel.closed:  # Redis takes it, by way of another connection
+        if not hasattr(channel, "closed"):  # AMQP's own
+            self._acknowledge_now(p, *args)
+            return None
+        if channel.closed:  # Redis takes it, by way of another connection
             return super().call_soon_ack(p, *args, **kwargs)  # type: ignore[misc]
         log, _ = args
         args = (log, ())
         return super().call_soon_ack(p, *args, **kwargs)  # type: ignore[misc]  # not in the stubs
+
+    def _acknowledge_now(self, acknowledge: Any, log: Any, _: object) -> None:
+        """Over AMQP at once. Celery's loop does what it is asked for at the begin of its next turn.
+        What it reads there, it does after that and acknowledges a turn later: after it has waited
+        in vain, for up to 2 s, for a broker that sends nothing more until this has come.
+        """
+        channel = acknowledge.__self__.channel
+        if channel.connection is None:  # lost: the broker has put the message back in its queue
+            return
+        try:
+            acknowledge(log, ())
+        except Exception as error:  # Celery would swallow it here: out of its loop, it is heard
+            self.hub.call_soon(partial(_fail, error))
 
 
 def consumer(queues: Sequence[Queue], *, name: str, prompt: bool = False) -> Any:
@@ -101,6 +116,10 @@ def consumer(queues: Sequence[Queue], *, name: str, prompt: bool = False) -> Any
         consumer_cls=Attached,
         **({"pool": "solo"} if prompt else {"pool": Beside, "concurrency": 1}),
     )
+
+
+def _fail(error: Exception) -> None:
+    raise error
 
 
 def _not_told_yet(record: logging.LogRecord) -> bool:

@@ -6,7 +6,11 @@ from sqlalchemy import Index
 from shared.db.models import Base
 from tests.support.lanes import rows
 
-INDEXES = [index for table in Base.metadata.tables.values() for index in table.indexes]
+#: By name: a table keeps them as a set, whose order is another in every process.
+INDEXES = sorted(
+    (index for table in Base.metadata.tables.values() for index in table.indexes),
+    key=lambda index: str(index.name),
+)
 
 
 @pytest.mark.parametrize("index", INDEXES, ids=lambda index: index.name)

@@ -37,7 +37,8 @@ SECTIONS: Final = {
     "(cut to queues, pool and totals):",
     "tasks": "The latest two tasks of each kind, from `GET /api/tasks?taskname=…&limit=2` (cut). "
     "`args` is the job's brief; no number and no text ever travels:",
-    "queues": "How many jobs wait, `GET /api/queues/length`:",
+    "queues": "How many jobs wait, `GET /api/queues/length` (of RabbitMQ too: it is asked for each "
+    "queue, without its management plugin):",
 }
 
 

@@ -8,7 +8,7 @@ from tests.chaos.invariants import broken, unknown_without_reason, unsettled
 from tests.chaos.matrix import BAD_ANSWERS, BAD_CALLBACKS
 from tests.chaos.nemesis import frozen
 
-pytestmark = [pytest.mark.chaos, pytest.mark.stack]
+pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.alone]
 
 
 def test_every_kind_of_answer_and_callback_comes_to_a_true_end(stack: Bench) -> None:

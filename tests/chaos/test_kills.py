@@ -7,7 +7,7 @@ from tests.chaos.invariants import broken, grows
 from tests.chaos.memory import watched
 from tests.chaos.nemesis import every, kill_a_sender, wipe_broker
 
-pytestmark = [pytest.mark.chaos, pytest.mark.stack]
+pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.alone]
 
 ROWS = 3000
 

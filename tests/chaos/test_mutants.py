@@ -19,7 +19,7 @@ from tests.chaos.lab import Lab, freezing, laboratory
 from tests.chaos.mutants import MUTANTS, without_guard
 from tests.support.lanes import rows
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.chaos.invariants import broken, too_fast
 from tests.chaos.proxy import Line, Proxy, proxied
 from tests.support.embedded import running_postgres, running_valkey
 
-pytestmark = [pytest.mark.chaos, pytest.mark.stack]
+pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.alone]
 
 #: One after the other on each line, each for a moment.
 TROUBLES = (

@@ -17,7 +17,7 @@ from shared.db.session import POOLED, connect
 from tests.chaos.own_servers import SETTINGS, run
 from tests.support import own_servers as own
 
-pytestmark = [pytest.mark.chaos, pytest.mark.stack]
+pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.alone]
 
 needs_pgbouncer = pytest.mark.skipif(
     bool(own.missing("Postgres", "PgBouncer")), reason="Postgres or PgBouncer is not installed"

@@ -7,7 +7,7 @@ from tests.chaos.harness import bench
 from tests.chaos.invariants import broken
 from tests.chaos.workers import dying, sending
 
-pytestmark = [pytest.mark.chaos, pytest.mark.stack]
+pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.alone]
 
 
 ROWS = 200

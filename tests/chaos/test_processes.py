@@ -19,7 +19,7 @@ _LEASE_RUNS_OUT = """
     RETURNING upload.id
 """
 
-pytestmark = [pytest.mark.chaos, pytest.mark.stack]
+pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.alone]
 
 
 def test_workers_that_are_restarted_one_after_the_other_leave_nothing_in_doubt(

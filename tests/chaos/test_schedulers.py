@@ -16,7 +16,7 @@ from tests.chaos.harness import Bench, bench
 from tests.chaos.invariants import Truth, broken
 from tests.chaos.nemesis import frozen
 
-pytestmark = [pytest.mark.chaos, pytest.mark.stack]
+pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.alone]
 
 AGENTS, RATE, ROWS = 16, 3, 1600
 #: Seconds: a takeover takes a lease's length and a second; the rest is for a busy machine.

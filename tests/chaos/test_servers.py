@@ -23,7 +23,7 @@ from tests.chaos.nemesis import (
     wipe_broker,
 )
 
-pytestmark = [pytest.mark.chaos, pytest.mark.stack]
+pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.alone]
 
 
 def test_a_broker_that_is_wiped_killed_and_full_loses_nobody(stack: Bench) -> None:

@@ -5,7 +5,7 @@ import statistics
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from unittest import mock
@@ -36,6 +36,8 @@ from tests.support import factories
 from tests.support.environment import environment
 from worker import send
 from worker.engine import Engine
+
+pytestmark = pytest.mark.alone
 
 #: (when it arrived, segments, whether it begins a text)
 Arrival = tuple[float, int, bool]
@@ -82,11 +84,12 @@ class Street:
             self._dispatcher.tick()
             self._over.wait(TICK)
 
-    def publish(self, jobs: Iterable[Job]) -> None:
+    def publish(self, jobs: Sequence[Job]) -> int:
         releases = [job.release for job in jobs if isinstance(job, SendMessages)]
         for entry in (entry for release in releases for entry in release):
             self.engines.append(self.engines.pop(0))
             self.engines[0].accept([entry])
+        return len(jobs)
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ from shared.throttle.store import redis
 from shared.throttle.tally import Tally
 from tests.support.lanes import add_agent, add_campaign, add_messages, rows
 
+#: Leases run out in real time.
+pytestmark = pytest.mark.alone
+
 AGENTS, EACH = 12, 3
 
 
@@ -51,6 +54,7 @@ class Shared:
         for job in jobs:
             if isinstance(job, SendMessages):
                 self.released[self._ticking] |= {entry[0] for entry in job.release}
+        return len(jobs)
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def sweep_killed_runs() -> list[Path]:
     """
     removed = []
     for parent in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        mark = marks.read(parent) if parent.lstat().st_uid == os.geteuid() else None
+        mark = marks.read(parent) if _is_ours(parent) else None
         if mark and mark.kind == MADE_FOR and mark.over() and not _in_use(parent / "data"):
             discard(parent / "data")
             shutil.rmtree(parent, ignore_errors=True)
@@ -103,6 +103,13 @@ def left_by_this_run(*places: Path) -> list[Path]:
         for path, owner in owners.items()
         if owner and any(owner.is_relative_to(place) for place in places)
     ]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it is this user's; False if another run has just removed it."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.lstat().st_uid == os.geteuid()
+    return False
 
 
 def _in_use(data_dir: Path) -> bool:

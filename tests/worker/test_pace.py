@@ -5,7 +5,9 @@ import time
 from typing import Any
 
 import pytest
+from redis import ConnectionError as StoreIsAway
 
+from tests.support.told import Told as Logged
 from worker import pace as pace_module
 from worker.pace import Pace
 
@@ -101,3 +103,24 @@ def test_slots_that_were_met_are_told_now_and_then_and_once(pace: Any, told: Tol
 
     assert told.counted == [(3, 0)]
     assert not owed_at_once and pace.owes
+
+
+def test_a_store_that_is_away_for_many_tellings_is_told_of_when_it_goes_and_is_back(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged = Logged(monkeypatch, pace_module)
+    store: Any = told
+    pace = Pace(store, store)
+
+    def away(**_: object) -> None:
+        raise StoreIsAway
+
+    with monkeypatch.context() as patch:
+        patch.setattr(told, "add", away)
+        for _ in range(4):
+            asyncio.run(pace.settle_up())
+    for _ in range(2):
+        asyncio.run(pace.settle_up())
+
+    assert logged.events == ["throttle.not_told", "throttle.told_again"]
+    assert logged.failures("throttle.told_again") == 4

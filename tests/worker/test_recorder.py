@@ -16,6 +16,7 @@ from shared.db.queries.record import Doubt, Refusal, Return
 from shared.db.session import transaction
 from shared.throttle.store import redis
 from tests.support.lanes import add_agent, add_campaign, add_messages, change, rows
+from tests.support.told import Told
 from worker import recorder as recorder_module
 from worker.outcomes import Outcome
 from worker.recorder import Recorder
@@ -131,6 +132,24 @@ def test_outcomes_are_kept_and_tried_again_while_postgres_is_away(
     assert rows("SELECT scope FROM hold") == [("country",)]
 
 
+def test_a_database_that_is_away_for_many_tries_is_told_of_when_it_goes_and_is_back(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told(monkeypatch, recorder_module)
+    recorder = recorder_with(lambda *_: None)
+    recorder.start()
+    (one,) = claimed(1)
+    _Away(monkeypatch, times=3)
+
+    recorder.put(accepted(one), CAMPAIGN)
+
+    assert eventually(lambda: len(told) == 2)
+    recorder.stop(5)
+    assert told.events == ["record.failed", "record.works_again"]
+    assert told[0][1] == {"error": "ConnectionRefusedError", "waiting": 1}
+    assert told.failures("record.works_again") == 3
+
+
 def test_a_connection_that_died_meanwhile_loses_no_outcome(recorder: Recorder) -> None:
     one, two = claimed(2)
     recorder.put(accepted(one), CAMPAIGN)
@@ -145,6 +164,7 @@ def test_a_connection_that_died_meanwhile_loses_no_outcome(recorder: Recorder) -
     assert eventually(lambda: statuses() == ["accepted", "accepted"])
 
 
+@pytest.mark.alone
 def test_a_stop_while_postgres_is_away_does_not_hang(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,10 +1,15 @@
 """A campaign that the provider keeps refusing is paused, and says so with its real numbers."""
 
+from types import SimpleNamespace
+
 import pytest
+from redis import ConnectionError as StoreIsAway
 
 from scheduler import audit
 from shared.throttle.store import redis
 from tests.support.lanes import add_agent, add_campaign, rows
+from tests.support.told import Told
+from worker import refusals
 from worker.refusals import LEAST, Refusals
 
 
@@ -30,3 +35,24 @@ def test_too_few_calls_prove_nothing() -> None:
     Refusals(redis()).watch([(campaign, True)] * (LEAST - 1))
 
     assert [row.status for row in rows("SELECT status FROM campaign")] == ["running"]
+
+
+def test_a_store_that_is_away_for_many_calls_is_told_of_when_it_goes_and_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = Told(monkeypatch, refusals)
+    watching = Refusals(SimpleNamespace())
+
+    def away(*_: object) -> None:
+        raise StoreIsAway
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watching, "_lately", away)
+        for _ in range(3):
+            watching.watch([(1, True)])
+    monkeypatch.setattr(watching, "_lately", lambda _: {})
+    for _ in range(2):
+        watching.watch([(1, True)])
+
+    assert told.events == ["refusals.not_counted", "refusals.counted_again"]
+    assert told.failures("refusals.counted_again") == 3

@@ -108,6 +108,20 @@ def uncomposed(connection: Connection, *, per_campaign: int, lease: timedelta) -
     return sorted(row.id for row in connection.execute(_UNCOMPOSED, parameters))
 
 
+_STILL_UNCOMPOSED = text("""
+    WITH mine AS MATERIALIZED (
+        SELECT id FROM message WHERE id = ANY (CAST(:ids AS bigint[])) AND compose_at IS NOT NULL
+        ORDER BY id FOR UPDATE
+    )
+    UPDATE message SET compose_at = now() FROM mine WHERE message.id = mine.id
+""")
+
+
+def still_uncomposed(connection: Connection, ids: Sequence[int]) -> int:
+    """Give leases back: these rows may be composed at once, if they have not been since."""
+    return connection.execute(_STILL_UNCOMPOSED, {"ids": list(ids)}).rowcount
+
+
 _UNHINT = text("""
     WITH mine AS MATERIALIZED (
         SELECT m.id FROM unnest(CAST(:ids AS bigint[]), CAST(:dues AS bigint[])) AS h(id, due)

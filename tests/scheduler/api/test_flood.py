@@ -8,6 +8,8 @@ from tests.benchmarks.callbacks import TOKEN
 from tests.benchmarks.edge_load import ACCOUNT
 from tests.benchmarks.world import world
 
+pytestmark = [pytest.mark.stack, pytest.mark.alone]
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _world():
@@ -15,7 +17,6 @@ def _world():
         yield
 
 
-@pytest.mark.stack
 @pytest.mark.parametrize("kind", KINDS)
 def test_whoever_floods_the_api_every_callback_of_the_same_address_is_taken(kind):
     _, memory = attacks.under(kind, 2)  # raises if one of 4,000 was not answered 204

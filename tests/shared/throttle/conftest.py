@@ -9,7 +9,7 @@ from redis import Redis
 from tests.support.embedded import Servers
 
 
-@pytest.fixture(params=["fakeredis", "valkey"])
+@pytest.fixture(params=["fakeredis", pytest.param("valkey", marks=pytest.mark.servers)])
 def store(request: pytest.FixtureRequest) -> Iterator[Redis]:
     """An empty store."""
     if request.param == "fakeredis":

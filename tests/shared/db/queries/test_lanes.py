@@ -93,6 +93,19 @@ def test_hints_taken_back_are_due_at_once_unless_somebody_decided_otherwise(scen
     assert [message_id for message_id, _ in scene.hint()] == [third]
 
 
+def test_a_lease_given_back_is_free_at_once_unless_the_words_were_written_meanwhile(scene):
+    planned, ready = scene.message(), scene.message()
+    factories.change(
+        "UPDATE message SET status = 'planned', due_at = NULL, body = NULL, "
+        "compose_at = now() + interval '30 s' WHERE id = :id",
+        id=planned,
+    )
+
+    with transaction() as connection:
+        assert lanes.still_uncomposed(connection, [planned, ready]) == 1
+        assert lanes.uncomposed(connection, per_campaign=9, lease=ledger.STALE) == [planned]
+
+
 def test_only_lanes_that_may_send_and_have_something_due_are_shown(scene):
     scene.message()
     idle, paused, held, empty = Scene(), Scene(status="paused"), Scene(), Scene()
