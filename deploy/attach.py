@@ -3,8 +3,8 @@
 import logging
 from urllib.parse import urlsplit
 
+from deploy.local.data_dirs.data_dir import places
 from deploy.local.layout import Layout
-from deploy.local.places import places
 from deploy.local.roles import environment
 from deploy.local.running import Stack, current
 from shared.errors import Refused

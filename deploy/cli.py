@@ -35,8 +35,10 @@ COMMANDS: Final = {
     "demo": Entry("deploy.commands", "demo", "Deliver the sample campaign here, and prove it."),
     "up": Entry("deploy.commands", "up", "Run the whole stack in the foreground."),
     "ps": Entry("deploy.commands", "ps", "Show the running stack's processes."),
-    "check": Entry("scheduler.cli.check", "check", "Validate a campaign file. No database."),
-    "campaign": Entry("scheduler.cli.campaign", "app", "Upload, launch and watch.", True),
+    "check": Entry(
+        "scheduler.cli.check.command", "check", "Validate a campaign file. No database."
+    ),
+    "campaign": Entry("scheduler.cli.campaign.commands", "app", "Upload, launch and watch.", True),
     "message": Entry("scheduler.cli.message", "message", "One message's whole story.", True),
     "agent": Entry("scheduler.cli.agent", "app", "Make, change and list agents.", True),
     "sending": Entry("scheduler.cli.sending", "app", "Stop all sending, and start it.", True),
@@ -46,7 +48,9 @@ COMMANDS: Final = {
     "sweep": Entry("deploy.commands", "sweep", "Run the repair loops by hand.", True),
     "doctor": Entry("deploy.commands", "doctor", "Check what is set up, and what to do."),
     "clean": Entry("deploy.commands", "clean", "Remove data directories without a DATA_DIR."),
-    "carrier": Entry("deploy.local.carrier.command", "carrier", "Run the carrier simulator alone."),
+    "carrier": Entry(
+        "deploy.simulators.twilio.command", "carrier", "Run the carrier simulator alone."
+    ),
 }
 
 

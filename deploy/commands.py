@@ -51,17 +51,17 @@ def ps(*, json_output: JsonOutput = False) -> None:
 
     Example: volley ps --json
     """
-    from deploy.local import table
+    from deploy.local.system import pid_table
     from shared.settings import settings
 
     data_dir = settings().data_dir.absolute()
-    rows = table.ps(data_dir)
+    rows = pid_table.ps(data_dir)
     if json_output:
         print(json.dumps(rows))
         return
     if not rows:
         print("no stack is running here: start it with 'volley up'")
-    named = table.names(data_dir)
+    named = pid_table.names(data_dir)
     for row in rows:
         name = named.get(row["pid"], f"a child of the {row['role']}")
         print(f"{row['role']:<12} {row['pid']:>8} {row['up_seconds']:>10.1f} s  {name}")
@@ -72,7 +72,7 @@ def doctor(*, json_output: JsonOutput = False) -> None:
 
     Example: volley doctor
     """
-    from deploy.local.doctor import doctor as examine
+    from deploy.local.doctor.examination import doctor as examine
 
     raise typer.Exit(examine(as_json=json_output))
 
@@ -98,7 +98,7 @@ def clean(
 
     Example: volley clean
     """
-    from deploy.local.clean import clean as run
+    from deploy.local.data_dirs.clean import clean as run
 
     def ask(question: str) -> bool:
         try:
@@ -115,7 +115,7 @@ def migrate() -> None:
 
     Example: volley migrate
     """
-    from deploy.local.database import migrate as upgrade
+    from deploy.local.servers.database import migrate as upgrade
 
     upgrade()
     print("The database has the newest schema.")
@@ -130,7 +130,7 @@ def sweep(
 
     Example: volley sweep
     """
-    from deploy.local.database import require
+    from deploy.local.servers.database import require
     from scheduler.loops import run_all
     from shared.logging import configure_logging
 

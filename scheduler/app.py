@@ -9,14 +9,14 @@ import sys
 import threading
 import time
 
-from scheduler.dispatch import Dispatcher, run
-from scheduler.leases import Leases, own_name
+from scheduler.dispatch.dispatcher import Dispatcher, run
+from scheduler.dispatch.leases import Leases, own_name
 from scheduler.nudges import Nudges
 from shared.logging import configure_logging, get_logger
 from shared.queue.named import takes_name
 from shared.throttle import Throttle
-from shared.throttle.store import redis
-from shared.throttle.tally import Tally
+from shared.throttle.redis_client import redis
+from shared.throttle.slot_counts import Tally
 
 log = get_logger(__name__)
 
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
 def _keep_child(stopping: threading.Event, name: str) -> None:
     """Start the repair process, and again whenever it dies."""
     while not stopping.is_set():
-        child = subprocess.Popen([sys.executable, "-m", "scheduler.repair", name])
+        child = subprocess.Popen([sys.executable, "-m", "scheduler.background", name])
         while child.poll() is None and not stopping.wait(0.2):
             pass
         if stopping.is_set():

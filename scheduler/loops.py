@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 from scheduler.timetable import TIMETABLE, Timer
 from shared import metrics
-from shared.db.queries.repairs import claim_run
 from shared.db.session import retried, statement
 from shared.errors import Refused
+from shared.ledger.repairs import claim_run
 from shared.logging import get_logger
 from shared.outage import Outage
 

@@ -15,8 +15,8 @@ from redis import RedisError
 from shared.errors import Refused
 from shared.logging import get_logger
 from shared.outage import Outage
-from shared.throttle.store import redis
-from shared.throttle.tally import NUDGES, Tally
+from shared.throttle.redis_client import redis
+from shared.throttle.slot_counts import NUDGES, Tally
 
 log = get_logger(__name__)
 

@@ -1,9 +1,9 @@
 """All that runs on the scheduler's own queue: imports."""
 
-from scheduler.apart import load
-from scheduler.ingest.load import stopping
-from scheduler.ingest.turns import Turn, import_waiting
-from shared.db.queries import uploads
+from scheduler.import_process import load
+from scheduler.ingest import uploads
+from scheduler.ingest.load.importer import stopping
+from scheduler.ingest.load.turns import Turn, import_waiting
 from shared.db.session import transaction
 from shared.queue.handles import handles
 from shared.queue.jobs import ImportUpload

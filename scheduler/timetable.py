@@ -7,8 +7,8 @@ several schedulers: recovery never depends on the broker it repairs.
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from scheduler import repairs
-from scheduler.reconcile import reconcile
+from scheduler.repair import sweeps
+from scheduler.repair.reconcile import reconcile
 
 
 class Timer(NamedTuple):
@@ -21,15 +21,15 @@ class Timer(NamedTuple):
 
 
 TIMETABLE: Final = (
-    Timer("receipts", 1, repairs.apply_receipts, "callbacks that were stored and not applied"),
+    Timer("receipts", 1, sweeps.apply_receipts, "callbacks that were stored and not applied"),
     Timer("reconcile", 1, reconcile, "calls without an outcome, messages without an end"),
-    Timer("launch", 1, repairs.launch_scheduled, "campaigns whose scheduled_at has come"),
-    Timer("finish", 1, repairs.finish, "campaigns with nothing left to send"),
-    Timer("cancel", 2, repairs.cancel_unsent, "unsent rows of cancelled campaigns"),
-    Timer("expire", 5, repairs.expire, "unsent rows past send_before, paused or not"),
-    Timer("imports", 5, repairs.resume_imports, "imports whose importer died"),
-    Timer("holes", 30, repairs.fill_holes, "recipients without a message"),
-    Timer("holds", 5, repairs.lift_ended_holds, "holds whose time is over"),
-    Timer("counts", 5, repairs.fold_counts, "insert-only counts of busy campaigns"),
-    Timer("forget", 600, repairs.forget, "idle agents' slots in Redis, old idempotent answers"),
+    Timer("launch", 1, sweeps.launch_scheduled, "campaigns whose scheduled_at has come"),
+    Timer("finish", 1, sweeps.finish, "campaigns with nothing left to send"),
+    Timer("cancel", 2, sweeps.cancel_unsent, "unsent rows of cancelled campaigns"),
+    Timer("expire", 5, sweeps.expire, "unsent rows past send_before, paused or not"),
+    Timer("imports", 5, sweeps.resume_imports, "imports whose importer died"),
+    Timer("holes", 30, sweeps.fill_holes, "recipients without a message"),
+    Timer("holds", 5, sweeps.lift_ended_holds, "holds whose time is over"),
+    Timer("counts", 5, sweeps.fold_counts, "insert-only counts of busy campaigns"),
+    Timer("forget", 600, sweeps.forget, "idle agents' slots in Redis, old idempotent answers"),
 )

@@ -100,7 +100,7 @@ def database(servers: Servers, tmp_path: Path) -> Iterator[str]:
         "allow_private_urls": 1,
     }
     with environment(**given):
-        from shared.throttle.store import redis
+        from shared.throttle.redis_client import redis
 
         redis().flushdb()
         yield url

@@ -14,7 +14,8 @@ from shared.logging import configure_logging
 from shared.queue.consumer import consumer
 from shared.queue.named import takes_name
 from shared.queue.topology import Queue
-from worker import send, tasks
+from worker import tasks
+from worker.send import deliver
 
 __all__ = ["main", "tasks"]
 
@@ -41,7 +42,7 @@ def _keep_time() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    engine = send.start()
+    engine = deliver.start()
 
     @signals.worker_shutdown.connect(weak=False)
     def _stop(**_: object) -> None:

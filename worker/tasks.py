@@ -2,8 +2,10 @@
 
 from shared.queue.handles import handles
 from shared.queue.jobs import ApplyReceipts, ComposeOpeners, SendMessages
-from worker import compose, receipts, send
+from worker.compose import openers
+from worker.receive import receipts
+from worker.send import deliver
 
-send_messages = handles(SendMessages, send.deliver)
-compose_openers = handles(ComposeOpeners, compose.compose)
+send_messages = handles(SendMessages, deliver.deliver)
+compose_openers = handles(ComposeOpeners, openers.compose)
 apply_receipts = handles(ApplyReceipts, receipts.apply)

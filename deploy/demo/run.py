@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.demo import proof, sample
-from deploy.local.places import DEMO, places
+from deploy.local.data_dirs.data_dir import DEMO, places
+from deploy.local.data_dirs.throwaway import sweep
+from deploy.local.data_dirs.ties import Tie
 from deploy.local.running import Stack
 from deploy.local.stack import running_stack
-from deploy.local.throwaway import sweep
-from deploy.local.ties import Tie
-from scheduler.cli.follow import follow
+from scheduler.cli.campaign.live_view import follow
 from shared.errors import Refused
 from shared.settings import Settings, settings
 

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from deploy.local import ports
+from deploy.local.system import ports
 
 FLOWER_PORT = 5555
 CARRIER_PORT = 4010

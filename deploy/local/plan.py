@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from deploy.local import flower, processes
+from deploy.local.data_dirs.data_dir import Places
 from deploy.local.layout import Layout, address
-from deploy.local.places import Places
-from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.roles import environment
 from deploy.local.running import Stack
-from deploy.local.server import EmbeddedServer
-from deploy.local.valkey import EmbeddedValkey
+from deploy.local.servers import flower
+from deploy.local.servers.embedded import EmbeddedServer
+from deploy.local.servers.postgres import EmbeddedPostgres
+from deploy.local.servers.valkey import EmbeddedValkey
+from deploy.local.system import processes
 from shared.settings import Settings
 
 API_KEY_FILE = "api_key"

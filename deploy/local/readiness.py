@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from deploy.local import logs
 from deploy.local.layout import address
 from deploy.local.plan import Plan
-from deploy.local.server import last_words
+from deploy.local.servers.embedded import last_words
+from deploy.local.system import logs
 
 ASK_EVERY_SECONDS = 0.1
 SLOW_SECONDS = 30.0

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from deploy.local.children import Child
-from deploy.local.flower import flower
+from deploy.local.data_dirs.data_dir import Places, kept_secret
 from deploy.local.layout import Layout, address
-from deploy.local.places import Places, kept_secret
-from deploy.local.server import EmbeddedServer
+from deploy.local.servers.embedded import EmbeddedServer
+from deploy.local.servers.flower import flower
+from deploy.local.system.child_process import Child
 from shared.queue.topology import SENDING, TENDING, Queue
 from shared.settings import Settings
 
@@ -44,7 +44,7 @@ def programs(places: Places, layout: Layout, *, env: Mapping[str, str]) -> list[
     children = []
     if layout.carrier_port is not None:
         children.append(_carrier(layout.carrier_port, env))
-    children.append(_program("api", "scheduler.api", env=env))
+    children.append(_program("api", "scheduler.http", env=env))
     children += [_scheduler(n, env) for n in range(1, layout.schedulers + 1)]
     for n in range(1, layout.workers + 1):
         children.append(_worker(f"worker-{n}", SENDING, node=f"worker-{n}", env=env))
@@ -61,7 +61,7 @@ def _carrier(port: int, env: Mapping[str, str]) -> Child:
         "--account-sid": env["VOLLEY_CARRIER_ACCOUNT_SID"],
     }
     words = [f"{option}={value}" for option, value in arguments.items()]
-    return _program("carrier", "deploy.local.carrier", *words, env=env)
+    return _program("carrier", "deploy.simulators.twilio", *words, env=env)
 
 
 def _scheduler(n: int, env: Mapping[str, str]) -> Child:

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.local import processes, table
-from deploy.local.places import readable_file
+from deploy.local.data_dirs.data_dir import readable_file
+from deploy.local.system import pid_table, processes
 from shared.errors import Refused
 
 
@@ -28,9 +28,9 @@ class Stack:
     flower_url: str | None
     carrier_url: str | None
 
-    def ps(self) -> list[table.Row]:
+    def ps(self) -> list[pid_table.Row]:
         """Its processes that run now."""
-        return table.ps(self.data_dir)
+        return pid_table.ps(self.data_dir)
 
     def alive(self) -> bool:
         """Whether its supervisor runs."""

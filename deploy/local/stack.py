@@ -10,19 +10,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deploy import trouble
-from deploy.local import facts, logs, ports
-from deploy.local.checks.region import region
-from deploy.local.checks.room import require_room
-from deploy.local.checks.servers import refuse_failed, required
-from deploy.local.children import Child, spawn, stop
+from deploy.local.data_dirs import facts
+from deploy.local.data_dirs.data_dir import Places, places
+from deploy.local.doctor.disk_room import require_room
+from deploy.local.doctor.region import region
+from deploy.local.doctor.servers import refuse_failed, required
 from deploy.local.layout import lay_out
-from deploy.local.places import Places, places
 from deploy.local.plan import Plan, embedded
 from deploy.local.readiness import api_ready
 from deploy.local.roles import programs
 from deploy.local.running import Stack, announce, current, withdraw
-from deploy.local.server import last_words
+from deploy.local.servers.embedded import last_words
 from deploy.local.supervisor import Stopping, Supervisor
+from deploy.local.system import logs, ports
+from deploy.local.system.child_process import Child, spawn, stop
 from shared.errors import Refused
 from shared.settings import Settings, settings, strange_names
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import FrameType
 
-from deploy.local import logs, processes, table
-from deploy.local.children import Child, ask_to_stop, finish_off, spawn, wait_gone
-from deploy.local.places import Places, locked
-from deploy.local.server import wait_ready
-from deploy.local.signals import heeded
+from deploy.local.data_dirs.data_dir import Places, locked
+from deploy.local.servers.embedded import wait_ready
+from deploy.local.system import logs, pid_table, processes
+from deploy.local.system.child_process import Child, ask_to_stop, finish_off, spawn, wait_gone
+from deploy.local.system.signals import heeded
 from shared.errors import Refused, VolleyError
 
 TICK_SECONDS = 0.05
@@ -122,7 +122,7 @@ class Supervisor:
         for roles in (*STOP_ORDER, self._other_roles()):
             self._stop([kept for kept in self._kept if kept.child.role in roles])
         self._kept.clear()
-        table.write(self._places.data_dir, [])
+        pid_table.write(self._places.data_dir, [])
 
     def _tick(self) -> None:
         changed = [self._look_after(kept) for kept in self._kept]
@@ -191,13 +191,13 @@ class Supervisor:
 
     def _write_table(self) -> None:
         entries = [
-            table.Entry("supervisor", "supervisor", os.getpid(), processes.born(os.getpid()))
+            pid_table.Entry("supervisor", "supervisor", os.getpid(), processes.born(os.getpid()))
         ]
         for kept in self._kept:
             pid = kept.process.pid if kept.process else 0
             if word := processes.born(pid) if pid else "":
-                entries.append(table.Entry(kept.child.role, kept.child.name, pid, word))
-        table.write(self._places.data_dir, entries)
+                entries.append(pid_table.Entry(kept.child.role, kept.child.name, pid, word))
+        pid_table.write(self._places.data_dir, entries)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._hurried = self._asked and number == signal.SIGINT
@@ -209,7 +209,7 @@ def end_leftovers(places: Places) -> None:
 
     Only the holder of the lock may call this. The servers end their own (they lose their marks).
     """
-    left = {entry.pid: entry for entry in table.read(places.data_dir)}
+    left = {entry.pid: entry for entry in pid_table.read(places.data_dir)}
     mine = [pid for pid, entry in left.items() if processes.born(pid) == entry.born != ""]
     servers = [pid for pid in mine if left[pid].role in {"postgres", "valkey"}]
     programs = {pid for pid in mine if left[pid].role != "supervisor"} - set(servers)
@@ -221,7 +221,7 @@ def end_leftovers(places: Places) -> None:
 
 
 def _sole(places: Places) -> contextlib.AbstractContextManager[None]:
-    holder = next((e.pid for e in table.read(places.data_dir) if e.role == "supervisor"), None)
+    holder = next((e.pid for e in pid_table.read(places.data_dir) if e.role == "supervisor"), None)
     refusal = Refused(
         "already_running",
         f"Volley is already running on {places.data_dir}"

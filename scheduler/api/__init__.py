@@ -1,0 +1,1 @@
+"""The former name of `scheduler.http`, for `python -m scheduler.api`."""

@@ -77,8 +77,8 @@ def add(  # noqa: PLR0913  (a command's options are its arguments)
 
     Example: volley agent add sales --sender +15005550006 --rate 5
     """
-    from scheduler import agents
-    from scheduler.agent_settings import NewAgent
+    from scheduler.agents import store
+    from scheduler.agents.settings import NewAgent
 
     limits = _limits(segments_per_second, segments_per_day)
     given = _given(
@@ -91,7 +91,7 @@ def add(  # noqa: PLR0913  (a command's options are its arguments)
         provider_settings=_account(account_sid, auth_token, api_url),
     )
     new = output.checked(NewAgent, given | {"id": agent_id}, options=_OPTIONS)
-    made = agents.create(new, actor=output.actor())
+    made = store.create(new, actor=output.actor())
     _answer(made, json_output=json_output)
 
 
@@ -122,11 +122,11 @@ def change(  # noqa: PLR0913  (a command's options are its arguments)
 
     Example: volley agent set sales --rate 3 --status active
     """
-    from scheduler import agents
-    from scheduler.agent_settings import AgentChanges
+    from scheduler.agents import store
+    from scheduler.agents.settings import AgentChanges
 
     limits = _limits(segments_per_second, segments_per_day)
-    present = agents.show(agent_id)["senders"] if limits else ()
+    present = store.show(agent_id)["senders"] if limits else ()
     given = _given(
         name=name,
         senders=_senders(sender, limits, present=present),
@@ -141,7 +141,7 @@ def change(  # noqa: PLR0913  (a command's options are its arguments)
     if not given:
         raise typer.BadParameter("nothing to change: give an option, such as --rate 3.")
     changes = output.checked(AgentChanges, given, options=_OPTIONS)
-    changed = agents.change(agent_id, changes, actor=output.actor())
+    changed = store.change(agent_id, changes, actor=output.actor())
     _answer(changed, json_output=json_output)
 
 
@@ -151,9 +151,9 @@ def list_agents(*, json_output: JsonOutput = False) -> None:
 
     Example: volley agent list
     """
-    from scheduler import agents
+    from scheduler.agents import store
 
-    found = agents.page(limit=100_000)
+    found = store.page(limit=100_000)
     if json_output:
         output.print_json(found)
         return

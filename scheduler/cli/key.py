@@ -21,7 +21,7 @@ def create(
 
     Example: volley key create "the booking system" --role operator
     """
-    from scheduler import keys
+    from scheduler.access import keys
 
     given = keys.NewKey.model_validate({"name": name, "role": role})
     made = keys.create(given, actor=output.actor())
@@ -38,7 +38,7 @@ def list_keys(*, json_output: JsonOutput = False) -> None:
 
     Example: volley key list
     """
-    from scheduler import keys
+    from scheduler.access import keys
 
     found = keys.everything()
     if json_output:
@@ -64,7 +64,7 @@ def revoke(
 
     Example: volley key revoke 3
     """
-    from scheduler import keys
+    from scheduler.access import keys
 
     keys.revoke(key_id, actor=output.actor())
     if json_output:

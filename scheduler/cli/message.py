@@ -17,9 +17,9 @@ def message(
 
     Example: volley message 1004
     """
-    from scheduler import standing
+    from scheduler.campaigns import status
 
-    found = standing.message(message_id)
+    found = status.message(message_id)
     if json_output:
         output.print_json(found)
         return

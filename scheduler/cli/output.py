@@ -74,7 +74,7 @@ def checked(model: type[M], given: Mapping[str, Any], *, options: Mapping[str, s
     """
     from pydantic import ValidationError
 
-    from scheduler.wording import sentence
+    from scheduler.validation_messages import sentence
 
     try:
         return model.model_validate(given)

@@ -14,9 +14,9 @@ def stop(*, json_output: JsonOutput = False) -> None:
 
     Example: volley sending stop
     """
-    from scheduler import switch
+    from scheduler.campaigns import stop_sending
 
-    switch.stop_sending(actor=output.actor())
+    stop_sending.stop_sending(actor=output.actor())
     _show(json_output)
 
 
@@ -26,9 +26,9 @@ def start(*, json_output: JsonOutput = False) -> None:
 
     Example: volley sending start
     """
-    from scheduler import switch
+    from scheduler.campaigns import stop_sending
 
-    switch.start_sending(actor=output.actor())
+    stop_sending.start_sending(actor=output.actor())
     _show(json_output)
 
 
@@ -42,9 +42,9 @@ def show(*, json_output: JsonOutput = False) -> None:
 
 
 def _show(json_output: bool) -> None:
-    from scheduler import standing
+    from scheduler.campaigns import status
 
-    sending = standing.sending()
+    sending = status.sending()
     if json_output:
         output.print_json(sending)
     elif sending["stopped"]:

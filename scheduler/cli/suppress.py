@@ -7,10 +7,10 @@ import typer
 
 from scheduler.cli import output
 from scheduler.cli.output import JsonOutput
-from scheduler.cli.reading import Delimiter, Encoding, IncludeHidden, divider
+from scheduler.cli.reading_options import Delimiter, Encoding, IncludeHidden, divider
 
 if TYPE_CHECKING:  # the command line must answer --help quickly, so the engine is imported late
-    from scheduler.suppressions import Imported
+    from scheduler.people.suppressions import Imported
 
 _FIRST: Final = 5  # rows shown of a kind
 _KINDS: Final = 30  # reasons shown
@@ -32,7 +32,7 @@ def add(
 
     Example: volley suppress add +12025550123 --reason "asked on the phone"
     """
-    from scheduler import suppressions
+    from scheduler.people import suppressions
 
     options = {"number": "NUMBER", "reason": "--reason"}
     told = {"number": number, "reason": reason}
@@ -50,7 +50,7 @@ def remove(number: Number, *, json_output: JsonOutput = False) -> None:
 
     Example: volley suppress remove +12025550123
     """
-    from scheduler import suppressions
+    from scheduler.people import suppressions
 
     suppressions.remove(number, actor=output.actor())
     if json_output:
@@ -90,10 +90,10 @@ def import_file(  # noqa: PLR0913  (a command's options are its arguments)
     """
     from dataclasses import asdict
 
-    from scheduler import suppressions
-    from scheduler.ingest import Reading, effort
+    from scheduler.ingest import Reading, resource_limits
+    from scheduler.people import suppressions
 
-    with file.open("rb") as source, effort.limited_memory():
+    with file.open("rb") as source, resource_limits.limited_memory():
         done = suppressions.import_file(
             source,
             filename=file.name,
@@ -154,7 +154,7 @@ def list_suppressions(
 
     Example: volley suppress list --json
     """
-    from scheduler import suppressions
+    from scheduler.people import suppressions
 
     found = suppressions.page(after=after, limit=limit)
     if json_output:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, TextIO
 
-from scheduler.ingest.columns import ORIGIN_COLUMN, OWN_COLUMNS
+from scheduler.ingest.read.columns import ORIGIN_COLUMN, OWN_COLUMNS
 
 
 class RejectCode(StrEnum):

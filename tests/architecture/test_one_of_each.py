@@ -11,7 +11,7 @@ ONE_OF_EACH = {
     "the commit": (
         r"\. begin \( \)|\. commit \(",
         # a savepoint of the one transaction, so that a lock may time out within it
-        {"shared/db/session.py", "shared/db/queries/campaigns.py"},
+        {"shared/db/session.py", "shared/ledger/campaigns.py"},
     ),
     "the engine": (r"\bcreate_engine \(", {"shared/db/session.py"}),
     "the reader of the environment": (
@@ -33,9 +33,9 @@ ONE_OF_EACH = {
         r"\bRedis \. from_url \(|\bRedis \(",
         # the two in deploy only ask whether a server answers
         {
-            "shared/throttle/store.py",
-            "deploy/local/valkey.py",
-            "deploy/local/checks/stores.py",
+            "shared/throttle/redis_client.py",
+            "deploy/local/servers/valkey.py",
+            "deploy/local/doctor/stores.py",
         },
     ),
 }

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local import roles
+from deploy.local.data_dirs.data_dir import places
 from deploy.local.layout import Layout
-from deploy.local.places import places
 from scheduler import tasks as schedulers
 from shared.queue.app import app
 from shared.queue.jobs import Job
@@ -48,8 +48,8 @@ def test_the_scheduler_consumes_its_queue_in_its_child(data_dir: Path) -> None:
     modules = [child.argv[2] for child in roles.programs(places(data_dir), layout, env={})]
 
     assert "scheduler.app" in modules
-    assert "scheduler.repair" in (sources.ROOT / "scheduler/app.py").read_text()
-    assert "consumer(REPAIRING" in (sources.ROOT / "scheduler/repair.py").read_text()
+    assert "scheduler.background" in (sources.ROOT / "scheduler/app.py").read_text()
+    assert "consumer(REPAIRING" in (sources.ROOT / "scheduler/background.py").read_text()
 
 
 def test_a_sending_process_consumes_nothing_but_releases(data_dir: Path) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from deploy.local import ports
+from deploy.local.system import ports
 from tests.benchmarks.edge_load import ACCOUNT
 from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.row import Row, faster, within
@@ -75,7 +75,7 @@ def ours() -> Iterator[tuple[int, int]]:
     """The API as it runs: its pid and port."""
     port = ports.any_free(taken=set())
     given = {"VOLLEY_HTTP_PORT": str(port), "VOLLEY_PUBLIC_URL": f"http://127.0.0.1:{port}"}
-    with _server("scheduler.api", port, given) as pid:
+    with _server("scheduler.http", port, given) as pid:
         yield pid, port
 
 

@@ -99,7 +99,7 @@ def resident_mib(pid: int) -> float:
 def start_carrier(core: int) -> tuple[subprocess.Popen[str], int]:
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "deploy.local.carrier", "--port", "0"),
+            *(sys.executable, "-m", "deploy.simulators.twilio", "--port", "0"),
             *("--account-sid", SID),
         ],
         env=os.environ | {"VOLLEY_CARRIER_AUTH_TOKEN": TOKEN},

@@ -15,7 +15,7 @@ from typing import cast
 import httptools
 import uvloop
 
-from deploy.local.carrier.callbacks import sign
+from deploy.simulators.twilio.callbacks import sign
 
 ACCOUNT = "AC" + "1" * 32
 PATH = "/webhooks/twilio/status"

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from redis import Redis
 
-from deploy.local import ports
+from deploy.local.system import ports
 from tests.benchmarks import people
 from tests.benchmarks.processes import cpu_of_tree
 from tests.benchmarks.row import Row, cheaper, faster
@@ -187,7 +187,7 @@ class _Carrier:
 @contextmanager
 def _carrier() -> Iterator[_Carrier]:
     command = [
-        *(sys.executable, "-m", "deploy.local.carrier", "--port", "0"),
+        *(sys.executable, "-m", "deploy.simulators.twilio", "--port", "0"),
         *("--account-sid", ACCOUNT),
     ]
     given = os.environ | {"VOLLEY_CARRIER_AUTH_TOKEN": TOKEN}

@@ -12,14 +12,15 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from shared.db.queries import evidence, inbox, lanes
-from shared.db.queries.claim import claim
-from shared.db.queries.evidence import Evidence
-from shared.db.queries.inbox import Kept
 from shared.db.session import engine, retried, transaction
 from shared.domain.message import RANK
-from shared.providers.reactions import react
-from shared.throttle.store import redis
+from shared.ledger import callbacks as callback_ledger
+from shared.ledger import due, evidence
+from shared.ledger.callbacks import Kept
+from shared.ledger.claim import claim
+from shared.ledger.evidence import Evidence
+from shared.ledger.late_failures import react
+from shared.throttle.redis_client import redis
 from tests.benchmarks.processes import cpu_of_tree
 from tests.benchmarks.row import Row, within
 from tests.benchmarks.world import world
@@ -84,7 +85,7 @@ def life(recipients: int, messages: int) -> tuple[float, int]:
 def _some(campaign: int, agents: Sequence[int], *, each: int = BATCH // AGENTS) -> int:
     """One batch from `ready` to `delivered`."""
     wants = [(campaign, agent, each) for agent in agents]
-    hints = retried(lambda connection: lanes.hint(connection, wants, stale=STALE))
+    hints = retried(lambda connection: due.hint(connection, wants, stale=STALE))
     pairs = [(hint.message_id, hint.due) for hint in hints]
     claimed, refused = retried(
         lambda connection: claim(connection, pairs, by="bench", reconcile_after=POLL)
@@ -94,8 +95,8 @@ def _some(campaign: int, agents: Sequence[int], *, each: int = BATCH // AGENTS) 
     retried(lambda connection: evidence.apply(connection, told, poll_after=POLL))
     for word in ("sent", "delivered"):
         callbacks = [_callback(c.message_id, c.token, word) for c in claimed]
-        retried(lambda connection: inbox.keep(connection, callbacks))  # noqa: B023
-        assert inbox.drain(POLL, react=react) == len(claimed)
+        retried(lambda connection: callback_ledger.keep(connection, callbacks))  # noqa: B023
+        assert callback_ledger.drain(POLL, react=react) == len(claimed)
     return len(claimed)
 
 

@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from deploy.local import table
+from deploy.local.system import pid_table
 from tests.benchmarks.people import phone
 from tests.benchmarks.processes import cpu_of_tree, cpu_seconds
 from tests.benchmarks.row import Row, within
@@ -44,7 +44,7 @@ def _percent(on: Stage, seconds: float) -> dict[str, float]:
 def _by_role(on: Stage) -> Mapping[str, float]:
     """CPU seconds so far; the supervisor's own without those of its children."""
     spent: dict[str, float] = defaultdict(float)
-    for entry in table.read(on.stack.data_dir):
+    for entry in pid_table.read(on.stack.data_dir):
         if entry.role == "supervisor":
             spent[entry.role] = cpu_seconds(entry.pid)
         else:

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import psycopg
 
-from scheduler.ingest import Reject, write_rejects
-from scheduler.ingest.faults import nothing_in
-from scheduler.ingest.load import load
-from shared.db.queries import uploads
+from scheduler.ingest import Reject, uploads, write_rejects
+from scheduler.ingest.check.row_errors import nothing_in
+from scheduler.ingest.load.importer import load
 from shared.db.session import transaction
 from tests.benchmarks import people
 from tests.benchmarks.processes import peak_mib

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
-from scheduler.releases import releases
-from shared.db.queries import lanes
+from scheduler.dispatch.releases import releases
 from shared.db.session import retried
+from shared.ledger import due
 from shared.queue.app import app
 from shared.queue.publish import publish
 from tests.benchmarks.row import Row, faster
@@ -52,7 +52,7 @@ def _ours(campaign: int, agents: Sequence[int], ticks: int) -> float:
 
 def _tick(campaign: int, agents: Sequence[int]) -> int:
     wants = [(campaign, agent, EACH_TICK) for agent in agents]
-    hints = retried(partial(lanes.hint, wants=wants, stale=STALE))
+    hints = retried(partial(due.hint, wants=wants, stale=STALE))
     slots = {(campaign, agent): [0.2 * i for i in range(EACH_TICK)] for agent in agents}
     made = list(releases(hints, slots))
     assert publish(made) == len(made)

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import psycopg
 
-from shared.db.queries import inbox
-from shared.db.queries.inbox import Kept
 from shared.db.session import transaction
 from shared.domain.message import RANK
-from shared.providers.reactions import react
+from shared.ledger import callbacks as callback_ledger
+from shared.ledger.callbacks import Kept
+from shared.ledger.late_failures import react
 from tests.benchmarks.row import Row, faster
 from tests.benchmarks.world import plain, world
 from tests.support.factories import ACCOUNT
@@ -71,9 +71,9 @@ def _ours(messages: Sequence[tuple[int, uuid.UUID]]) -> float:
     ]
     for start in range(0, len(callbacks), 1000):
         with transaction() as connection:
-            inbox.keep(connection, callbacks[start : start + 1000])
+            callback_ledger.keep(connection, callbacks[start : start + 1000])
     began = time.perf_counter()
-    assert inbox.drain(POLL, react=react) == len(callbacks)
+    assert callback_ledger.drain(POLL, react=react) == len(callbacks)
     return len(callbacks) / (time.perf_counter() - began)
 
 

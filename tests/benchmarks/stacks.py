@@ -11,9 +11,9 @@ import requests
 from sqlalchemy import Engine, text
 
 from deploy.demo.run import Api
-from deploy.local import table
 from deploy.local.running import Stack
 from deploy.local.stack import running_stack
+from deploy.local.system import pid_table
 from shared.db.session import connect
 from shared.settings import Settings
 from tests.benchmarks.processes import cpu_of_tree
@@ -89,7 +89,7 @@ class Stage:
 
     def pids(self, name: str) -> list[int]:
         """Pids of the processes whose names begin so."""
-        return [e.pid for e in table.read(self.stack.data_dir) if e.name.startswith(name)]
+        return [e.pid for e in pid_table.read(self.stack.data_dir) if e.name.startswith(name)]
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by process; without the carrier and without us."""

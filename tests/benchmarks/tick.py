@@ -7,11 +7,11 @@ from time import process_time
 
 from sqlalchemy import event, text
 
-from scheduler.dispatch import TICK, Dispatcher
+from scheduler.dispatch.dispatcher import TICK, Dispatcher
 from shared.db.session import engine, transaction
 from shared.throttle import Throttle
-from shared.throttle.store import redis
-from shared.throttle.tally import Tally
+from shared.throttle.redis_client import redis
+from shared.throttle.slot_counts import Tally
 from tests.benchmarks.row import Row, within
 from tests.benchmarks.world import world
 from tests.support.lanes import add_campaign

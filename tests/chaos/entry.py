@@ -11,12 +11,13 @@ from contextlib import ExitStack
 from typing import Any, Final
 from unittest import mock
 
-from shared.db.queries import claim
-from shared.db.queries.evidence import Evidence
-from worker import app, engine
-from worker.calls import Calls
-from worker.engine import Engine
-from worker.recorder import Recorder
+from shared.ledger import claim
+from shared.ledger.evidence import Evidence
+from worker import app
+from worker.send import engine
+from worker.send.calls import Calls
+from worker.send.engine import Engine
+from worker.send.recorder import Recorder
 
 DEAD: Final = 9
 Patch = Any

@@ -20,9 +20,9 @@ from sqlalchemy.exc import DBAPIError
 
 from deploy.demo import proof
 from deploy.demo.run import Api
-from deploy.local import processes, table
 from deploy.local.running import Stack
 from deploy.local.stack import running_stack
+from deploy.local.system import pid_table, processes
 from shared.db.session import connect
 from shared.errors import Refused
 from shared.settings import Settings
@@ -242,7 +242,7 @@ class Bench:
         """The pids that run now under names that begin so: `worker-`, `api`, `postgres` …"""
         return [
             entry.pid
-            for entry in table.read(self.stack.data_dir)
+            for entry in pid_table.read(self.stack.data_dir)
             if entry.name.startswith(name) and processes.born(entry.pid) == entry.born
         ]
 

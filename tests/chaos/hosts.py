@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.local import processes, table
 from deploy.local.running import current
-from shared.db.queries.leases import SHARDS
+from deploy.local.system import pid_table, processes
+from shared.ledger.shards import SHARDS
 from tests.chaos.harness import BUDGETS, Bench, clean_environment
 from tests.support.embedded import temporary_data_dir
 
@@ -33,7 +33,7 @@ class Host:
     def kill(self) -> None:
         """Kill all its processes, as a lost machine would: nobody says goodbye."""
         pids = [self.process.pid]
-        pids += [one.pid for one in table.read(self.data_dir) if processes.born(one.pid)]
+        pids += [one.pid for one in pid_table.read(self.data_dir) if processes.born(one.pid)]
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

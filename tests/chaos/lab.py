@@ -15,23 +15,23 @@ from typing import Final
 from unittest import mock
 
 from deploy.demo import proof
-from deploy.local.carrier.carrier import Carrier
-from scheduler import dispatch
-from scheduler.dispatch import Dispatcher
-from scheduler.reconcile import reconcile
-from shared.db.queries import lanes
-from shared.db.queries.claim import Claimed, claim
+from deploy.simulators.twilio.server import Carrier
+from scheduler.dispatch import dispatcher
+from scheduler.dispatch.dispatcher import Dispatcher
+from scheduler.repair.reconcile import reconcile
 from shared.db.session import transaction
+from shared.ledger import due
+from shared.ledger.claim import Claimed, claim
 from shared.queue.jobs import Job, SendMessages
 from shared.throttle import Throttle
-from shared.throttle.store import redis
-from shared.throttle.tally import Tally
+from shared.throttle.redis_client import redis
+from shared.throttle.slot_counts import Tally
 from tests.support.environment import environment
 from tests.support.lanes import add_agent, add_campaign, add_messages, rows
-from worker import send
-from worker.calls import Calls
-from worker.engine import Engine
-from worker.slots import Loaded
+from worker.send import deliver
+from worker.send.calls import Calls
+from worker.send.engine import Engine
+from worker.send.slots import Loaded
 
 BUDGETS: Final = {
     "http_timeout": "0.3,0.3",
@@ -70,7 +70,7 @@ class Lab:
 
     def engine(self) -> Engine:
         """One more sending engine, ready to take releases."""
-        made = send.start()
+        made = deliver.start()
         self._engines.append(made)
         wait(lambda: made._pace.clock.good, "the engine's clock")
         return made
@@ -105,7 +105,7 @@ class Lab:
         """Hint one message and claim it, as dispatcher and worker would; None if none is due."""
         wants = [(self.campaign, agent, 1) for agent in self.agents]
         with transaction() as connection:
-            hints = lanes.hint(connection, wants, stale=timedelta(seconds=5))
+            hints = due.hint(connection, wants, stale=timedelta(seconds=5))
         with transaction() as connection:
             pairs = [(hint.message_id, hint.due) for hint in hints]
             claimed, _ = claim(connection, pairs, by="lab", reconcile_after=timedelta(seconds=5))
@@ -120,11 +120,11 @@ class Lab:
         for engine in self._engines:
             engine.stop(5)
             engine._loop.close()
-            send._running.remove(engine)
+            deliver._running.remove(engine)
 
     def _released_to(self, engines: Sequence[Engine]) -> bool:
         """One tick; True when nothing is due any more."""
-        with mock.patch.object(dispatch, "publish", self._publish):
+        with mock.patch.object(dispatcher, "publish", self._publish):
             self._dispatcher.tick()
         given, self._released = self._released, []
         for engine, release in itertools.product(engines, given):

@@ -13,10 +13,11 @@ from unittest import mock
 
 from sqlalchemy import text
 
-from scheduler.reconcile import Witness
-from shared.db.queries import claim, lanes, record
+from scheduler.repair.reconcile import Witness
+from shared.ledger import claim, record
+from shared.ledger import due as lanes
 from shared.providers.twilio import callbacks
-from worker.calls import Calls
+from worker.send.calls import Calls
 
 Patch = contextlib.AbstractContextManager[Any]
 

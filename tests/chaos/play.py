@@ -21,14 +21,14 @@ from hypothesis.stateful import (
     rule,
 )
 
-from shared.db.queries import campaigns, evidence, inbox, lanes, record
-from shared.db.queries.claim import Claimed, claim
-from shared.db.queries.evidence import Evidence
-from shared.db.queries.inbox import Kept
-from shared.db.queries.record import PROVED_NOT_GONE, Doubt, Refusal, Return
 from shared.db.session import transaction
 from shared.domain.message import RANK, may_become
-from shared.providers.reactions import react
+from shared.ledger import callbacks, campaigns, due, evidence, record
+from shared.ledger.callbacks import Kept
+from shared.ledger.claim import Claimed, claim
+from shared.ledger.evidence import Evidence
+from shared.ledger.late_failures import react
+from shared.ledger.record import PROVED_NOT_GONE, Doubt, Refusal, Return
 from tests.support import factories
 
 HOUR: Final = timedelta(hours=1)
@@ -81,7 +81,7 @@ class Ledger(RuleBasedStateMachine):
     @rule(target=hints, n=st.integers(1, 3))
     def release(self, n: int) -> Hints:
         with transaction() as connection:
-            found = lanes.hint(connection, [(self.campaign, self.agent, n)], stale=NOW)
+            found = due.hint(connection, [(self.campaign, self.agent, n)], stale=NOW)
         return [(hint.message_id, hint.due) for hint in found]
 
     @rule(target=calls, release=hints)
@@ -146,18 +146,18 @@ class Ledger(RuleBasedStateMachine):
             error_code=None, raw="{}", account=factories.ACCOUNT,
         )  # fmt: skip
         with transaction() as connection:
-            inbox.keep(connection, [kept])
+            callbacks.keep(connection, [kept])
 
     @rule(size=st.integers(1, 3))
     def drain(self, size: int) -> None:
         with transaction() as connection:
-            inbox.apply_waiting(connection, size, HOUR, react)
+            callbacks.apply_waiting(connection, size, HOUR, react)
 
     @rule(call=calls, witness=st.booleans(), listed=st.booleans())
     def reconcile(self, call: Call, witness: bool, listed: bool) -> None:
         """The list shows it; or it does not, and then only a witness makes that a proof."""
         call.over = True
-        inbox.drain(HOUR, react=react)
+        callbacks.drain(HOUR, react=react)
         if call.accepted and listed:
             self._apply(_said(call, "sent", "listing"))
         elif not call.accepted and witness:
@@ -244,7 +244,7 @@ class Ledger(RuleBasedStateMachine):
         """In the end, when all evidence is in, the ledger says what the carrier knows."""
         if not hasattr(self, "ids"):
             return
-        inbox.drain(HOUR, react=react)
+        callbacks.drain(HOUR, react=react)
         for call in self.made:
             if call.accepted:
                 self._apply(_said(call, "delivered", "poll"))

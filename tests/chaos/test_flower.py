@@ -15,7 +15,7 @@ import pytest
 from celery.events import EventDispatcher
 from redis import Redis
 
-from deploy.local.flower import TASKS
+from deploy.local.servers.flower import TASKS
 from shared.queue.app import app
 from shared.queue.jobs import ComposeOpeners
 from shared.queue.publish import publish

@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from scheduler.api.webhooks import Webhooks
-from shared.db.queries import inbox, record
-from shared.db.queries.claim import claim
-from shared.db.queries.record import PROVED_NOT_GONE, Return
+from scheduler.http.callbacks.edge import Webhooks
 from shared.db.session import transaction
-from shared.providers.reactions import react
+from shared.ledger import callbacks, record
+from shared.ledger.claim import claim
+from shared.ledger.late_failures import react
+from shared.ledger.record import PROVED_NOT_GONE, Return
 from tests.chaos.lab import Lab, freezing, laboratory
 from tests.chaos.mutants import MUTANTS, without_guard
 from tests.support.lanes import rows
@@ -98,7 +98,7 @@ def a_forged_callback(lab: Lab) -> list[Any]:
         "MessageStatus": "failed", "ErrorCode": "30008",
     }  # fmt: skip
     asyncio.run(_post(query, urlencode(form).encode()))
-    inbox.drain(timedelta(seconds=1), react=react)
+    callbacks.drain(timedelta(seconds=1), react=react)
     return list(rows("SELECT status FROM message WHERE status <> 'sending'"))
 
 

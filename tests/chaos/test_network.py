@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy.engine import URL, make_url
 
-from deploy.local import ports
-from deploy.local.postgres import SOCKET_PORT
 from deploy.local.readiness import answers
+from deploy.local.servers.postgres import SOCKET_PORT
+from deploy.local.system import ports
 from tests.chaos.harness import Bench, bench
 from tests.chaos.invariants import broken, too_fast
 from tests.chaos.proxy import Line, Proxy, proxied
@@ -116,7 +116,7 @@ def test_commits_whose_answer_is_lost_lose_nobody_and_text_nobody_twice(wired: W
 def _carrier(port: int, account: str) -> Iterator[None]:
     words = (f"--port={port}", f"--account-sid={account}")
     process = subprocess.Popen(
-        [sys.executable, "-m", "deploy.local.carrier", *words],
+        [sys.executable, "-m", "deploy.simulators.twilio", *words],
         stdout=subprocess.DEVNULL,
         env=os.environ | {"VOLLEY_CARRIER_AUTH_TOKEN": "a token for tests"},
     )

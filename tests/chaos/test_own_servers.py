@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from deploy.local.checks.finding import Verdict
-from deploy.local.checks.pooler import pooler
+from deploy.local.doctor.finding import Verdict
+from deploy.local.doctor.pooler import pooler
 from shared.db import session
 from shared.db.migrate import Schema, schema_of, upgrade
 from shared.db.session import POOLED, connect

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from deploy.local import processes
+from deploy.local.system import processes
 from shared import clock
 from tests.chaos.harness import Bench, Campaign
 from tests.chaos.invariants import after_stop, broken

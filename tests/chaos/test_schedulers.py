@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from deploy.local import processes
-from scheduler.leases import LENGTH
-from shared.db.queries.leases import SHARDS
+from deploy.local.system import processes
+from scheduler.dispatch.leases import LENGTH
+from shared.ledger.shards import SHARDS
 from tests.chaos.harness import Bench, bench
 from tests.chaos.invariants import Truth, broken
 from tests.chaos.nemesis import frozen

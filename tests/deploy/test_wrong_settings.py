@@ -14,7 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from deploy.cli import run
-from deploy.local import leftovers, stack
+from deploy.local import stack
+from deploy.local.data_dirs import leftovers
 from tests.conftest import _TEMPLATE
 from tests.support.embedded import Servers
 from tests.support.environment import environment
@@ -381,7 +382,7 @@ def test_the_program_itself_ends_like_that(words: str, tmp_path: Path) -> None:
     assert PASSWORD not in printed
 
 
-@pytest.mark.parametrize("program", ["scheduler.api", "scheduler.app", "worker.app"])
+@pytest.mark.parametrize("program", ["scheduler.http", "scheduler.app", "worker.app"])
 def test_a_program_started_by_hand_ends_with_the_line_too(program: str, tmp_path: Path) -> None:
     done = by_hand(program, tmp_path, VOLLEY_REDIS_URL=f"redis://:{PASSWORD}@h:x/0")
 

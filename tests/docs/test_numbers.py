@@ -6,24 +6,28 @@ from datetime import timedelta
 
 import pytest
 
-from deploy.local import logs, roles
-from scheduler import dispatch, leases, pressure, reconcile, repairs
-from scheduler.api import keeping
-from scheduler.creation import INLINE_LINES
-from scheduler.ingest import load
+from deploy.local import roles
+from deploy.local.system import logs
+from scheduler.campaigns.create import INLINE_LINES
+from scheduler.dispatch import admission, dispatcher, leases
+from scheduler.http import idempotency_store
+from scheduler.http.callbacks import group_commit
+from scheduler.ingest import uploads
+from scheduler.ingest.load import importer
+from scheduler.repair import reconcile, sweeps
 from scheduler.timetable import TIMETABLE
 from shared.db import session
-from shared.db.queries import campaigns, idempotency, record, uploads
-from shared.db.queries.leases import _SPREAD, SHARDS
-from shared.db.queries.retries import BLOCK
 from shared.domain.segments import LONGEST_PART
 from shared.domain.wording import MOST_PARTS
-from shared.providers.http import Wire
+from shared.ledger import campaigns, record
+from shared.ledger.retries import BLOCK
+from shared.ledger.shards import _SPREAD, SHARDS
+from shared.providers.transport.pool import Wire
 from shared.providers.twilio.callbacks import RETRIES
 from shared.settings import Settings
-from shared.throttle.clock import MOST_DOUBT
+from shared.throttle.redis_clock import MOST_DOUBT
 from tests.support.documents import page
-from worker import calls, directory, engine, outcomes, pace, recorder, refusals
+from worker.send import calls, circuit_breaker, engine, outcomes, pace, recorder, routes
 
 README = "README.md"
 ARCHITECTURE = "deploy/docs/architecture.md"
@@ -68,22 +72,22 @@ def seconds(length: timedelta) -> str:
 
 LEAD = f"{ms(EARLIEST)} to {ms(LONGEST)} ms"
 LATE = f"{ms(pace.LATE)} ms late"
-FIRST, SECOND, THIRD = (pressure.STEP * pressure.FASTER**n for n in range(3))
+FIRST, SECOND, THIRD = (admission.STEP * admission.FASTER**n for n in range(3))
 
 CLAIMS = [
     (README, f"unless they know it to within {ms(MOST_DOUBT)} ms"),
-    (README, f"refuses half of its last {refusals.WINDOW} calls"),
+    (README, f"refuses half of its last {circuit_breaker.WINDOW} calls"),
     (README, f"jitters by more than {round((DEFAULTS['pace_margin'] - pace.LATE) * 1000)} ms"),
     (ARCHITECTURE, f"into {SHARDS} shards"),
     (ARCHITECTURE, f"leased to one scheduler for {leases.LENGTH:g} s at a time"),
     (ARCHITECTURE, f"replaced within about {leases.LENGTH + leases.REFRESH:g} s"),
-    (ARCHITECTURE, f"What arrives within {ms(keeping.GROUP)} ms is one COPY"),
-    (ARCHITECTURE, f"does not store within {keeping.STORE_WITHIN:g} s"),
+    (ARCHITECTURE, f"What arrives within {ms(group_commit.GROUP)} ms is one COPY"),
+    (ARCHITECTURE, f"does not store within {group_commit.STORE_WITHIN:g} s"),
     (ARCHITECTURE, f"up to {INLINE_LINES:,} lines"),
     (ARCHITECTURE, f"the sweep looks every {PERIODS['imports']:g} s"),
-    (ARCHITECTURE, f"loop each {load.CHUNK:,} rows"),
-    (ARCHITECTURE, f"holds a lease of {seconds(load.LEASE)}"),
-    (ARCHITECTURE, f"loop every {ms(dispatch.TICK)} ms"),
+    (ARCHITECTURE, f"loop each {importer.CHUNK:,} rows"),
+    (ARCHITECTURE, f"holds a lease of {seconds(importer.LEASE)}"),
+    (ARCHITECTURE, f"loop every {ms(dispatcher.TICK)} ms"),
     (ARCHITECTURE, f"due_at of the chosen rows + {DEFAULTS['release_stale_after']:g} s"),
     (ARCHITECTURE, f"until {LEAD} before the slot"),
     (ARCHITECTURE, f"claim younger than {pace.HOLD:g} s? less than {LATE}?"),
@@ -98,18 +102,18 @@ CLAIMS = [
         RELIABILITY,
         f"Postgres ends that transaction after {session.FROZEN_AFTER.replace('s', ' s')}",
     ),
-    (RELIABILITY, f"when the lease of {seconds(load.LEASE)} has run out"),
+    (RELIABILITY, f"when the lease of {seconds(importer.LEASE)} has run out"),
     (RELIABILITY, f"one is run again, up to {WORDS[TRIES]} times"),
-    (RELIABILITY, f"last {refusals.WINDOW} calls, at least {refusals.LEAST}"),
+    (RELIABILITY, f"last {circuit_breaker.WINDOW} calls, at least {circuit_breaker.LEAST}"),
     (RELIABILITY, f"The worker itself gives up earlier, at {pace.HOLD:g} s"),
     (RELIABILITY, f"After {WORDS[record.MOST_ATTEMPTS]} such calls"),
     (RELIABILITY, f"a message is claimed {LEAD} before its slot; not written more than {LATE}"),
     (RELIABILITY, f"or more than {pace.HOLD:g} s after its claim"),
-    (RELIABILITY, f"reserved at most {dispatch.AHEAD:g} s ahead"),
+    (RELIABILITY, f"reserved at most {dispatcher.AHEAD:g} s ahead"),
     (RELIABILITY, f"tried again after {DEFAULTS['reconcile_checks'][-1] / 60:g} minutes"),
     (RELIABILITY, f"else after {DEFAULTS['reconcile_after']:g} s by the list"),
     (RUNBOOK, f"below for more than {leases.LENGTH + leases.REFRESH:g} s"),
-    (RUNBOOK, f"takes over within {load.LEASE.total_seconds() + PERIODS['imports']:g} s"),
+    (RUNBOOK, f"takes over within {importer.LEASE.total_seconds() + PERIODS['imports']:g} s"),
     (RUNBOOK, f"(a round trip over {ms(2 * MOST_DOUBT)} ms)"),
     (RUNBOOK, f"must know its clock to {ms(MOST_DOUBT)} ms"),
     (RUNBOOK, f"country or sender ({outcomes._HELD_AFTER / 60:g} minutes)"),
@@ -118,10 +122,10 @@ CLAIMS = [
     (RUNBOOK, "30 s, 2 minutes and 15 minutes after the claim"),
     (RUNBOOK, f"{WORDS[int(RETRIES[4])]} times within 15 s"),
     (RUNBOOK, f"{2 * logs.LARGEST_BYTES // 1024**2} MB for each program"),
-    (RUNBOOK, f"half of a campaign's last {refusals.WINDOW} calls"),
+    (RUNBOOK, f"half of a campaign's last {circuit_breaker.WINDOW} calls"),
     (RUNBOOK, f"with up to {roles.PATIENT_STOP_SECONDS:g} s for calls in flight"),
-    (RUNBOOK, f"Senders use it within {directory.FRESH_FOR:g} s"),
-    (RUNBOOK, f"callbacks count for {WORDS[repairs.FORMER_ACCOUNTS_FOR.days]} days more"),
+    (RUNBOOK, f"Senders use it within {routes.FRESH_FOR:g} s"),
+    (RUNBOOK, f"callbacks count for {WORDS[sweeps.FORMER_ACCOUNTS_FOR.days]} days more"),
     (GLOSSARY, f"One of the {SHARDS} parts"),
     (GLOSSARY, f"key % {SHARDS}"),
     (GLOSSARY, f"for a shard, for {leases.LENGTH:g} s"),
@@ -133,22 +137,22 @@ CLAIMS = [
     (SLOTS, f"While it is not known to {ms(MOST_DOUBT)} ms, nothing is sent"),
     (SLOTS, f"must stay under {ms(2 * MOST_DOUBT)} ms"),
     (UNKNOWN, f"{reconcile.AT_ONCE} at once for each account"),
-    (LOOP, f"groups what arrives within {ms(keeping.GROUP)} ms into one COPY"),
+    (LOOP, f"groups what arrives within {ms(group_commit.GROUP)} ms into one COPY"),
     (LOOP, f"lead grow, to {ms(engine.CLAIM_LEAD[1])} ms at most"),
     (TRANSPORT, f"{CONNECTIONS} at the most for each account and process"),
     (IDS, f"blocks of {BLOCK:,}"),
-    (UPLOADS, f"a lease of {seconds(load.LEASE)}"),
-    (UPLOADS, f"chunk of {load.CHUNK:,} rows"),
+    (UPLOADS, f"a lease of {seconds(importer.LEASE)}"),
+    (UPLOADS, f"chunk of {importer.CHUNK:,} rows"),
     (UPLOADS, f"up to {INLINE_LINES:,} lines"),
     (LEASES, f"into {SHARDS} shards (key % {SHARDS})"),
     (LEASES, f"Leases last {leases.LENGTH:g} s"),
     (LEASES, f"steps of {_SPREAD.split()[2]}"),
     (LEASES, f"hung for {leases.HANGS:g} s"),
-    (LIMITS, f"({dispatch.REFRESH:g} s)"),
-    (PRESSURE, f"begins at {pressure.BEGIN:,.0f} starts a second"),
-    (PRESSURE, f"while fewer than {percent(pressure.FEW)} are missed"),
-    (PRESSURE, f"More than {percent(pressure.MANY)} in two windows running"),
-    (PRESSURE, f"or {percent(pressure.FAR_TOO_MANY)} in one"),
+    (LIMITS, f"({dispatcher.REFRESH:g} s)"),
+    (PRESSURE, f"begins at {admission.BEGIN:,.0f} starts a second"),
+    (PRESSURE, f"while fewer than {percent(admission.FEW)} are missed"),
+    (PRESSURE, f"More than {percent(admission.MANY)} in two windows running"),
+    (PRESSURE, f"or {percent(admission.FAR_TOO_MANY)} in one"),
     (PRESSURE, f"by {percent(FIRST)}, {percent(SECOND)}, {percent(THIRD)} …"),
     (PRESSURE, f"all late ones ask together, every {ms(engine.AGAIN_EVERY)} ms"),
 ]
@@ -172,16 +176,16 @@ WORDED = [
     (UPLOADS, "a mebibyte a row", uploads._PIECE == 1 << 20),
     (UNKNOWN, "the claim less a minute", reconcile.BEFORE_CLAIM.total_seconds() == 60),
     (RELIABILITY, "the claim less a minute", reconcile.BEFORE_CLAIM.total_seconds() == 60),
-    (RELIABILITY, "answers older than a day", idempotency.KEPT.total_seconds() == 86400),
+    (RELIABILITY, "answers older than a day", idempotency_store.KEPT.total_seconds() == 86400),
     (RELIABILITY, "a pause waits at most 1 s", "'1s'" in str(campaigns._BRIEFLY)),
-    (SLOTS, "a third of a second ahead", 0.3 < dispatch.AHEAD < 0.34),
-    (SLOTS, "at the start and every minute", dispatch.CLOCK_EVERY == 60),
-    (LIMITS, "a quarter of a second", dispatch.REFRESH == 0.25),
+    (SLOTS, "a third of a second ahead", 0.3 < dispatcher.AHEAD < 0.34),
+    (SLOTS, "at the start and every minute", dispatcher.CLOCK_EVERY == 60),
+    (LIMITS, "a quarter of a second", dispatcher.REFRESH == 0.25),
     (README, "records travel 40 ms together", recorder.GATHER == engine.CLAIM_EVERY == 0.04),
-    (PRESSURE, "judges over half a second", pressure.WINDOW == 0.5),
+    (PRESSURE, "judges over half a second", admission.WINDOW == 0.5),
     (PRESSURE, "ten times a second", pace._TELL_EVERY == 0.1),
-    (PRESSURE, "never grows beyond twice what is used of it", pressure.UNUSED == 2),
-    (PRESSURE, "by half at the most", pressure.HALF == 0.5),
+    (PRESSURE, "never grows beyond twice what is used of it", admission.UNUSED == 2),
+    (PRESSURE, "by half at the most", admission.HALF == 0.5),
     (RUNBOOK, "15 minutes after the claim", DEFAULTS["reconcile_checks"] == (30, 120, 900)),
 ]
 

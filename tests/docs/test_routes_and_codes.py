@@ -11,12 +11,11 @@ from fastapi.routing import APIRoute
 from prometheus_client.metrics import MetricWrapperBase
 from sqlalchemy import text as sql
 
-from deploy.local.carrier.backstage import ENDPOINTS
-from scheduler.api import (
+from deploy.simulators.twilio.admin import ENDPOINTS
+from scheduler.http import docs, health
+from scheduler.http.api import (
     agents,
     campaigns,
-    docs,
-    health,
     keys,
     messages,
     progress,
@@ -24,7 +23,7 @@ from scheduler.api import (
     suppressions,
     uploads,
 )
-from scheduler.ingest.columns import ORIGIN_COLUMN, OWN_COLUMNS
+from scheduler.ingest.read.columns import ORIGIN_COLUMN, OWN_COLUMNS
 from shared import metrics
 from shared.db.models import Base
 from shared.db.session import transaction

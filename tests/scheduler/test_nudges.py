@@ -8,15 +8,19 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler import agents, campaigns, nudges, repairs, retry, switch, unknown
-from scheduler.agent_settings import AgentChanges
+from scheduler import nudges
+from scheduler.agents import store
+from scheduler.agents.settings import AgentChanges
+from scheduler.campaigns import lifecycle, resolve_unknown, stop_sending
+from scheduler.campaigns import retry_failed as retry
 from scheduler.nudges import Nudges, nudge
+from scheduler.repair import sweeps
 from shared import clock
-from shared.db.queries import agents as holds
-from shared.db.queries.agents import NewHold
 from shared.db.session import transaction
-from shared.throttle.store import redis
-from shared.throttle.tally import NUDGES, Tally
+from shared.ledger import holds
+from shared.ledger.holds import NewHold
+from shared.throttle.redis_client import redis
+from shared.throttle.slot_counts import NUDGES, Tally
 from tests.support import factories
 from tests.support.ledger import Scene, apply, said
 
@@ -90,11 +94,11 @@ def test_nudges_are_heard_again_after_redis_has_dropped_the_connection(
 
 def launch() -> None:
     made = factories.campaign(factories.agent(), status="ready", report={"accepted": 1})
-    campaigns.launch(made, actor="ann")
+    lifecycle.launch(made, actor="ann")
 
 
 def resume() -> None:
-    campaigns.resume(factories.campaign(factories.agent(), status="paused"), actor="ann")
+    lifecycle.resume(factories.campaign(factories.agent(), status="paused"), actor="ann")
 
 
 def retry_failed() -> None:
@@ -107,30 +111,30 @@ def retry_failed() -> None:
 def resend_unknown() -> None:
     scene = Scene()
     scene.message(status="unknown")
-    unknown.resolve_unknown(scene.campaign, "resend", reason="a test", actor="ann")
+    resolve_unknown.resolve_unknown(scene.campaign, "resend", reason="a test", actor="ann")
 
 
 def start_sending() -> None:
-    switch.start_sending(actor="ann")
+    stop_sending.start_sending(actor="ann")
 
 
 def activate_agent() -> None:
     Scene()
     name = factories.one("SELECT id FROM agent").id
-    agents.change(name, AgentChanges(status="active"), actor="ann")
+    store.change(name, AgentChanges(status="active"), actor="ann")
 
 
 def launch_scheduled() -> None:
     due = clock.now() - timedelta(hours=1)
     factories.campaign(factories.agent(), status="scheduled", scheduled_at=due)
-    assert repairs.launch_scheduled() == 1
+    assert sweeps.launch_scheduled() == 1
 
 
 def lift_holds() -> None:
     agent = factories.agent()
     with transaction() as connection:
         holds.hold(connection, NewHold(agent, "agent", "", 1, 0, "wait"))
-    assert repairs.lift_ended_holds() == 1
+    assert sweeps.lift_ended_holds() == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from deploy.local import ties
+from deploy.local.data_dirs import ties
 
 
 def linked(data_dir: Path, real: Path) -> Path:

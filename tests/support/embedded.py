@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import leftovers, marks, ties
-from deploy.local.places import discard
-from deploy.local.postgres import EmbeddedPostgres
-from deploy.local.throwaway import sweep
-from deploy.local.ties import Tie
-from deploy.local.valkey import EmbeddedValkey
+from deploy.local.data_dirs import leftovers, marks, ties
+from deploy.local.data_dirs.data_dir import discard
+from deploy.local.data_dirs.throwaway import sweep
+from deploy.local.data_dirs.ties import Tie
+from deploy.local.servers.postgres import EmbeddedPostgres
+from deploy.local.servers.valkey import EmbeddedValkey
 
 MADE_FOR = "tests"
 PREFIX = "volley-"

@@ -8,7 +8,7 @@ import pytest
 from shared import secrets
 from shared.db import session
 from shared.settings import settings
-from shared.throttle import store
+from shared.throttle import redis_client
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def environment(**values: object) -> Iterator[None]:
 def _forget() -> None:
     if session._engine.cache_info().currsize:
         session.engine().dispose()
-    if store.redis.cache_info().currsize:
-        store.redis().close()
-    for kept in (settings, session._engine, store.redis, secrets._fernet):
+    if redis_client.redis.cache_info().currsize:
+        redis_client.redis().close()
+    for kept in (settings, session._engine, redis_client.redis, secrets._fernet):
         kept.cache_clear()

@@ -4,8 +4,8 @@ from typing import Any
 
 import requests
 
-from deploy.local.flower import PASSWORD_FILE, USER
 from deploy.local.running import Stack
+from deploy.local.servers.flower import PASSWORD_FILE, USER
 
 
 class FlowerApi:

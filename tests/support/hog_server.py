@@ -13,15 +13,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scheduler.apart import child, server
-from scheduler.ingest import Chunk, effort, load
-from scheduler.ingest.store import Lines
-from shared.db.queries.uploads import ImportJob
+from scheduler.import_process import child, fork_server
+from scheduler.ingest import Chunk, resource_limits
+from scheduler.ingest.load import importer
+from scheduler.ingest.load.chunk_writer import Lines
+from scheduler.ingest.uploads import ImportJob
 from tests.support import factories
 
 CHUNK = 5
 hog = json.loads(os.environ["HOG"])
-lines = load._lines
+lines = importer._lines
 
 
 def spend(what: str) -> None:
@@ -37,7 +38,7 @@ def spend(what: str) -> None:
     elif what == "bug":
         raise ZeroDivisionError
     elif what == "until it is told to stop":
-        assert load.stopping.wait(60)
+        assert importer.stopping.wait(60)
     else:
         time.sleep(60)
 
@@ -65,7 +66,7 @@ def stored() -> int:
 
 
 if __name__ == "__main__":
-    load.CHUNK = CHUNK
-    load._lines = hogging
-    child.LIMITS = effort.Limits(**hog.get("limits", {}))
-    server.main(int(sys.argv[1]), int(sys.argv[2]))
+    importer.CHUNK = CHUNK
+    importer._lines = hogging
+    child.LIMITS = resource_limits.Limits(**hog.get("limits", {}))
+    fork_server.main(int(sys.argv[1]), int(sys.argv[2]))

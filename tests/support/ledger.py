@@ -8,14 +8,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from shared.db.queries import claim as claiming
-from shared.db.queries import evidence, inbox, lanes, record
-from shared.db.queries.claim import Claimed
-from shared.db.queries.evidence import Applied, Evidence
-from shared.db.queries.inbox import Kept
-from shared.db.queries.record import Doubt, Refusal, Return
 from shared.db.session import retried, transaction
 from shared.domain.message import RANK
+from shared.ledger import callbacks, evidence, record
+from shared.ledger import claim as claiming
+from shared.ledger import due as lanes
+from shared.ledger.callbacks import Kept
+from shared.ledger.claim import Claimed
+from shared.ledger.evidence import Applied, Evidence
+from shared.ledger.record import Doubt, Refusal, Return
 from tests.support import factories
 
 POLL = timedelta(hours=1)
@@ -119,7 +120,7 @@ def called_back(
         account=account,
     )  # fmt: skip
     with transaction() as connection:
-        inbox.keep(connection, [kept])
+        callbacks.keep(connection, [kept])
 
 
 def state(message_id: int) -> Any:

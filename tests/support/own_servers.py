@@ -20,7 +20,7 @@ import psycopg
 from kombu import Connection
 from redis import Redis, RedisError
 
-from deploy.local.ports import any_free
+from deploy.local.system.ports import any_free
 from tests.support.embedded import temporary_directory
 
 _PATIENCE: Final = 60.0

@@ -7,12 +7,12 @@ scheduler that has a child of its own. It prints "up" when all have started.
 import sys
 from pathlib import Path
 
-from deploy.local.children import Child
-from deploy.local.places import places
-from deploy.local.postgres import EmbeddedPostgres
-from deploy.local.server import EmbeddedServer
+from deploy.local.data_dirs.data_dir import places
+from deploy.local.servers.embedded import EmbeddedServer
+from deploy.local.servers.postgres import EmbeddedPostgres
+from deploy.local.servers.valkey import EmbeddedValkey
 from deploy.local.supervisor import Stopping, Supervisor
-from deploy.local.valkey import EmbeddedValkey
+from deploy.local.system.child_process import Child
 from shared.errors import Refused
 
 IDLE = "import time; time.sleep(600)"

@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.local.carrier.command import carrier
+from deploy.simulators.twilio.command import carrier
 
 if __name__ == "__main__":
     typer.run(carrier)

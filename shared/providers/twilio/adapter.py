@@ -23,7 +23,7 @@ from shared.providers.base import (
     OutboundText,
     Wrote,
 )
-from shared.providers.http import Response, Wire
+from shared.providers.transport.pool import Response, Wire
 from shared.providers.twilio.callbacks import STATUSES
 from shared.providers.twilio.client import API_URL, CALL, Call, client_for, origin_of
 from shared.providers.twilio.codes import Disposition, Until, look_up

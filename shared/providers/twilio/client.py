@@ -20,7 +20,7 @@ from twilio.rest import Client  # type: ignore[import-untyped]
 
 from shared.errors import Rejected, Unreachable
 from shared.providers.base import Credentials, Gate, Wrote
-from shared.providers.http import Connection, Response, Wire, header_block
+from shared.providers.transport.pool import Connection, Response, Wire, header_block
 
 API_URL: Final = "https://api.twilio.com"
 

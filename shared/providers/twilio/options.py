@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared.errors import Refused
-from shared.providers.urls import check_media_url
+from shared.providers.transport.urls import check_media_url
 
 MAX_MEDIA: Final = 10
 

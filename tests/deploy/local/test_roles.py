@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.children import Child
+from deploy.local.data_dirs.data_dir import Places, places
 from deploy.local.layout import Layout
-from deploy.local.places import Places, places
 from deploy.local.roles import environment, programs
-from deploy.local.valkey import EmbeddedValkey
+from deploy.local.servers.valkey import EmbeddedValkey
+from deploy.local.system.child_process import Child
 from shared.queue.topology import SENDING, TENDING
 from shared.settings import Settings
 from tests.support.embedded import temporary_data_dir

@@ -8,15 +8,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from deploy.local import database as database_module
-from deploy.local import processes, stack
-from deploy.local.database import database
+from deploy.local import stack
+from deploy.local.data_dirs.data_dir import places
 from deploy.local.layout import Layout
-from deploy.local.places import places
 from deploy.local.plan import Plan, embedded
-from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.running import announce, current, withdraw
-from deploy.local.valkey import EmbeddedValkey
+from deploy.local.servers import database as database_module
+from deploy.local.servers.database import database
+from deploy.local.servers.postgres import EmbeddedPostgres
+from deploy.local.servers.valkey import EmbeddedValkey
+from deploy.local.system import processes
 from shared.errors import Refused
 from shared.settings import Settings
 from tests.support.embedded import temporary_data_dir

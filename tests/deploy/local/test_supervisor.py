@@ -12,11 +12,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from deploy.local import processes, table
-from deploy.local.children import Child
-from deploy.local.places import places
-from deploy.local.postgres import EmbeddedPostgres
+from deploy.local.data_dirs.data_dir import places
+from deploy.local.servers.postgres import EmbeddedPostgres
 from deploy.local.supervisor import Kept, Supervisor
+from deploy.local.system import pid_table, processes
+from deploy.local.system.child_process import Child
 from tests.support.embedded import temporary_data_dir
 
 pytestmark = pytest.mark.stack
@@ -42,18 +42,18 @@ def test_ps_lists_what_runs_and_the_schedulers_child_too(data_dir: Path) -> None
     with small_stack(data_dir) as supervisor:
         eventually(lambda: roles(data_dir) == ROLES)
 
-        rows = table.ps(data_dir)
+        rows = pid_table.ps(data_dir)
 
         assert {tuple(row) for row in rows} == {("role", "pid", "up_seconds")}
         assert pid_of(data_dir, "supervisor") == supervisor.pid
         assert all(processes.look(row["pid"]) for row in rows)
-    assert table.ps(data_dir) == []
+    assert pid_table.ps(data_dir) == []
 
 
 def test_sigterm_stops_everything_cleanly(data_dir: Path) -> None:
     with small_stack(data_dir) as supervisor:
         eventually(lambda: roles(data_dir) == ROLES)
-        pids = [row["pid"] for row in table.ps(data_dir)]
+        pids = [row["pid"] for row in pid_table.ps(data_dir)]
 
         supervisor.terminate()
 
@@ -65,7 +65,7 @@ def test_sigterm_stops_everything_cleanly(data_dir: Path) -> None:
 @pytest.mark.parametrize("role", ["worker", "scheduler", "valkey", "postgres"])
 def test_a_program_that_is_killed_comes_back(lasting: Path, role: str) -> None:
     eventually(lambda: roles(lasting) == ROLES)
-    killed = [row["pid"] for row in table.ps(lasting) if row["role"] == role]
+    killed = [row["pid"] for row in pid_table.ps(lasting) if row["role"] == role]
 
     os.kill(killed[0], signal.SIGKILL)
 
@@ -109,7 +109,7 @@ def test_killing_the_supervisor_leaves_nothing_running_and_loses_nothing(data_di
     with small_stack(data_dir) as supervisor:
         eventually(lambda: roles(data_dir) == ROLES)
         query(data_dir, "CREATE TABLE kept AS SELECT 7 AS n")
-        direct = {row["pid"] for row in table.ps(data_dir)} - orphans(data_dir)
+        direct = {row["pid"] for row in pid_table.ps(data_dir)} - orphans(data_dir)
 
         supervisor.kill()
 
@@ -121,14 +121,14 @@ def test_killing_the_supervisor_leaves_nothing_running_and_loses_nothing(data_di
 def test_a_start_right_after_the_supervisor_was_killed_works_at_once(data_dir: Path) -> None:
     with small_stack(data_dir) as supervisor:
         eventually(lambda: roles(data_dir) == ROLES)
-        before = {row["pid"] for row in table.ps(data_dir)}
+        before = {row["pid"] for row in pid_table.ps(data_dir)}
 
         supervisor.kill()
         with small_stack(data_dir):
             eventually(lambda: roles(data_dir) == ROLES)
 
             assert not [pid for pid in before if processes.look(pid)]
-            assert not before & {row["pid"] for row in table.ps(data_dir)}
+            assert not before & {row["pid"] for row in pid_table.ps(data_dir)}
 
 
 def test_a_second_start_is_refused_and_names_the_first(data_dir: Path) -> None:
@@ -166,7 +166,7 @@ def test_an_ordinary_user_runs_the_same_stack() -> None:
             eventually(lambda: roles(path) == ROLES)
 
             assert not (path / "servers").is_symlink()
-            assert {owner(row["pid"]) for row in table.ps(path)} == {NOBODY}
+            assert {owner(row["pid"]) for row in pid_table.ps(path)} == {NOBODY}
 
 
 @contextmanager
@@ -194,11 +194,11 @@ def command(data_dir: Path, *, interpreter: str = sys.executable) -> list[str]:
 
 
 def roles(data_dir: Path) -> list[str]:
-    return sorted(row["role"] for row in table.ps(data_dir))
+    return sorted(row["role"] for row in pid_table.ps(data_dir))
 
 
 def pid_of(data_dir: Path, role: str) -> int:
-    return next((row["pid"] for row in table.ps(data_dir) if row["role"] == role), 0)
+    return next((row["pid"] for row in pid_table.ps(data_dir) if row["role"] == role), 0)
 
 
 def orphans(data_dir: Path) -> set[int]:

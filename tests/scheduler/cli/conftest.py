@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.ingest import effort
+from scheduler.ingest import resource_limits
 
 
 @pytest.fixture(autouse=True)
@@ -19,4 +19,6 @@ def room(monkeypatch: pytest.MonkeyPatch) -> None:
     if status.exists():
         held = re.search(r"^VmData:\s+(\d+) kB", status.read_text(), re.MULTILINE)
         assert held is not None
-        monkeypatch.setattr(effort, "MOST_MEMORY", effort.MOST_MEMORY + int(held[1]) * 1024)
+        monkeypatch.setattr(
+            resource_limits, "MOST_MEMORY", resource_limits.MOST_MEMORY + int(held[1]) * 1024
+        )

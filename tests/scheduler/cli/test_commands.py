@@ -172,7 +172,7 @@ def test_launch_and_watch_end_with_the_campaign(volley: Call, guests: str) -> No
         connection.execute(text("UPDATE message SET status = 'delivered', due_at = NULL"))
         connection.execute(text("UPDATE campaign SET status = 'finished'"))
 
-    from scheduler.cli.progress import watch
+    from scheduler.cli.campaign.watch import watch
 
     begun = time.monotonic()
     (watched,) = watch([number], quiet=True)
@@ -189,7 +189,7 @@ def test_watching_waits_for_receipts_but_not_for_ever(volley: Call, guests: str)
         connection.execute(text("UPDATE message SET status = 'sent', due_at = NULL"))
         connection.execute(text("UPDATE campaign SET status = 'finished'"))
 
-    from scheduler.cli.progress import watch
+    from scheduler.cli.campaign.watch import watch
 
     (watched,) = watch([number], quiet=True, settle=0.2)
 
@@ -339,7 +339,7 @@ def test_an_import_of_suppressions_that_read_every_row_ends_well(
 
 
 def test_a_key_made_here_opens_the_api(volley: Call) -> None:
-    from scheduler import keys
+    from scheduler.access import keys
 
     made = volley("key", "create", "booking", "--role", "admin")
     caller = keys.caller_of(made["key"])

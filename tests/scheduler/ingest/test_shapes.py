@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from scheduler.cli.check import check
+from scheduler.cli.check.command import check
 from tests.support import sources
 from tests.support.shapes import FOLDER, Shape, shapes
 

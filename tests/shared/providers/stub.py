@@ -5,7 +5,7 @@ import json
 import socket
 from dataclasses import dataclass, field
 
-from shared.providers.http import Wire, header_block
+from shared.providers.transport.pool import Wire, header_block
 
 HEADERS = header_block({"Accept": "application/json"})
 

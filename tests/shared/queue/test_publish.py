@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from deploy.local import ports
+from deploy.local.system import ports
 from shared import metrics
 from shared.queue.app import app
 from shared.queue.jobs import ApplyReceipts, ComposeOpeners, SendMessages

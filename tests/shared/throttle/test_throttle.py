@@ -12,8 +12,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from deploy.local import ports
-from deploy.local.valkey import EmbeddedValkey
+from deploy.local.servers.valkey import EmbeddedValkey
+from deploy.local.system import ports
 from shared.throttle import Granted, Throttle, Want, period
 from tests.support.embedded import Servers, temporary_data_dir
 from tests.support.environment import environment

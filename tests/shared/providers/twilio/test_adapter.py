@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.errors import Rejected
 from shared.providers.base import Credentials, OutboundText
-from shared.providers.http import NoConnection
+from shared.providers.transport.pool import NoConnection
 from shared.providers.twilio.client import form
 from tests.shared.providers.stub import Stub, reply, until
 from tests.shared.providers.twilio.scenes import (

@@ -1,0 +1,1 @@
+"""Data directories: where they are, whose they are, and their end."""

@@ -1,0 +1,1 @@
+"""`volley doctor`: one check a file, and their list."""

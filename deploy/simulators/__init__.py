@@ -1,0 +1,1 @@
+"""Stand-ins for the providers: they speak the wire, and import nothing of ours."""

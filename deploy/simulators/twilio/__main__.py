@@ -1,0 +1,8 @@
+"""`python -m deploy.simulators.twilio` is `volley carrier`."""
+
+import typer
+
+from deploy.simulators.twilio.command import carrier
+
+if __name__ == "__main__":
+    typer.run(carrier)

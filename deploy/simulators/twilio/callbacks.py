@@ -1,0 +1,206 @@
+"""Callbacks as Twilio posts them: form-encoded, signed, tried again only as their URL asks for.
+
+Rules: twilio.com/docs/usage/security (signature) and /webhooks/webhooks-connection-overrides (the
+fragment). The fragment is neither sent nor signed. All tries together take at most 15 s.
+"""
+
+import base64
+import hmac
+import re
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
+from urllib.parse import quote_plus
+
+from deploy.simulators.kit.http_client import Call, Client, Failure, Origin
+from deploy.simulators.kit.log import Log, Post
+from deploy.simulators.kit.timer_grid import Timeline
+from deploy.simulators.twilio.accounts import Account
+from shared import clock
+
+URL = re.compile(
+    r"(https?)://(?:[^/?#@]*@)?(\[[^\]]+\]|[^/?#:]+)(?::(\d+))?([^#]*)(?:#(.*))?", re.S
+)
+AGENT = "TwilioProxy/1.1"
+AGAIN = 0.1  # seconds before the first retry, doubled for each further one
+
+
+class Truth(StrEnum):
+    """Whether a posted webhook is genuine, or one that must be refused."""
+
+    GENUINE = "genuine"
+    FORGED = "forged"
+    WRONG_ACCOUNT = "wrong account"
+
+
+class Overrides(NamedTuple):
+    """What the fragment of a webhook's URL asks for. Times in seconds."""
+
+    connect: float = 5.0
+    read: float = 15.0
+    total: float = 15.0
+    retries: int = 1
+    policy: frozenset[str] = frozenset({"ct"})
+
+
+class Address(NamedTuple):
+    """A webhook's URL, taken apart: where to connect, what to write first, what is signed."""
+
+    origin: Origin
+    head: str
+    signed: str
+    overrides: Overrides
+
+
+class Webhook(NamedTuple):
+    """One request to be posted to `url`. `sid` and `status` are for the log."""
+
+    url: str
+    sid: str
+    status: str
+    fields: Sequence[tuple[str, str]]
+    token: str
+    truth: Truth = Truth.GENUINE
+
+
+class Callbacks:
+    """Posts webhooks for the accounts, and writes each try down."""
+
+    def __init__(self, client: Client, timeline: Timeline, log: Log) -> None:
+        self._client = client
+        self._timeline = timeline
+        self._log = log
+
+    def post(self, webhooks: Sequence[Webhook], account: Account) -> None:
+        """Post these one after the other, each when the one before is over with."""
+        if webhooks:
+            rest = webhooks[1:]
+            _Delivery(self, webhooks[0], account, lambda: self.post(rest, account)).attempt(None)
+
+    def send(self, call: Call) -> None:
+        self._client.send(call)
+
+    def later(self, seconds: float, act: Callable[[None], None]) -> None:
+        self._timeline.after(seconds, act, None)
+
+    def note(self, post: Post) -> None:
+        self._log.posts.append(post)
+
+
+class _Delivery(Call):
+    """One webhook on its way, through all its tries."""
+
+    __slots__ = ("_began", "_finished", "_number", "_over", "_owner", "_posted", "_webhook")
+
+    def __init__(
+        self, owner: Callbacks, webhook: Webhook, account: Account, finished: Callable[[], None]
+    ) -> None:
+        address = _address(webhook.url)
+        self._owner = owner
+        self._webhook = webhook
+        self._finished = finished
+        self._over = address.overrides
+        self._number = 0
+        self._began = self._posted = clock.unix()
+        secret = account.auth_token if webhook.truth is not Truth.FORGED else "a stranger's guess"
+        self.origin = address.origin
+        self.data = _request(address, webhook, secret)
+
+    def attempt(self, _: None) -> None:
+        self._number += 1
+        self._posted = clock.unix()
+        left = self._over.total - (self._posted - self._began)
+        self.connect = min(self._over.connect, left)
+        self.read = min(self._over.read, left)
+        self._owner.send(self)
+
+    def done(self, outcome: int | Failure) -> None:
+        now = clock.unix()
+        hook = self._webhook
+        self._owner.note(
+            Post(
+                self._posted, hook.sid, hook.status, hook.url, self._number, _word(outcome),
+                round(now - self._posted, 4),
+            )
+        )  # fmt: skip
+        pause = AGAIN * 2 ** (self._number - 1)
+        if (
+            self._number <= self._over.retries
+            and _retried(outcome, self._over.policy)
+            and now + pause - self._began < self._over.total
+        ):
+            self._owner.later(pause, self.attempt)
+        else:
+            self._finished()
+
+
+def sign(url: str, fields: Iterable[tuple[str, str]], token: str) -> str:
+    """Twilio's signature: HMAC-SHA1 over the URL and the sorted, distinct names and values."""
+    text = url + "".join(chain.from_iterable(sorted(dict.fromkeys(fields))))
+    return base64.b64encode(hmac.digest(token.encode(), text.encode(), "sha1")).decode()
+
+
+def _request(address: Address, webhook: Webhook, secret: str) -> bytes:
+    body = "&".join([f"{name}={_quoted(value)}" for name, value in webhook.fields])
+    return (
+        f"{address.head}"
+        f"X-Twilio-Signature: {sign(address.signed, webhook.fields, secret)}\r\n"
+        f"I-Twilio-Idempotency-Token: {webhook.token}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+@lru_cache(maxsize=16_384)
+def _address(url: str) -> Address:
+    """Kept for a while: the callbacks of one message go to the same URL within moments."""
+    found = URL.fullmatch(url)
+    assert found is not None, "URLs were checked when they were given"
+    scheme, host, port, target, fragment = found.groups()
+    secure = scheme == "https"
+    head = (
+        f"POST {target if target.startswith('/') else '/' + target} HTTP/1.1\r\n"
+        f"Host: {host}{':' + port if port else ''}\r\n"
+        f"User-Agent: {AGENT}\r\nAccept: */*\r\n"
+        "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
+    )
+    origin = Origin(secure, host.strip("[]"), int(port or (443 if secure else 80)))
+    return Address(origin, head, url.partition("#")[0], _overrides(fragment or ""))
+
+
+@lru_cache(maxsize=1024)
+def _overrides(fragment: str) -> Overrides:
+    """Reads `#rc=3&rp=ct,rt,5xx&ct=…`; what is out of its range or unknown keeps its default."""
+    asked = dict(pair.partition("=")[::2] for pair in fragment.split("&"))
+    default = Overrides()
+    return Overrides(
+        connect=_within(asked.get("ct"), 100, 10_000, default.connect * 1000) / 1000,
+        read=_within(asked.get("rt"), 100, 15_000, default.read * 1000) / 1000,
+        total=_within(asked.get("tt"), 100, 15_000, default.total * 1000) / 1000,
+        retries=int(_within(asked.get("rc"), 0, 5, default.retries)),
+        policy=frozenset(asked["rp"].split(",")) if asked.get("rp") else default.policy,
+    )
+
+
+def _within(text: str | None, low: int, high: int, default: float) -> float:
+    return float(text) if text and text.isdecimal() and low <= int(text) <= high else default
+
+
+@lru_cache(maxsize=256)
+def _word(outcome: int | Failure) -> str:
+    """One string for each outcome, however often it is logged."""
+    return str(outcome)
+
+
+def _retried(outcome: int | Failure, policy: frozenset[str]) -> bool:
+    if outcome is Failure.CONNECT:
+        kind = "ct"
+    elif isinstance(outcome, Failure):
+        kind = "rt"  # the request went out and no whole answer came back
+    else:
+        kind = f"{outcome // 100}xx"
+    return kind in policy or ("all" in policy and kind in ("ct", "rt", "4xx", "5xx"))
+
+
+_quoted = lru_cache(maxsize=16_384)(quote_plus)  # numbers and words come again within moments

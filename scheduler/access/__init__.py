@@ -1,0 +1,1 @@
+"""Who may ask, and who did what: keys and the audit."""

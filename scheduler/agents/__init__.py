@@ -1,0 +1,1 @@
+"""Agents, as operators make and change them."""

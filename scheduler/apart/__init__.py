@@ -1,5 +1,0 @@
-"""Imports, away from the processes that serve: in a child of a fork server, with limits."""
-
-from scheduler.apart.imports import Busy, load, start
-
-__all__ = ["Busy", "load", "start"]

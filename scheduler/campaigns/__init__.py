@@ -1,0 +1,1 @@
+"""Campaigns, as operators make, move and read them."""

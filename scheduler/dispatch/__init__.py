@@ -1,0 +1,1 @@
+"""The dispatcher: which messages go out in the next instants."""

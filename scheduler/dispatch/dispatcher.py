@@ -1,0 +1,293 @@
+"""Release due messages to the queue, no deeper than each agent can send in the next instants.
+
+A shallow queue is what makes pause immediate: there is little to take back. One tick is a constant
+number of round trips, however many agents: one reservation of slots, one statement of hints, one
+batch of releases.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+from redis import RedisError
+from sqlalchemy.exc import DBAPIError
+
+from scheduler.dispatch.admission import Pressure
+from scheduler.dispatch.releases import Lane, releases, some
+from scheduler.dispatch.sender_limited import LimitedSenders
+from shared import metrics
+from shared.db.session import retried, statement
+from shared.errors import Refused
+from shared.ledger import due as lanes
+from shared.ledger import sender_limits
+from shared.ledger.due import Hint, LaneRow
+from shared.ledger.shards import ALL
+from shared.logging import get_logger
+from shared.outage import Outage
+from shared.queue.jobs import ComposeOpeners, SendMessages
+from shared.queue.publish import publish
+from shared.settings import settings
+from shared.throttle import Granted, Throttle, Want
+from shared.throttle.redis_clock import RedisClock, measure
+from shared.throttle.slot_counts import Tally
+
+log = get_logger(__name__)
+H = TypeVar("H", bound=Hint)
+
+#: Seconds between two ticks.
+TICK = 0.10
+#: A slot is at least this far ahead: a release must reach its worker and be claimed before.
+LEAD = 0.12
+#: And at most this far: what was written late can only be given back to slots not yet handed out.
+AHEAD = LEAD + 2 * TICK
+#: How often lanes are read again, so how soon a launch, a pause or a new rate is seen here. Where
+#: that takes long, for thousands of agents, it may take this share of the time.
+REFRESH, REFRESH_SHARE = 0.25, 0.1
+#: A dispatcher that has found nothing to do for so many seconds waits to be nudged, and looks by
+#: itself so often. A row that waits for its sender rests for less than the first.
+IDLE_AFTER, IDLE_TICK = 10.0, 1.0
+#: How often Redis's clock is measured against ours.
+CLOCK_EVERY = 60.0
+#: Openers composed ahead in one go, and how long a composer may hold them.
+COMPOSE_EVERY = 0.25
+COMPOSE_MOST = 500
+COMPOSE_CHUNK = 100
+COMPOSE_LEASE = timedelta(seconds=30)
+
+
+class Dispatcher:
+    """The pacer. `tick` once every TICK seconds; several of them on several machines do no harm."""
+
+    def __init__(
+        self, throttle: Throttle, tally: Tally, mine: Callable[[], frozenset[int]] = lambda: ALL
+    ) -> None:
+        self._throttle = throttle
+        self._tally = tally
+        self._mine = mine
+        #: the shards and the count of changes that `_lanes` were read for
+        self._seen: tuple[frozenset[int], int] = (frozenset(), 0)
+        self._pressure = Pressure()
+        self._senders = LimitedSenders(throttle, lead=LEAD, ahead=AHEAD)
+        self._lanes: dict[int, list[LaneRow]] = defaultdict(list)
+        self._served: dict[Lane, int] = {}
+        self._turn = 0
+        #: priority → the agent that was asked last
+        self._last_asked: dict[int, int] = {}
+        #: agents whose next slot lay beyond the horizon when they were asked: asked again too late,
+        #: they would be told of another, and never start
+        self._promised: set[int] = set()
+        self._next: dict[int, float] = {}
+        self._clock = RedisClock(offset=0.0, doubt=float("inf"))
+        self._measured = self._refresh_at = self._composed = -CLOCK_EVERY
+        self._worked = time.monotonic()
+
+    def tick(self) -> int:
+        """Hint and release what is due; returns how many messages."""
+        now = time.monotonic()
+        if now - self._measured >= CLOCK_EVERY:
+            self._clock = measure(self._throttle)
+            self._measured = now
+        met, missed, changes = self._tally.read()
+        seen = self._mine(), changes
+        if seen != self._seen or now >= self._refresh_at:
+            self._refresh(seen[0])
+            self._seen = seen
+            self._refresh_at = now + max(REFRESH, (time.monotonic() - now) / REFRESH_SHARE)
+        self._pressure.learn(now, met, missed)
+        places = self._senders.places(now, self._lanes)
+        ready = self._ready(now)
+        room = self._pressure.room(now)
+        share = min(1.0, room / max(1, len(ready) + sum(map(len, places.values()))))
+        released = self._release(self._reserve(ready, share * len(ready), now))
+        # What follows is about other messages: if it fails, those above are on their way.
+        released += self._release_paced(some(places, share) if share < 1 else places, now)
+        if now - self._composed >= COMPOSE_EVERY:
+            self._composed = now
+            if _release_openers():
+                self._worked = now
+        if self._lanes:
+            self._worked = now
+        metrics.released.inc(released)
+        return released
+
+    @property
+    def idle(self) -> bool:
+        """Whether there has been nothing to send or to word for a while."""
+        return time.monotonic() - self._worked > IDLE_AFTER
+
+    def _release(self, granted: list[Granted]) -> int:
+        slots = {int(grant.agent): grant.slots() for grant in granted}
+        hints, shares = self._hint(slots, lanes.hint)
+        return _publish(list(releases(hints, shares)))
+
+    def _release_paced(self, places: Mapping[int, list[float]], now: float) -> int:
+        """Of agents whose senders have limits: the messages first, then a slot for each."""
+        paced, _ = self._hint(places, sender_limits.hint)
+        entries = self._senders.turns(paced, now=now, offset=self._clock.offset)
+        self._pressure.took(len(entries))
+        return _publish(list(releases([], {}, entries)))
+
+    def _refresh(self, shards: frozenset[int]) -> None:
+        with statement() as connection:
+            found = lanes.with_work(connection, shards)
+            self._senders.refresh(connection)
+        self._lanes = defaultdict(list)
+        for lane in found:
+            self._lanes[lane.agent_key].append(lane)
+        if len(self._served) > 4 * len(found) + 1000:
+            # Turns outlive a lane's moments without work, or it would come first each time.
+            known = {(lane.campaign_id, lane.agent_key) for lane in found}
+            self._served = {lane: turn for lane, turn in self._served.items() if lane in known}
+
+    def _ready(self, now: float) -> list[int]:
+        """Agents with work whose next slot comes within reach."""
+        return [
+            agent
+            for agent, rows in self._lanes.items()
+            if rows and self._next.get(agent, 0.0) < now + AHEAD and agent not in self._senders
+        ]
+
+    def _reserve(self, ready: list[int], room: float, now: float) -> list[Granted]:
+        """Slots for these agents, as far as there is room."""
+        if room < len(ready):
+            ready = self._whose_turn(ready, room, now)
+        if not ready:
+            return []
+        wants = [self._want(agent) for agent in ready]
+        granted = self._throttle.reserve_many(wants, lead=LEAD, ahead=AHEAD)
+        for grant in granted:
+            slot = grant.first + grant.count * grant.period
+            self._next[int(grant.agent)] = slot - self._clock.offset
+            (self._promised.discard if grant.count else self._promised.add)(int(grant.agent))
+        self._pressure.took(sum(grant.count for grant in granted))
+        return [grant for grant in granted if grant.count]
+
+    def _want(self, agent: int) -> Want:
+        lane = self._lanes[agent][0]
+        return Want(str(agent), lane.account, lane.rate, int(AHEAD * lane.rate) + 1)
+
+    def _whose_turn(self, ready: list[int], room: float, now: float) -> list[int]:
+        """The most urgent, and of equals those who come after the last that was asked; as many
+        as may get so many slots together.
+        """
+
+        urgent = {agent: min(r.priority for r in self._lanes[agent]) for agent in ready}
+
+        def turn(agent: int) -> tuple[int, bool, bool, int]:
+            asked = self._last_asked.get(urgent[agent], 0)
+            return urgent[agent], agent not in self._promised, agent <= asked, agent
+
+        chosen = []
+        for agent in sorted(ready, key=turn):
+            if room <= 0:
+                break
+            rate = self._lanes[agent][0].rate
+            foretold = self._next.get(agent, 0.0) >= now
+            room -= max(1.0, TICK * rate) if foretold else (AHEAD - LEAD) * rate
+            chosen.append(agent)
+            if agent not in self._promised:
+                self._last_asked[urgent[agent]] = agent
+        return chosen
+
+    def _hint(
+        self, slots: Mapping[int, list[float]], hint: Callable[..., list[H]]
+    ) -> tuple[list[H], dict[Lane, list[float]]]:
+        """Hint what is due, and the slots of each lane; what one lane cannot use, another may."""
+        hints: list[H] = []
+        used: dict[Lane, list[float]] = defaultdict(list)
+        stale = timedelta(seconds=settings().release_stale_after)
+        while shares := self._shares(slots):
+            wants = [(*lane, len(instants)) for lane, instants in shares.items()]
+            found = retried(partial(hint, wants=wants, stale=stale))
+            hints += found
+            count = Counter((one.campaign_id, one.agent_key) for one in found)
+            left: dict[int, list[float]] = {}
+            for lane, instants in shares.items():
+                used[lane] += instants[: count[lane]]
+                if count[lane] < len(instants):
+                    left.setdefault(lane[1], []).extend(instants[count[lane] :])
+                    self._set_aside(lane)
+            slots = left
+        return hints, used
+
+    def _shares(self, slots: Mapping[int, list[float]]) -> dict[Lane, list[float]]:
+        """Each agent's slots dealt to its lanes: the highest priority that has work, and of equals
+        whoever has waited longest. A small campaign beside a huge one gets every second slot."""
+        shares: dict[Lane, list[float]] = defaultdict(list)
+        for agent, instants in slots.items():
+            for slot in instants:
+                if lane := min(self._lanes[agent], key=self._claim_to_a_slot, default=None):
+                    self._turn += 1
+                    self._served[lane.campaign_id, agent] = self._turn
+                    shares[lane.campaign_id, agent].append(slot)
+        return shares
+
+    def _claim_to_a_slot(self, lane: LaneRow) -> tuple[int, int]:
+        return lane.priority, self._served.get((lane.campaign_id, lane.agent_key), 0)
+
+    def _set_aside(self, lane: Lane) -> None:
+        """It has nothing more that is due; the next refresh looks again."""
+        campaign, agent = lane
+        self._lanes[agent] = [row for row in self._lanes[agent] if row.campaign_id != campaign]
+
+
+def _publish(found: list[SendMessages]) -> int:
+    """Publish; returns how many messages. What the broker did not take is due at once again: at
+    rest, as lost hints are, it would wait for half a minute after the broker is back.
+    """
+    taken = publish(found)
+    if left := [(id_, due) for job in found[taken:] for id_, _, due in job.release]:
+        retried(partial(lanes.unhint, hints=left))
+    return sum(len(job.release) for job in found[:taken])
+
+
+def _release_openers() -> int:
+    """Lease planned messages to the composers, ahead of any slot; returns how many. Of what the
+    broker did not take the lease is given back.
+    """
+    take = partial(lanes.uncomposed, per_campaign=COMPOSE_MOST, lease=COMPOSE_LEASE)
+    ids = retried(take, within=statement)
+    jobs = [
+        ComposeOpeners(message_ids=tuple(ids[start : start + COMPOSE_CHUNK]))
+        for start in range(0, len(ids), COMPOSE_CHUNK)
+    ]
+    taken = publish(jobs)
+    if left := ids[taken * COMPOSE_CHUNK :]:
+        retried(partial(lanes.still_uncomposed, ids=left))
+    return len(ids)
+
+
+def run(
+    dispatcher: Dispatcher,
+    stopping: Callable[[], bool],
+    nudged: Callable[[float], object] = time.sleep,
+) -> None:
+    """Tick until told to stop. No error ends the loop: without Redis or Postgres nothing starts.
+
+    `nudged` waits so many seconds for a nudge, while there is nothing to do.
+    """
+    servers = Outage(log, away="dispatch.failed", back="dispatch.works_again")
+    next_tick = time.monotonic()
+    while not stopping():
+        began = time.monotonic()
+        try:
+            dispatcher.tick()
+            servers.answered()
+        except (RedisError, DBAPIError, Refused) as error:
+            metrics.loop_failures.labels("dispatch").inc()
+            servers.failed(error)
+            time.sleep(0.5)
+        except Exception as error:
+            metrics.loop_failures.labels("dispatch").inc()
+            log.exception("dispatch.bug", error=type(error).__name__)
+            time.sleep(0.5)
+        metrics.dispatch_tick.observe(time.monotonic() - began)
+        if dispatcher.idle:
+            nudged(IDLE_TICK)
+            next_tick = time.monotonic()
+            continue
+        next_tick = max(next_tick + TICK, time.monotonic() - TICK)
+        time.sleep(max(0.0, next_tick - time.monotonic()))

@@ -1,0 +1,1 @@
+"""The HTTP edge: one app, its guards, our API and the way in for callbacks."""

@@ -1,0 +1,1 @@
+"""The way in for providers' callbacks: verified, made durable, answered."""

@@ -1,0 +1,171 @@
+"""The edge for providers' callbacks: verify, keep, answer. It thinks never.
+
+A bare ASGI app, not a framework route: it must take thousands of callbacks a second. What was
+answered with 204 is durable (keeping.py says how); a callback that could be kept nowhere is
+answered 503, and the provider repeats it (our addresses ask for that). What it means is decided
+later, in batches, by a task.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from scheduler.http.callbacks.group_commit import Keeper
+from scheduler.http.callbacks.signing_tokens import Tokens
+from shared import metrics
+from shared.domain.message import RANK
+from shared.errors import Refused
+from shared.ledger.callbacks import Kept
+from shared.providers.accounts import account_name
+from shared.providers.base import Forged, Receipt
+from shared.providers.registry import reports_of
+from shared.settings import settings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_LIMIT: Final = 64 * 1024
+#: The counters hear so often how callbacks were answered.
+COUNT_EVERY: Final = 0.5
+
+_EMPTY: Final = (b"content-length", b"0")
+_AGAIN: Final = (b"retry-after", b"1")
+#: What the columns of the inbox can hold.
+_SMALLINT: Final = 1 << 15
+_INTEGER: Final = 1 << 31
+
+
+class TooLarge(Exception):
+    """The body is longer than any callback."""
+
+
+class Webhooks:
+    """POST /webhooks/{provider}/status, mounted at /webhooks."""
+
+    def __init__(self) -> None:
+        self._base = settings().callback_base
+        self._keeper = Keeper()
+        self._tokens = Tokens()
+        self._answers: Counter[int] = Counter()
+
+    async def start(self) -> None:
+        """Start keeping. Called once, on the loop that serves."""
+        self._keeper.start()
+        self._tokens.start()
+
+    async def stop(self) -> None:
+        """Keep what is waiting, then end."""
+        await self._keeper.stop()
+        await self._tokens.stop()
+        self._tell()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One callback: genuine or 403, durable before 204."""
+        status = await self._answer(scope, receive)
+        self._count(status)
+        await send(_begun(status))
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> int:
+        provider, _, kind = _path(scope).strip("/").partition("/")
+        if scope["method"] != "POST":
+            return 405
+        if kind != "status":
+            return 404
+        try:
+            body = await _body(receive)
+            receipt = await self._genuine(provider, scope, body)
+        except TooLarge:
+            return 413
+        except Forged:
+            return 403
+        except Refused as refused:
+            return 404 if refused.code == "not_available" else refused.status
+        return 204 if await self._keeper.keep(_kept(receipt)) else 503
+
+    async def _genuine(self, provider: str, scope: Scope, body: bytes) -> Receipt:
+        """The receipt of a callback that its provider signed. Raises Forged."""
+        reports = reports_of(provider)
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        query = scope["query_string"].decode("latin-1")
+        account = reports.account_of(headers, body)
+        url = f"{self._base}{scope['path']}" + (f"?{query}" if query else "")
+        known = self._tokens.known(account)
+        try:
+            params = reports.verify(url, headers, body=body, tokens=known)
+        except Forged:
+            # A new agent's, or signed with a token that was given to us a moment ago?
+            fresh = await self._tokens.asked(account)
+            if fresh == known:
+                raise
+            params = reports.verify(url, headers, body=body, tokens=fresh)
+        receipt = reports.parse(query, params, raw=body.decode("utf-8", "replace"))
+        if receipt.account_sid != account:
+            raise Forged("The callback names another account than the one that signed it.")
+        return receipt
+
+    def _count(self, status: int) -> None:
+        # One by one these counters cost a tenth of a callback: they live in a shared file.
+        if not self._answers:
+            asyncio.get_running_loop().call_later(COUNT_EVERY, self._tell)
+        self._answers[status] += 1
+
+    def _tell(self) -> None:
+        for status, count in self._answers.items():
+            metrics.callbacks.labels(str(status)).inc(count)
+        self._answers.clear()
+
+
+def _path(scope: Scope) -> str:
+    """The path below the mount point."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def _begun(status: int) -> dict[str, Any]:
+    """The answer's beginning; a 204 has no length (RFC 9110, 8.6)."""
+    headers = [] if status == 204 else [_EMPTY]
+    if status == 503:
+        headers.append(_AGAIN)
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        more: bytes = message.get("body", b"")
+        body += more
+        if len(body) > BODY_LIMIT:
+            raise TooLarge
+        if not message.get("more_body"):
+            return body
+
+
+def _kept(receipt: Receipt) -> Kept:
+    """As it is stored. What no column can hold is nothing of ours, and must not stop its group."""
+    return Kept(
+        provider=receipt.provider,
+        message_id=receipt.message_id,
+        part=_below(_SMALLINT, receipt.part),
+        token=receipt.token,
+        sid=_storable(receipt.sid) or None,
+        status=_storable(receipt.status or receipt.provider_status),
+        rank=RANK.get(receipt.status or "", 0),
+        error_code=_below(_INTEGER, receipt.error_code),
+        raw=_storable(receipt.raw),
+        account=account_name(receipt.provider, receipt.account_sid),
+    )
+
+
+def _below(limit: int, number: int | None) -> int | None:
+    return number if number is not None and number < limit else None
+
+
+def _storable(text: str) -> str:
+    """Without NUL and lone surrogates (JSON can spell both): Postgres takes neither."""
+    if text.isascii():
+        return text.replace("\x00", "\ufffd")
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")

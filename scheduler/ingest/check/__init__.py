@@ -1,0 +1,1 @@
+"""Rows to accepted and rejected ones, with a report."""

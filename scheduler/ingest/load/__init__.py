@@ -1,0 +1,1 @@
+"""Checked rows to Postgres, a chunk at a time."""

@@ -1,6 +1,0 @@
-"""Files that say who may not be texted any more: lists, exports with opt-out columns, logs."""
-
-from scheduler.optouts.file import OptOutFile, open_file
-from scheduler.optouts.verdict import LeftOut, Number, Unreadable
-
-__all__ = ["LeftOut", "Number", "OptOutFile", "Unreadable", "open_file"]

@@ -1,0 +1,1 @@
+"""What finds and mends what was lost."""

@@ -1,0 +1,1 @@
+"""The moves of messages and campaigns, one file a verb."""

@@ -1,0 +1,1 @@
+"""HTTP to providers: warm connections, and which addresses may be reached."""

@@ -1,0 +1,309 @@
+"""A scheduler's own view of its leases: it never believes longer than Postgres that it has them."""
+
+import os
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy.exc import DBAPIError
+
+from deploy.local.system import ports
+from scheduler.dispatch import leases
+from scheduler.dispatch.leases import LENGTH, Leases, own_name
+from shared import metrics
+from shared.db import session
+from shared.ledger import shards as queries
+from shared.ledger.shards import SHARDS
+from tests.support import factories
+
+EVERYTHING = frozenset(range(SHARDS))
+
+
+class Watch:
+    """A monotonic clock that only goes on when it is told to."""
+
+    def __init__(self):
+        self.at = 1000.0
+
+    def monotonic(self):
+        return self.at
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    made = Watch()
+    monkeypatch.setattr(leases, "time", made)
+    return made
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """Tenths of seconds instead of seconds."""
+    monkeypatch.setattr(leases, "LENGTH", 0.5)
+    monkeypatch.setattr(leases, "REFRESH", 0.05)
+    monkeypatch.setattr(leases, "HANGS", 0.2)
+
+
+def database_is_away(monkeypatch):
+    gone = session.connect("postgresql://postgres@127.0.0.1:1/none")
+    monkeypatch.setattr(session, "engine", lambda: gone)
+
+
+def test_nothing_is_ours_before_we_have_asked(database):
+    ours = Leases("ann")
+    before = ours.mine
+
+    ours.refresh()
+
+    assert (before, ours.mine) == (frozenset(), EVERYTHING)
+
+
+def test_a_lease_that_was_not_renewed_is_over_though_nobody_told_us(database, watch):
+    ours = Leases("ann")
+    ours.refresh()
+
+    watch.at += LENGTH - 0.001
+    still = ours.mine
+    watch.at += 0.001
+
+    assert (still, ours.mine) == (EVERYTHING, frozenset())
+
+
+def test_the_time_counts_from_before_the_question(database, watch, monkeypatch):
+    ours, take = Leases("ann"), queries.take
+
+    def slowly(*given, **more):
+        watch.at += LENGTH
+        return take(*given, **more)
+
+    monkeypatch.setattr(queries, "take", slowly)
+    ours.refresh()
+
+    assert ours.mine == frozenset()
+
+
+def test_we_believe_no_longer_than_postgres_that_a_shard_is_ours(database):
+    ours = Leases("ann")
+    ours.refresh()
+
+    left = ours._held.until - time.monotonic()
+    (row,) = factories.rows(
+        "SELECT extract(epoch FROM min(until) - clock_timestamp())::float AS left FROM lease"
+    )
+
+    # It was asked later, so it would have less left if both had begun at the same instant.
+    assert left - 0.05 <= row.left + 0.05
+    assert left <= LENGTH
+
+
+def test_while_postgres_is_away_we_keep_what_we_have_until_its_time_is_over(
+    database, watch, monkeypatch
+):
+    ours = Leases("ann")
+    ours.refresh()
+    database_is_away(monkeypatch)
+
+    with pytest.raises(DBAPIError):
+        ours.refresh()
+    meanwhile = ours.mine
+    watch.at += LENGTH
+
+    assert (meanwhile, ours.mine) == (EVERYTHING, frozenset())
+
+
+def test_what_is_given_back_is_not_ours_even_if_nobody_heard_it(database, monkeypatch):
+    ours = Leases("ann")
+    ours.refresh()
+    database_is_away(monkeypatch)
+
+    with pytest.raises(DBAPIError):
+        ours.give_back()
+
+    assert ours.mine == frozenset()
+
+
+def test_a_process_has_a_name_that_no_other_ever_had():
+    assert own_name() != own_name()
+
+
+# -- beside the dispatch loop ----------------------------------------------------------------------
+
+
+class Loop:
+    """A dispatch loop that ticks while it is told to, and `keep` in a thread beside it."""
+
+    def __init__(self, name="ann"):
+        self.leases = Leases(name)
+        self.stopping = threading.Event()
+        self._keeper = threading.Thread(target=self.leases.keep, args=(self.stopping,))
+        self._keeper.start()
+
+    def ticks_until(self, holds, *, seconds=10):
+        """Tick until it has so many shards; False if it never does."""
+        end = time.monotonic() + seconds
+        while len(self.leases.mine) != holds:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def stop(self):
+        self.stopping.set()
+        self._keeper.join(10)
+
+
+@pytest.fixture
+def loop(database, hurried):
+    made = Loop()
+    yield made
+    made.stop()
+
+
+def held():
+    (row,) = factories.rows("SELECT count(*) AS n FROM lease WHERE until > now()")
+    return row.n
+
+
+def soon(condition, *, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_a_loop_that_ticks_keeps_its_agents(loop):
+    began = loop.ticks_until(SHARDS)
+    lost = loop.ticks_until(0, seconds=1.5)
+
+    assert (began, lost) == (True, False)
+
+
+def test_a_loop_that_never_ticks_does_not_keep_agents(loop, monkeypatch):
+    monkeypatch.setattr(leases, "LENGTH", 3600)
+
+    took = soon(lambda: held() == SHARDS)
+
+    assert (took, soon(lambda: held() == 0)) == (True, True)
+
+
+def test_a_loop_that_hangs_gives_its_agents_to_others(loop, monkeypatch):
+    monkeypatch.setattr(leases, "LENGTH", 3600)
+    assert loop.ticks_until(SHARDS)
+
+    assert soon(lambda: held() == 0)
+    assert loop.ticks_until(SHARDS)
+
+
+def test_a_warm_stop_gives_the_agents_back_at_once(loop, monkeypatch):
+    monkeypatch.setattr(leases, "LENGTH", 3600)
+    assert loop.ticks_until(SHARDS)
+
+    loop.stop()
+
+    assert (held(), loop.leases.mine) == (0, frozenset())
+
+
+@pytest.fixture
+def ended():
+    """The pid of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def takes_all(database, monkeypatch, *, after):
+    """Whether a scheduler that starts now gets all agents, though that one's lease still runs."""
+    monkeypatch.setattr(leases, "LENGTH", 3600)
+    Leases(after).refresh()
+    successor = Loop()
+    took = successor.ticks_until(SHARDS, seconds=1)
+    successor.stop()
+    return took
+
+
+def test_a_successor_does_not_wait_for_the_end_of_its_killed_predecessors_lease(
+    database, hurried, monkeypatch, ended
+):
+    assert takes_all(database, monkeypatch, after=f"{socket.gethostname()}:{ended}:0123abcd")
+
+
+def test_a_predecessor_with_our_own_pid_is_dead(database, hurried, monkeypatch):
+    assert takes_all(database, monkeypatch, after=own_name())
+
+
+@pytest.mark.parametrize("host", [socket.gethostname(), "elsewhere"])
+def test_who_lives_or_is_on_another_machine_is_not_taken_for_dead(
+    database, hurried, monkeypatch, ended, host
+):
+    pid = ended if host == "elsewhere" else os.getppid()
+
+    assert not takes_all(database, monkeypatch, after=f"{host}:{pid}:0123abcd")
+
+
+def test_who_cannot_reach_redis_leaves_the_agents_to_others(database, hurried, monkeypatch):
+    away = Redis(port=ports.any_free(), retry=Retry(NoBackoff(), 0))
+    monkeypatch.setattr(leases, "redis", lambda: away)
+    failures = metrics.loop_failures.labels("leases")
+    before = failures._value.get()
+
+    lonely = Loop()
+    got = lonely.ticks_until(SHARDS, seconds=0.5)
+    lonely.stop()
+
+    assert not got
+    assert failures._value.get() > before
+
+
+def test_the_keeping_outlives_postgres(database, hurried, monkeypatch):
+    loop = Loop()
+    assert loop.ticks_until(SHARDS)
+    with monkeypatch.context() as patch:
+        database_is_away(patch)
+        assert loop.ticks_until(0)
+
+    back = loop.ticks_until(SHARDS)
+    loop.stop()
+
+    assert back
+
+
+@pytest.mark.parametrize("expires", [True, False])
+def test_a_frozen_schedulers_agents_go_to_another_because_leases_expire(
+    database, hurried, monkeypatch, expires
+):
+    """Without the expiry they would wait for ever: this is what it is for."""
+    frozen, other = Leases("ann"), Leases("bob")
+    if not expires:
+        monkeypatch.setattr(leases, "LENGTH", 3600)
+    frozen.refresh()
+
+    def takes_over():
+        other.refresh()
+        return other.mine == EVERYTHING
+
+    assert soon(takes_over, seconds=5 if expires else 2) == expires
+    assert (frozen.mine == frozenset()) == expires
+
+
+def test_three_schedulers_share_and_two_go_on_when_one_dies(database, hurried):
+    three = [Loop(f"scheduler {n}") for n in range(3)]
+
+    def share(loops, total):
+        shares = [loop.leases.mine for loop in loops]
+        even = max(map(len, shares)) - min(map(len, shares)) <= 1
+        return even and sum(map(len, shares)) == len(frozenset().union(*shares)) == total
+
+    shared = soon(lambda: share(three, SHARDS))
+    three[0].stop()
+    taken_over = soon(lambda: share(three[1:], SHARDS))
+    for loop in three[1:]:
+        loop.stop()
+
+    assert (shared, taken_over) == (True, True)

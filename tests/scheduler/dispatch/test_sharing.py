@@ -1,0 +1,120 @@
+"""Dispatchers that share the agents: each releases for those it holds a lease of, and no others."""
+
+import time
+from collections import defaultdict
+
+import pytest
+
+from scheduler.dispatch import dispatcher
+from scheduler.dispatch.dispatcher import TICK, Dispatcher
+from scheduler.dispatch.leases import Leases
+from shared.ledger.shards import SHARDS
+from shared.queue.jobs import SendMessages
+from shared.throttle import Throttle
+from shared.throttle.redis_client import redis
+from shared.throttle.slot_counts import Tally
+from tests.support.lanes import add_agent, add_campaign, add_messages, rows
+
+#: Leases run out in real time.
+pytestmark = pytest.mark.alone
+
+AGENTS, EACH = 12, 3
+
+
+class Shared:
+    """Two schedulers in one process, and what each has released."""
+
+    def __init__(self):
+        self.leases = {name: Leases(name) for name in ("ann", "bob")}
+        self.released = defaultdict(set)
+        self._ticking = None
+        self._dispatchers = {
+            name: Dispatcher(Throttle(redis()), Tally(redis()), lambda held=held: held.mine)
+            for name, held in self.leases.items()
+        }
+
+    def agree(self):
+        """Each gets its half."""
+        for name in ("ann", "bob", "ann", "bob"):
+            self.leases[name].refresh()
+
+    def tick(self, *names, until, seconds=20):
+        """These tick until all of `until` are released; False if they never are."""
+        end = time.monotonic() + seconds
+        while not until <= set().union(*self.released.values()):
+            if time.monotonic() > end:
+                return False
+            for name in names:
+                self._ticking = name
+                self._dispatchers[name].tick()
+            time.sleep(TICK)
+        return True
+
+    def publish(self, jobs):
+        for job in jobs:
+            if isinstance(job, SendMessages):
+                self.released[self._ticking] |= {entry[0] for entry in job.release}
+        return len(jobs)
+
+
+@pytest.fixture
+def shared(database, monkeypatch):
+    made = Shared()
+    monkeypatch.setattr(dispatcher, "publish", made.publish)
+    return made
+
+
+@pytest.fixture
+def messages(database):
+    """Message id → the shard of its agent."""
+    agents = [add_agent(f"agent {n}") for n in range(AGENTS)]
+    campaign = add_campaign(*agents)
+    return {m: key % SHARDS for key in agents for m in add_messages(campaign, key, EACH)}
+
+
+def test_each_releases_for_its_own_agents_and_together_for_all(shared, messages):
+    shared.agree()
+    halves = {name: held.mine for name, held in shared.leases.items()}
+
+    assert shared.tick("ann", "bob", until=set(messages))
+
+    for name, half in halves.items():
+        mine = {message for message, shard in messages.items() if shard in half}
+        assert shared.released[name] == mine != set()
+
+
+def test_who_wakes_up_with_leases_that_are_over_releases_nothing(shared, messages, monkeypatch):
+    monkeypatch.setattr(dispatcher, "REFRESH", 60)  # it is not that which lets go of them
+    shared.leases["ann"].refresh()
+    first = min(messages)
+    assert shared.tick("ann", until={first})
+    before = set(shared.released["ann"])
+
+    monkeypatch.setattr(shared.leases["ann"], "_held", type(shared.leases["ann"]._held)())
+    went_on = shared.tick("ann", until=set(messages), seconds=1)
+
+    assert (went_on, shared.released["ann"]) == (False, before)
+
+
+def test_what_was_the_others_is_released_as_soon_as_it_is_ours(shared, messages):
+    shared.agree()
+    theirs = {m for m, shard in messages.items() if shard in shared.leases["bob"].mine}
+    alone = shared.tick("ann", until=theirs, seconds=1)
+
+    shared.leases["bob"].give_back()
+    shared.leases["ann"].refresh()
+
+    assert theirs
+    assert not alone
+    assert shared.tick("ann", until=set(messages))
+
+
+def test_two_that_both_believe_an_agent_is_theirs_release_nothing_twice(shared, messages):
+    everything = shared.leases["ann"]
+    everything.refresh()
+    shared.leases["bob"]._held = everything._held
+
+    assert shared.tick("ann", "bob", until=set(messages))
+
+    assert shared.released["ann"] & shared.released["bob"] == set()
+    assert rows("SELECT 1 FROM message WHERE due_at <= now()") == []

@@ -1,0 +1,58 @@
+"""An API on a database of its own, and the few things most of its tests begin with."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from scheduler.http.app import create_app
+from shared.settings import settings
+
+Upload = Callable[..., Any]
+
+
+@pytest.fixture
+def api(database: str) -> Iterator[TestClient]:
+    """The API, asked with the first key."""
+    with TestClient(create_app(), raise_server_exceptions=False) as client:
+        client.headers["Authorization"] = f"Bearer {settings().first_api_key()}"
+        yield client
+
+
+@pytest.fixture
+def agent(api: TestClient) -> str:
+    """The id of an agent that may speak."""
+    new = {"id": "sales", "senders": ["+15005550006"], "sessions_per_second": 5}
+    assert api.post("/api/agents", json=new).status_code == 201
+    return "sales"
+
+
+@pytest.fixture
+def upload(api: TestClient, agent: str) -> Upload:
+    """Uploads rows (a CSV text) as a campaign; keywords are settings beside the usual ones."""
+
+    def send(
+        rows: str = "phone,name\n+12025550101,Ana\n", *, headers: Any = None, **more: Any
+    ) -> Any:
+        chosen = {"name": "spring", "agent_id": agent, "message": "Hi {name}", "window": "always"}
+        return api.post(
+            "/api/campaigns",
+            files={"file": ("guests.csv", rows.encode(), "text/csv")},
+            data={"settings": json.dumps(chosen | more)},
+            headers=headers,
+        )
+
+    return send
+
+
+@pytest.fixture
+def key_of(api: TestClient) -> Callable[[str], dict[str, str]]:
+    """Headers with a new key of a role."""
+
+    def headers(role: str) -> dict[str, str]:
+        made = api.post("/api/keys", json={"name": f"a {role}", "role": role}).json()
+        return {"Authorization": f"Bearer {made['key']}"}
+
+    return headers

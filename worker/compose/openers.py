@@ -1,0 +1,44 @@
+"""Write openers ahead of the send slot, and freeze the words on the row.
+
+Without a model the agent's own template is the opener: the initial prompt itself is never sent.
+"""
+
+from sqlalchemy import Connection
+
+from shared.db.session import retried
+from shared.domain.wording import Wording, word
+from shared.errors import Refused
+from shared.ledger import openers
+from shared.logging import get_logger
+from shared.openers.template import opener
+from shared.queue.jobs import ComposeOpeners
+
+log = get_logger(__name__)
+
+
+def compose(job: ComposeOpeners) -> None:
+    """Give these planned messages their words. Safe to call twice: planned rows only."""
+    written = retried(lambda connection: _compose(connection, job.message_ids))
+    log.info("openers.composed", messages=written)
+
+
+def _compose(connection: Connection, message_ids: tuple[int, ...]) -> int:
+    worded: list[tuple[int, Wording]] = []
+    for planned in openers.planned(connection, message_ids):
+        options = planned.settings.get("options", {})
+        try:
+            wording = word(
+                opener(planned.settings["template"], planned.fields),
+                split_at=planned.settings["split_at"],
+                smart_encoded=bool(options.get("smart_encoded")),
+            )
+        except (Refused, LookupError, ValueError) as error:
+            # Its row was accepted with these fields: somebody changed the data behind our back.
+            log.error("opener.not_worded", message_id=planned.message_id, reason=str(error))
+            openers.cancel(connection, planned.message_id, "its fields no longer fill the opener")
+            continue
+        if wording is None:
+            openers.cancel(connection, planned.message_id, "the opener is longer than ten parts")
+        else:
+            worded.append((planned.message_id, wording))
+    return openers.freeze(connection, worded)

@@ -1,0 +1,99 @@
+"""Pause a campaign that the provider keeps refusing: better a question now than a list burnt.
+
+What is counted are the campaign's last calls over all workers, so it lives in Redis; the count is
+disposable, a flush only starts it anew.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Final
+
+from redis import RedisError
+from sqlalchemy import Connection, text
+
+from shared.db.audit import note
+from shared.db.session import retried
+from shared.ledger.campaigns import shut_gate
+from shared.logging import get_logger
+from shared.outage import Outage
+from shared.settings import settings
+
+log = get_logger(__name__)
+
+#: The share is taken over so many calls, and never over fewer than so many.
+WINDOW: Final = 200
+LEAST: Final = 100
+#: An opt-out we had not heard of says nothing about the campaign.
+NOT_COUNTED: Final = frozenset({21610})
+_KEEP_FOR: Final = 3600
+
+_PAUSE = text("""
+    UPDATE campaign SET status = 'paused', reason = :reason
+    WHERE id = :id AND status = 'running' RETURNING id
+""")
+
+
+class Refusals:
+    """Watches the calls of running campaigns; used by the recorder's thread."""
+
+    def __init__(self, redis: Any) -> None:
+        self._redis = redis
+        self._store = Outage(log, away="refusals.not_counted", back="refusals.counted_again")
+
+    def watch(self, calls: Iterable[tuple[int, bool]]) -> None:
+        """Count (campaign, was refused) of new calls; pause campaigns that went over the share."""
+        limit = settings().pause_on_failures
+        by_campaign: dict[int, list[str]] = defaultdict(list)
+        for campaign_id, refused in calls:
+            by_campaign[campaign_id].append("r" if refused else "a")
+        if not limit or not by_campaign:
+            return
+        try:
+            for campaign_id, (bad, all_) in self._lately(by_campaign).items():
+                if bad / all_ >= limit:
+                    self._pause(campaign_id, refused=bad, calls=all_)
+            self._store.answered()
+        except RedisError as error:
+            self._store.failed(error)
+
+    def _lately(self, by_campaign: dict[int, list[str]]) -> dict[int, tuple[int, int]]:
+        """(refused, all) last calls of each campaign whose new ones hold a refusal, if enough."""
+        pipe = self._redis.pipeline(transaction=False)
+        for campaign_id, calls in by_campaign.items():
+            pipe.lpush(_key(campaign_id), *calls)
+            pipe.ltrim(_key(campaign_id), 0, WINDOW - 1)
+            pipe.expire(_key(campaign_id), _KEEP_FOR)
+            pipe.lrange(_key(campaign_id), 0, -1)
+        lists = pipe.execute()[3::4]
+        return {
+            campaign_id: (calls.count("r"), len(calls))
+            for (campaign_id, new), calls in zip(by_campaign.items(), lists, strict=True)
+            if "r" in new and len(calls) >= LEAST
+        }
+
+    def _pause(self, campaign_id: int, *, refused: int, calls: int) -> None:
+        reason = (
+            f"the provider refused {refused} of the last {calls} calls: look at the messages' "
+            "errors, mend the cause, then resume"
+        )
+
+        def work(connection: Connection) -> bool:
+            paused = connection.execute(_PAUSE, {"id": campaign_id, "reason": reason}).one_or_none()
+            if paused is not None:
+                note(
+                    connection,
+                    actor="volley",
+                    action="pause",
+                    subject=f"campaign:{campaign_id}",
+                    details={"reason": reason},
+                )
+                shut_gate(connection)
+            return paused is not None
+
+        if retried(work):
+            log.warning("campaign.paused", campaign_id=campaign_id, refused=refused, calls=calls)
+        self._redis.delete(_key(campaign_id))  # a resume starts a new count
+
+
+def _key(campaign_id: int) -> str:
+    return f"volley:calls:{campaign_id}"

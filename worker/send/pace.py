@@ -1,0 +1,161 @@
+"""The sending process's side of the throttle: Redis's clock, new slots for late messages, feedback.
+
+Everything that asks Redis runs in one thread; the loop never waits for it.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from redis import RedisError
+
+from shared.logging import get_logger
+from shared.outage import Outage
+from shared.throttle import SENDER, Granted, Throttle, Want
+from shared.throttle.redis_clock import RedisClock, measure
+from shared.throttle.slot_counts import Tally
+from worker.send.slots import Loaded
+
+log = get_logger(__name__)
+T = TypeVar("T")
+
+#: A start later than this after its slot is not written: late firsts and early sixths make a sixth
+#: start in a second.
+LATE = 0.012
+#: Nothing is written that was claimed longer ago: a pause or a STOP holds from half a second on.
+HOLD = 0.5
+#: Seconds a scope waits after a first 429 without a Retry-After, and at the most.
+_BACK_OFF, _BACK_OFF_MOST = 0.1, 8.0
+#: A new slot is at least this far ahead.
+_LEAD = 0.02
+#: How often the throttle is told of starts that were late and of slots met and missed.
+_TELL_EVERY = 0.1
+#: How often Redis's clock is measured; sooner while it is in doubt.
+_CLOCK_EVERY, _CLOCK_IN_DOUBT = 60.0, 1.0
+
+
+class Pace:
+    """Asks the throttle for one sending process."""
+
+    def __init__(self, throttle: Throttle, tally: Tally) -> None:
+        self.clock = RedisClock(offset=0.0, doubt=float("inf"))
+        self._throttle = throttle
+        self._tally = tally
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="throttle")
+        self._excess: list[tuple[str, float]] = []
+        self._met = self._missed = 0
+        self._told_at = 0.0
+        self._store = Outage(log, away="throttle.not_told", back="throttle.told_again")
+        #: scope → (429s in a row, monotonic end of the last wait)
+        self._backing_off: dict[str, tuple[int, float]] = {}
+
+    def lateness(self, slot: float) -> float:
+        """Seconds since that slot, on Redis's clock."""
+        return self.clock.now() - slot
+
+    def wrote(self, agent_key: int, slot: float, *, sender: str | None = None) -> None:
+        """It went out; if the machine stood still between look and write, the next slot pays: the
+        agent's, and the sender's if that has a limit.
+        """
+        self._met += 1
+        excess = self.lateness(slot) - LATE
+        if excess > 0:
+            self._excess.append((str(agent_key), excess))
+            if sender is not None:
+                self._excess.append((SENDER + sender, excess))
+
+    def missed(self) -> None:
+        """It did not go out in its slot, for it was not ready in time."""
+        self._missed += 1
+
+    async def reserve_again(self, late: Sequence[tuple[Loaded, Want]]) -> list[Loaded]:
+        """Another slot for all late messages, in one call; returns those that got none in time."""
+        try:
+            ask = partial(self._throttle.reserve_many, lead=_LEAD, ahead=HOLD, spread=False)
+            granted: list[Granted | None] = list(await self._ask(ask, [want for _, want in late]))
+        except RedisError:
+            granted = [None] * len(late)
+        too_late = []
+        for (loaded, _), grant in zip(late, granted, strict=True):
+            loaded.misses += 1
+            left = HOLD - (time.monotonic() - loaded.claimed_at)
+            if grant is None or not grant.count or -self.lateness(grant.first) >= left:
+                too_late.append(loaded)
+            else:
+                loaded.slot = grant.first
+        return too_late
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there is anything that the throttle does not know yet."""
+        return bool(self._excess or self._met or self._missed)
+
+    @property
+    def owes(self) -> bool:
+        """Whether the throttle is to be told something: a late start now, counts in a while."""
+        if self._excess:
+            return True
+        return bool(self._met or self._missed) and time.monotonic() - self._told_at >= _TELL_EVERY
+
+    async def settle_up(self) -> None:
+        """Push the next slots of agents whose starts were written late; tell of slots met."""
+        excess, self._excess = self._excess, []
+        if excess:
+            await self._quietly(self._throttle.delay, excess)
+        met, missed, self._met, self._missed = self._met, self._missed, 0, 0
+        self._told_at = time.monotonic()
+        await self._quietly(partial(self._tally.add, met=met, missed=missed))
+
+    async def back_off(self, scope: str, told: float | None) -> None:
+        """A 429: no start in that scope as long as the provider told us; if it did not, for a
+        moment that doubles while 429s come in a row. From the second in a row the rate goes down.
+
+        429s of calls that were under way together are one.
+        """
+        now = time.monotonic()
+        streak, until = self._backing_off.get(scope, (0, 0.0))
+        if now < until:
+            return
+        streak += 1
+        seconds = told if told is not None else min(_BACK_OFF * 2 ** (streak - 1), _BACK_OFF_MOST)
+        self._backing_off[scope] = (streak, now + seconds)
+        await self._quietly(self._throttle.hold, scope, self.clock.now() + seconds)
+        if streak > 1:
+            await self._quietly(self._throttle.slow, scope)
+
+    def went(self, scopes: Iterable[str]) -> None:
+        """A call was accepted: the row of 429s of these scopes has ended."""
+        if self._backing_off:
+            for scope in scopes:
+                self._backing_off.pop(scope, None)
+
+    async def keep_clock(self) -> None:
+        """Measure Redis's clock at the start and every minute, until cancelled."""
+        store = Outage(log, away="clock.not_measured", back="clock.measured_again")
+        while True:
+            try:
+                self.clock = await self._ask(measure, self._throttle)
+                store.answered()
+            except RedisError as error:
+                store.failed(error)
+            await asyncio.sleep(_CLOCK_EVERY if self.clock.good else _CLOCK_IN_DOUBT)
+
+    async def _quietly(self, question: Callable[..., object], *arguments: object) -> None:
+        try:
+            await self._ask(question, *arguments)
+            self._store.answered()
+        except RedisError as error:
+            self._store.failed(error)
+
+    async def _ask(self, question: Callable[..., T], *arguments: object) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, partial(question, *arguments))
+
+
+def want_of(agent_key: int, account: str, rate: float) -> Want:
+    """One slot, with a random share of half a period on top, so that a clump dissolves."""
+    return Want(str(agent_key), account, rate, 1, extra=random.random() / rate / 2)

@@ -1,0 +1,138 @@
+"""Agents and campaigns as calls need them, read again every few seconds.
+
+Reading is the claiming thread's; asking is the loop's. A secret that was changed, or an option,
+takes
+effect within `FRESH_FOR` seconds; what must take effect at once is judged in the claim instead.
+"""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from shared.errors import Refused
+from shared.ledger import routing
+from shared.ledger.claim import Claimed
+from shared.ledger.routing import AgentFacts, CampaignFacts
+from shared.providers.accounts import account_name, credentials_for
+from shared.providers.base import Credentials
+
+FRESH_FOR = 5.0
+#: What nobody has sent for in so many seconds is read when it is needed again, not before.
+WANTED_FOR = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How one message travels: its agent, its campaign, the account that pays."""
+
+    agent: AgentFacts
+    campaign: CampaignFacts
+    credentials: Credentials
+
+    @property
+    def account(self) -> str:
+        """The account that pays, by its name."""
+        return account_name(self.agent.provider, self.credentials.account_sid)
+
+
+class Directory:
+    """A small cache with an age; only the claiming thread writes it."""
+
+    def __init__(self) -> None:
+        self._agents: dict[int, AgentFacts] = {}
+        self._campaigns: dict[int, CampaignFacts] = {}
+        self._credentials: dict[int, Credentials | Refused] = {}
+        self._read_at: dict[tuple[str, int], float] = {}
+        self._wanted_at: dict[tuple[str, int], float] = {}
+
+    def refresh(self, connection: Connection, claimed: Iterable[Claimed]) -> None:
+        """Read what these messages need and is missing or old."""
+        claimed = list(claimed)
+        self.refresh_agents(connection, self._old("agent", {c.agent_key for c in claimed}))
+        self.refresh_agents(connection, sorted({c.agent_key for c in claimed if self._moved(c)}))
+        old = self._old("campaign", {c.campaign_id for c in claimed})
+        for campaign in routing.campaigns(connection, old) if old else ():
+            self._campaigns[campaign.id] = campaign
+            self._read_at["campaign", campaign.id] = time.monotonic()
+
+    def refresh_agents(self, connection: Connection, keys: list[int]) -> list[AgentFacts]:
+        """Read these agents now."""
+        found = routing.agents(connection, keys) if keys else []
+        for agent in found:
+            self._agents[agent.key] = agent
+            self._credentials[agent.key] = _credentials(agent)
+            self._read_at["agent", agent.key] = time.monotonic()
+        return found
+
+    def route(self, claimed: Claimed) -> Route:
+        """How this message travels; its agent and campaign were read by `refresh`.
+
+        Raises Refused when the agent has no account that can be used.
+        """
+        credentials = self._credentials[claimed.agent_key]
+        if isinstance(credentials, Refused):
+            raise credentials
+        return Route(
+            agent=self.agent(claimed),
+            campaign=self._campaigns[claimed.campaign_id],
+            credentials=credentials,
+        )
+
+    def agent(self, claimed: Claimed) -> AgentFacts:
+        """The agent of this message."""
+        return self._agents[claimed.agent_key]
+
+    def accounts_of(self, claimed: Iterable[Claimed]) -> dict[tuple[str, Credentials], int]:
+        """How many of these messages each (provider, credentials) is going to send."""
+        agents = Counter(one.agent_key for one in claimed)
+        found: Counter[tuple[str, Credentials]] = Counter()
+        for key, messages in agents.items():
+            credentials = self._credentials[key]
+            if isinstance(credentials, Credentials):
+                found[self._agents[key].provider, credentials] += messages
+        return found
+
+    def accounts(self) -> set[tuple[str, Credentials]]:
+        """(provider, credentials) of all agents that were read."""
+        known = {(a.provider, self._credentials[a.key]) for a in self._agents.values()}
+        return {(provider, c) for provider, c in known if isinstance(c, Credentials)}
+
+    def _moved(self, claimed: Claimed) -> bool:
+        """Whether the agent has another account here than its attempt says it is called with."""
+        credentials = self._credentials.get(claimed.agent_key)
+        if claimed.account is None or not isinstance(credentials, Credentials):
+            return False
+        provider = self._agents[claimed.agent_key].provider
+        return claimed.account != account_name(provider, credentials.account_sid)
+
+    def _old(self, kind: str, keys: set[int]) -> list[int]:
+        """Which of these to read: none while all are fresh, else all that will soon be old.
+
+        Thousands of agents that each grow old at an instant of its own would be read one by one.
+        """
+        now = time.monotonic()
+
+        def age(key: int) -> float:
+            return now - self._read_at.get((kind, key), -math.inf)
+
+        for key in keys:
+            self._wanted_at[kind, key] = now
+        if max(map(age, keys), default=0.0) < FRESH_FOR:
+            return []
+        lately = {k for k, at in self._wanted_at.items() if now - at < WANTED_FOR}
+        self._wanted_at = {k: at for k, at in self._wanted_at.items() if k in lately}
+        return sorted(key for of, key in lately if of == kind and age(key) > FRESH_FOR / 2)
+
+
+def _credentials(agent: AgentFacts) -> Credentials | Refused:
+    """The account that pays; for one agent's trouble no other has to wait."""
+    if agent.trouble is not None:
+        return Refused("wrong_secret_key", agent.trouble)
+    try:
+        return credentials_for(agent.own)
+    except Refused as refused:
+        return refused
