@@ -59,9 +59,11 @@ _DROP_CANCELLED = text("""
     WHERE u.id = k.upload_id AND c.upload_id = u.id AND c.status = 'cancelled' AND u.header IS NULL
 """)
 _CHUNK = text("SELECT bytes FROM upload_chunk WHERE upload_id = :id AND n = :n")
+# Whoever waited here for the row of an upload sees it as it is now, but its campaign as it was
+# before: that the import is over must be asked of the upload. It has a header from then on.
 _LEASE = text("""
     UPDATE upload u SET lease_until = now() + :lease FROM campaign c
-    WHERE c.id = :campaign_id AND u.id = c.upload_id AND c.status = 'draft'
+    WHERE c.id = :campaign_id AND u.id = c.upload_id AND c.status = 'draft' AND u.header IS NULL
       AND (u.lease_until IS NULL OR u.lease_until < now())
     RETURNING u.id, u.filename, u.loaded_row, c.mode, c.settings
 """)
@@ -77,16 +79,17 @@ _AGENTS = text("""
 """)
 _RENEW = text("""
     UPDATE upload u SET lease_until = now() + :lease, loaded_row = :through FROM campaign c
-    WHERE u.id = :id AND c.id = :campaign_id AND c.status = 'draft' AND u.loaded_row = :after
+    WHERE u.id = :id AND c.id = :campaign_id AND c.status = 'draft' AND u.header IS NULL
+      AND u.loaded_row = :after
     RETURNING u.id
 """)
 # A chunk that a crash of the server undoes is loaded again, since how far the import got is undone
 # with it; and `finish` waits for the disk on behalf of them all.
 _NEED_NOT_WAIT = text("SET LOCAL synchronous_commit = off")
-_GIVE_BACK = text("UPDATE upload SET lease_until = now() WHERE id = :id")
+_GIVE_BACK = text("UPDATE upload SET lease_until = now() WHERE id = :id AND header IS NULL")
 _GIVE_UP = text("""
     UPDATE upload u SET lease_until = now() FROM campaign c
-    WHERE c.id = :campaign_id AND u.id = c.upload_id AND c.status = 'draft'
+    WHERE c.id = :campaign_id AND u.id = c.upload_id AND c.status = 'draft' AND u.header IS NULL
     RETURNING u.loaded_row
 """)
 _TELL = text("""
@@ -111,6 +114,7 @@ _ABANDONED = text("""
     SELECT c.id FROM campaign c JOIN upload u ON u.id = c.upload_id
     WHERE c.status = 'draft'
       AND coalesce(u.lease_until, c.created_at + interval '10 s') < now()
+      AND (CAST(:below AS int) IS NULL OR u.loaded_row < :below)
     ORDER BY u.loaded_row, c.id
 """)
 _LEAST_LOADED = text("""
@@ -122,7 +126,7 @@ _LEAST_LOADED = text("""
 _OFFER = text("""
     UPDATE upload u SET lease_until = now() FROM campaign c
     WHERE c.id = :campaign_id AND u.id = c.upload_id AND u.lease_until IS NULL
-      AND c.status = 'draft'
+      AND c.status = 'draft' AND u.header IS NULL
 """)
 
 
@@ -258,10 +262,11 @@ def finish(
 ) -> None:
     """The import is complete: the campaign is ready, the file's bytes are not needed any more.
 
-    With `keep` they are: rejected rows of it were left out of the table.
+    With `keep` they are: rejected rows of it were left out of the table. Raises LeaseLost.
     """
     encoded = orjson.dumps(report).decode()
-    connection.execute(_FINISH, {"campaign_id": job.campaign_id, "report": encoded})
+    finished = {"campaign_id": job.campaign_id, "report": encoded}
+    _still_draft(connection.execute(_FINISH, finished).rowcount)
     connection.execute(
         _HEADER, {"id": job.upload_id, "header": orjson.dumps(list(header)).decode()}
     )
@@ -270,9 +275,18 @@ def finish(
 
 
 def refuse(connection: Connection, campaign_id: int, reason: str) -> None:
-    """The campaign's file cannot be read at all: its bytes are of no use."""
-    connection.execute(_REFUSE, {"campaign_id": campaign_id, "reason": reason})
+    """The campaign's file cannot be read at all: its bytes are of no use.
+
+    Raises LeaseLost: another has imported it, and whoever finds no bytes any more knows nothing.
+    """
+    refused = {"campaign_id": campaign_id, "reason": reason}
+    _still_draft(connection.execute(_REFUSE, refused).rowcount)
     connection.execute(_DROP_CHUNKS_OF, {"campaign_id": campaign_id})
+
+
+def _still_draft(campaigns: int) -> None:
+    if not campaigns:
+        raise LeaseLost("another has imported the file, or its campaign was cancelled")
 
 
 def origin(connection: Connection, campaign_id: int) -> str:
@@ -280,9 +294,12 @@ def origin(connection: Connection, campaign_id: int) -> str:
     return connection.execute(_ORIGIN, {"campaign_id": campaign_id}).scalar() or ""
 
 
-def abandoned(connection: Connection) -> list[int]:
-    """Draft campaigns whose import nobody is at, those that have got least far first."""
-    return list(connection.execute(_ABANDONED).scalars())
+def abandoned(connection: Connection, *, below: int | None = None) -> list[int]:
+    """Draft campaigns whose import nobody is at, those that have got least far first.
+
+    With `below` only those that have not got so far, in rows.
+    """
+    return list(connection.execute(_ABANDONED, {"below": below}).scalars())
 
 
 def least_loaded(connection: Connection, *, but: Collection[int] = ()) -> int | None:
