@@ -28,7 +28,7 @@ from scheduler.http.api import (
 )
 from scheduler.http.auth import SHOWN_IN_OPENAPI, Authentication
 from scheduler.http.body_limit import BodyLimit
-from scheduler.http.callbacks.edge import Webhooks
+from scheduler.http.callbacks.edge import CallbackEdge
 from scheduler.http.documented_errors import Described
 from scheduler.http.idempotency import Idempotency
 from scheduler.http.redirects import RelativeRedirects
@@ -48,7 +48,7 @@ _KEYED: Final = (agents, campaigns, progress, messages, suppressions, sending, k
 
 def create_app() -> "Front":
     """The app. It starts without the database and answers 503 until there is one."""
-    webhooks = Webhooks()
+    webhooks = CallbackEdge()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -73,7 +73,7 @@ class Front:
     signature depends on them.
     """
 
-    def __init__(self, app: ASGIApp, webhooks: Webhooks) -> None:
+    def __init__(self, app: ASGIApp, webhooks: CallbackEdge) -> None:
         trusted = uvicorn.Config(app, log_config=None).forwarded_allow_ips
         self._app = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted))
         self._webhooks = webhooks

@@ -49,7 +49,7 @@ NEWEST: Final = 50
 def reconcile() -> int:
     """Look after all attempts whose time has come; returns how many."""
     if retried(callbacks.waiting, within=statement):
-        callbacks.drain(timedelta(seconds=settings().poll_after), react=react)
+        callbacks.drain(timedelta(seconds=settings().poll_after))
     total = 0
     lease = timedelta(seconds=sum(settings().http_timeout) * 3)
     while True:

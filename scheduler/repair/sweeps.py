@@ -14,7 +14,6 @@ from scheduler.nudges import nudge
 from shared.db.session import retried, statement, transaction
 from shared.ledger import callbacks, campaigns, holds
 from shared.ledger import repairs as queries
-from shared.ledger.late_failures import react
 from shared.logging import get_logger
 from shared.settings import settings
 from shared.throttle import Throttle
@@ -31,7 +30,7 @@ def apply_receipts() -> int:
     """Callbacks stored and not applied: their task was lost, or the broker is away."""
     if not retried(callbacks.waiting, within=statement):
         return 0
-    return callbacks.drain(timedelta(seconds=settings().poll_after), react=react)
+    return callbacks.drain(timedelta(seconds=settings().poll_after))
 
 
 def launch_scheduled() -> int:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from shared import clock
 from shared.errors import Scope
-from shared.ledger import holds as agents
+from shared.ledger import holds as hold_rows
 from shared.ledger import suppressions
 from shared.ledger.evidence import Failure
 from shared.ledger.holds import NewHold
@@ -37,7 +37,7 @@ def react(connection: Connection, failures: Sequence[Failure]) -> None:
                 fix=code.fix,
             )
     for _, hold in sorted(holds.items()):
-        agents.hold(connection, hold)
+        hold_rows.hold(connection, hold)
     why = "the provider says that this person has opted out"
     suppressions.add(
         connection, [(phone, why) for phone in opted_out], scope="all", source="provider"

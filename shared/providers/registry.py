@@ -15,7 +15,10 @@ from shared.providers.twilio.codes import Code, look_up
 from shared.settings import settings
 
 _ADAPTERS: Final = MappingProxyType({"twilio": TwilioAdapter})
-_REPORTS: Final[MappingProxyType[str, Reports]] = MappingProxyType({"twilio": twilio_callbacks})
+#: What a provider reports, by kind: the last word of the address that it calls.
+_REPORTS: Final[Mapping[tuple[str, str], Reports]] = MappingProxyType(
+    {("twilio", "status"): twilio_callbacks}
+)
 
 _Kept = dict[tuple[str, Credentials], Sends]
 _kept: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = WeakKeyDictionary()
@@ -40,9 +43,9 @@ def adapter_for(provider: str, credentials: Credentials) -> Sends:
     return adapter
 
 
-def reports_of(provider: str) -> Reports:
-    """How a provider's callbacks are verified and read. Raises Refused (422)."""
-    known = _REPORTS.get(provider)
+def reports_of(provider: str, kind: str = "status") -> Reports:
+    """How a provider's callbacks of that kind are verified and read. Raises Refused (422)."""
+    known = _REPORTS.get((provider, kind))
     if known is None:
         raise _not_available(provider)
     return known

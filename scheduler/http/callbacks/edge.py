@@ -14,11 +14,9 @@ from typing import Any, Final
 from scheduler.http.callbacks.group_commit import Keeper
 from scheduler.http.callbacks.signing_tokens import Tokens
 from shared import metrics
-from shared.domain.message import RANK
 from shared.errors import Refused
-from shared.ledger.callbacks import Kept
-from shared.providers.accounts import account_name
-from shared.providers.base import Forged, Receipt
+from shared.ledger.callbacks import row_of
+from shared.providers.base import Forged, Receipt, Reports
 from shared.providers.registry import reports_of
 from shared.settings import settings
 
@@ -32,17 +30,17 @@ COUNT_EVERY: Final = 0.5
 
 _EMPTY: Final = (b"content-length", b"0")
 _AGAIN: Final = (b"retry-after", b"1")
-#: What the columns of the inbox can hold.
-_SMALLINT: Final = 1 << 15
-_INTEGER: Final = 1 << 31
 
 
 class TooLarge(Exception):
     """The body is longer than any callback."""
 
 
-class Webhooks:
-    """POST /webhooks/{provider}/status, mounted at /webhooks."""
+class CallbackEdge:
+    """POST /webhooks/{provider}/{kind}, mounted at /webhooks.
+
+    There is a door for each kind of callback that a provider declares (`registry.reports_of`).
+    """
 
     def __init__(self) -> None:
         self._base = settings().callback_base
@@ -72,22 +70,20 @@ class Webhooks:
         provider, _, kind = _path(scope).strip("/").partition("/")
         if scope["method"] != "POST":
             return 405
-        if kind != "status":
-            return 404
         try:
+            reports = reports_of(provider, kind)
             body = await _body(receive)
-            receipt = await self._genuine(provider, scope, body)
+            receipt = await self._genuine(reports, scope, body)
         except TooLarge:
             return 413
         except Forged:
             return 403
         except Refused as refused:
             return 404 if refused.code == "not_available" else refused.status
-        return 204 if await self._keeper.keep(_kept(receipt)) else 503
+        return 204 if await self._keeper.keep(row_of(receipt)) else 503
 
-    async def _genuine(self, provider: str, scope: Scope, body: bytes) -> Receipt:
+    async def _genuine(self, reports: Reports, scope: Scope, body: bytes) -> Receipt:
         """The receipt of a callback that its provider signed. Raises Forged."""
-        reports = reports_of(provider)
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
         account = reports.account_of(headers, body)
@@ -142,30 +138,3 @@ async def _body(receive: Receive) -> bytes:
             raise TooLarge
         if not message.get("more_body"):
             return body
-
-
-def _kept(receipt: Receipt) -> Kept:
-    """As it is stored. What no column can hold is nothing of ours, and must not stop its group."""
-    return Kept(
-        provider=receipt.provider,
-        message_id=receipt.message_id,
-        part=_below(_SMALLINT, receipt.part),
-        token=receipt.token,
-        sid=_storable(receipt.sid) or None,
-        status=_storable(receipt.status or receipt.provider_status),
-        rank=RANK.get(receipt.status or "", 0),
-        error_code=_below(_INTEGER, receipt.error_code),
-        raw=_storable(receipt.raw),
-        account=account_name(receipt.provider, receipt.account_sid),
-    )
-
-
-def _below(limit: int, number: int | None) -> int | None:
-    return number if number is not None and number < limit else None
-
-
-def _storable(text: str) -> str:
-    """Without NUL and lone surrogates (JSON can spell both): Postgres takes neither."""
-    if text.isascii():
-        return text.replace("\x00", "\ufffd")
-    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from twilio.request_validator import RequestValidator
 
 from scheduler.http.callbacks import group_commit, signing_tokens
-from scheduler.http.callbacks.edge import Webhooks
+from scheduler.http.callbacks.edge import CallbackEdge
 from scheduler.http.callbacks.signing_tokens import Tokens
 from scheduler.http.callbacks.spool import Spool
 from shared.db.session import transaction
@@ -51,7 +51,7 @@ def signed(n: int, *, token: str | None = None, part: int = 0, **fields: str) ->
     return scope, urlencode(form).encode()
 
 
-async def answered(edge: Webhooks, request: Any) -> Any:
+async def answered(edge: CallbackEdge, request: Any) -> Any:
     """The beginning of the answer."""
     scope, body = request
     answers: list[Any] = []
@@ -66,15 +66,15 @@ async def answered(edge: Webhooks, request: Any) -> Any:
     return answers[0]
 
 
-async def post(edge: Webhooks, request: Any) -> int:
+async def post(edge: CallbackEdge, request: Any) -> int:
     """The status of the answer."""
     return int((await answered(edge, request))["status"])
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Webhooks]:
+async def running() -> AsyncIterator[CallbackEdge]:
     """An edge that keeps."""
-    edge = Webhooks()
+    edge = CallbackEdge()
     await edge.start()
     try:
         yield edge
@@ -232,7 +232,9 @@ def test_callbacks_of_one_moment_share_a_commit(
     groups = []
     keep = callback_ledger.Writer.keep
 
-    def counted(writer: callback_ledger.Writer, callbacks: list[callback_ledger.Kept]) -> None:
+    def counted(
+        writer: callback_ledger.Writer, callbacks: list[callback_ledger.CallbackRow]
+    ) -> None:
         groups.append(len(callbacks))
         keep(writer, callbacks)
 

@@ -15,7 +15,6 @@ from scheduler.agents import store
 from scheduler.agents.settings import AgentChanges, NewAgent
 from scheduler.http.callbacks import signing_tokens
 from shared.ledger import callbacks
-from shared.ledger.late_failures import react
 from shared.settings import settings
 from tests.scheduler.http.callbacks.test_edge import post, running
 from tests.support import factories, ledger
@@ -78,7 +77,7 @@ def answers(*requests: Any) -> list[int]:
             return [await post(edge, request) for request in requests]
 
     found = asyncio.run(run())
-    callbacks.drain(ledger.POLL, react=react)
+    callbacks.drain(ledger.POLL)
     return found
 
 
