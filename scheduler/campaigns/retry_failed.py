@@ -10,7 +10,7 @@ from scheduler.nudges import nudge
 from shared.db.audit import note
 from shared.db.session import retried, transaction
 from shared.domain.campaign import CampaignStatus
-from shared.domain.wording import Wording, word
+from shared.domain.wording import TooManyParts, Wording, parts_of, word
 from shared.errors import Refused
 from shared.ledger import campaigns, retries
 from shared.providers.registry import what_it_means
@@ -84,18 +84,19 @@ _DID_NOT_ARRIVE = (None, "returned", "failed", "undelivered", "cancelled")
 
 
 def _what_did_not_arrive(failed: retries.Failed, campaign: Row[Any]) -> Wording | None:
-    cuts = [0, *failed.cuts, len(failed.body)]
-    parts = [
-        (failed.body[cuts[i] : cuts[i + 1]], failed.parts.get(i)) for i in range(len(cuts) - 1)
-    ]
+    texts = parts_of(failed.body, failed.cuts)
+    parts = [(words, failed.parts.get(part)) for part, words in enumerate(texts)]
     missing = [words for words, status in parts if status in _DID_NOT_ARRIVE]
     if not missing:
         # A person called it failed, though it may have gone: to send it again is their decision.
         missing = [words for words, status in parts if status == "unknown"]
     if not missing:
         return None
-    return word(
-        "".join(missing),
-        split_at=campaign.settings["split_at"],
-        smart_encoded=bool(campaign.settings["options"].get("smart_encoded")),
-    )
+    try:
+        return word(
+            "".join(missing),
+            split_at=campaign.settings["split_at"],
+            smart_encoded=bool(campaign.settings["options"].get("smart_encoded")),
+        )
+    except TooManyParts:
+        return None

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from shared.domain.wording import part_of
 from shared.ledger.routing import opened
 
 
@@ -90,7 +91,6 @@ def take(connection: Connection, size: int, *, lease: timedelta) -> list[Check]:
 
 def _check(row: Row[Any]) -> Check:
     own, trouble = opened(row.credentials)
-    cuts = [0, *row.cuts, len(row.body)]
     return Check(
         message_id=row.message_id,
         part=row.part,
@@ -103,7 +103,7 @@ def _check(row: Row[Any]) -> Check:
         claimed_at=row.claimed_at,
         checks=row.checks,
         phone=row.phone,
-        text=row.body[cuts[row.part] : cuts[row.part + 1]],
+        text=part_of(row.body, row.cuts, row.part),
         provider=row.provider,
         account=row.account,
         own=own,

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from shared.domain.segments import measure
+from shared.domain.wording import part_of
 from shared.ledger.due import Hint
 
 #: Agents' senders are changed one after the other, or the tightest limit would be missed.
@@ -150,8 +151,7 @@ def rest(connection: Connection, hints: Sequence[tuple[int, int, float | None]])
 def _hinted(row: Row[Any]) -> PacedHint:
     segments = row.segments
     if row.cuts:
-        cuts = [0, *row.cuts, len(row.body)]
-        part = row.body[cuts[row.part] : cuts[row.part + 1]]
+        part = part_of(row.body, row.cuts, row.part)
         segments = measure(part, smart_encoding=row.smart_encoded).segments
     return PacedHint(
         campaign_id=row.campaign_id,
