@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,7 @@ def test_the_pages_with_requests_are_read() -> None:
     assert found["deploy/docs/runbook.md"] >= 6
 
 
+@cache
 def refusals() -> dict[str, set[int]]:
     """Every error code that a Refused is raised with, and its HTTP statuses."""
     found: dict[str, set[int]] = {}
