@@ -12,7 +12,8 @@ from typing import Final
 import uvicorn
 
 from scheduler.http.app import create_app
-from scheduler.http.connections import Bounds, Connections, guarded
+from scheduler.http.connections import Bounds, Connections
+from scheduler.http.pipelines import fair
 from shared.logging import configure_logging
 from shared.settings import settings
 
@@ -54,7 +55,7 @@ def main() -> None:
         app,
         host=settings().http_host,
         port=settings().http_port,
-        http=guarded(Connections(_bounds())),
+        http=fair(Connections(_bounds())),
         log_config=None,
         access_log=False,
         server_header=False,

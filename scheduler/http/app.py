@@ -98,12 +98,12 @@ def _api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> Fa
         telemetry={"auto_configure": False},
     )
     errors.install(app)
+    app.include_router(docs.router)  # first: whoever looks for a route tries one after the other
     app.include_router(uploads.router, dependencies=SHOWN_IN_OPENAPI)
     for module in _KEYED:
         dependencies = [*SHOWN_IN_OPENAPI, Depends(refuse_odd_text)]
         app.include_router(module.router, dependencies=dependencies)
     app.include_router(health.router)
-    app.include_router(docs.router)
     # The last one added is the first to see a request.
     app.add_middleware(Idempotency)
     app.add_middleware(Authentication)
