@@ -20,8 +20,8 @@ from deploy.simulators.kit.log import Log
 from deploy.simulators.kit.timer_grid import Timeline
 from deploy.simulators.twilio.accounts import Accounts
 from deploy.simulators.twilio.controls import Dials
-from deploy.simulators.twilio.delivery import Journeys
-from deploy.simulators.twilio.recipients import People
+from deploy.simulators.twilio.delivery import Deliveries
+from deploy.simulators.twilio.recipients import Recipients
 from deploy.simulators.twilio.scripted_numbers import Script
 from deploy.simulators.twilio.store import Store
 from deploy.simulators.twilio.validation import Form
@@ -39,7 +39,7 @@ class Unusable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Backstage:
+class Admin:
     """JSON in, JSON out."""
 
     seed: int
@@ -51,8 +51,8 @@ class Backstage:
     log: Log
     store: Store
     script: Script
-    people: People
-    journeys: Journeys
+    recipients: Recipients
+    deliveries: Deliveries
 
     def serves(self, request: Request) -> bool:
         """Answer the request, if it is for one of these endpoints."""
@@ -99,10 +99,10 @@ class Backstage:
         return self.control(request)
 
     def reset(self, request: Request) -> dict[str, Any]:
-        self.journeys.stop()
+        self.deliveries.stop()
         self.log.clear()
         self.store.clear()
-        self.people.clear()
+        self.recipients.clear()
         self.script.forget()
         self.chance.seed(self.seed)
         return self.stats(request)
@@ -117,21 +117,21 @@ class Backstage:
         if sid not in self.accounts:
             raise Unusable(f"there is no account {sid}")
         account = self.accounts[sid]
-        return {"sid": self.people.text(account, person=person, to=to, body=body)}
+        return {"sid": self.recipients.text(account, person=person, to=to, body=body)}
 
 
-Endpoint = Callable[[Backstage, Request], object]
+Endpoint = Callable[[Admin, Request], object]
 
 ENDPOINTS: Final[dict[str, tuple[str, Endpoint]]] = {
-    "GET /": ("this list", Backstage.index),
-    "GET /log": ("every create, in order of arrival: ?after=N&limit=M", Backstage.creates),
-    "GET /callbacks": ("every try to post a callback: ?after=N&limit=M", Backstage.callbacks),
-    "GET /stats": ("counts", Backstage.stats),
-    "GET /script": ("what a number does, by its last digits", Backstage.table),
-    "GET /control": ("the dials", Backstage.control),
-    "POST /control": ("set dials: a JSON object with those to change", Backstage.change),
-    "POST /inbound": ('a person texts: {"from", "to", "body"}', Backstage.inbound),
-    "POST /reset": ("forget messages, log, first tries, opt-outs; dials stay", Backstage.reset),
+    "GET /": ("this list", Admin.index),
+    "GET /log": ("every create, in order of arrival: ?after=N&limit=M", Admin.creates),
+    "GET /callbacks": ("every try to post a callback: ?after=N&limit=M", Admin.callbacks),
+    "GET /stats": ("counts", Admin.stats),
+    "GET /script": ("what a number does, by its last digits", Admin.table),
+    "GET /control": ("the dials", Admin.control),
+    "POST /control": ("set dials: a JSON object with those to change", Admin.change),
+    "POST /inbound": ('a person texts: {"from", "to", "body"}', Admin.inbound),
+    "POST /reset": ("forget messages, log, first tries, opt-outs; dials stay", Admin.reset),
 }
 
 

@@ -17,8 +17,8 @@ from deploy.simulators.kit.timer_grid import Timeline
 from deploy.simulators.twilio import answers, resources, segments
 from deploy.simulators.twilio.accounts import Account
 from deploy.simulators.twilio.controls import Control, Dials
-from deploy.simulators.twilio.delivery import Journeys
-from deploy.simulators.twilio.recipients import People
+from deploy.simulators.twilio.delivery import Deliveries
+from deploy.simulators.twilio.recipients import Recipients
 from deploy.simulators.twilio.scripted_numbers import ORDINARY, Behaviour, Script
 from deploy.simulators.twilio.store import Feedback, Media, Message, Store
 from deploy.simulators.twilio.validation import (
@@ -44,7 +44,7 @@ class Case(NamedTuple):
 
 
 @dataclass(slots=True)
-class Creates:
+class CreateMessage:
     """The route that accepts messages."""
 
     dials: Dials
@@ -52,8 +52,8 @@ class Creates:
     timeline: Timeline
     store: Store
     log: Log
-    journeys: Journeys
-    people: People
+    deliveries: Deliveries
+    recipients: Recipients
     script: Script
     services: dict[str, tuple[str, ...]]
 
@@ -71,7 +71,7 @@ class Creates:
             return
         setting = Setting(account, self.services, request.at)
         code = complaint(case.draft, setting)
-        if code is None and self.people.opted_out(case.draft.sender, case.draft.to):
+        if code is None and self.recipients.opted_out(case.draft.sender, case.draft.to):
             code = 21610
         if code is not None:
             self._refuse(case, code)
@@ -124,7 +124,7 @@ class Creates:
             message.status = "accepted" if ahead is None else "scheduled"
         self.store.add(message)
         after = delay if ahead is None else ahead
-        self.journeys.begin(message, account, behaviour=behaviour, after=after)
+        self.deliveries.begin(message, account, behaviour=behaviour, after=after)
         return message
 
     def _refuse(self, case: Case, code: int, *, retry_after: int | None = None) -> None:

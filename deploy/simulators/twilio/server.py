@@ -15,9 +15,9 @@ from deploy.local.system.signals import heeded
 from deploy.simulators.kit.http_server import Connection, Intake
 from deploy.simulators.twilio.accounts import DEFAULT_SID, Account, new_token
 from deploy.simulators.twilio.controls import ScriptFile
-from deploy.simulators.twilio.routes import Exchange
+from deploy.simulators.twilio.routes import Router
 
-HOST = "127.0.0.1"  # loopback only: the log and the dials need no credentials (backstage.py)
+HOST = "127.0.0.1"  # loopback only: the log and the dials need no credentials (admin.py)
 SCRIPT = Mapping[str, Any] | Path | None
 
 
@@ -36,7 +36,7 @@ def run(
         stop = asyncio.Event()
         for number in heeded():
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await _serve(Exchange(account, read, seed), port, ready or (lambda _: None), stop)
+        await _serve(Router(account, read, seed), port, ready or (lambda _: None), stop)
 
     # History is never garbage: without this the collector walks a million messages again and again.
     gc.collect()
@@ -130,8 +130,8 @@ class Carrier:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         account = Account(self.account_sid, self.auth_token)
-        exchange = Exchange(account, self._script, self._seed)
-        await _serve(exchange, self.port, self._ready, self._stop)
+        router = Router(account, self._script, self._seed)
+        await _serve(router, self.port, self._ready, self._stop)
 
     def _ready(self, port: int) -> None:
         self.port = port
@@ -139,9 +139,9 @@ class Carrier:
 
 
 async def _serve(
-    exchange: Exchange, port: int, ready: Callable[[int], None], stop: asyncio.Event
+    router: Router, port: int, ready: Callable[[int], None], stop: asyncio.Event
 ) -> None:
-    intake = Intake(exchange.route)
+    intake = Intake(router.route)
     loop = asyncio.get_running_loop()
     try:
         server = await loop.create_server(lambda: Connection(intake), HOST, port, backlog=4096)
@@ -153,7 +153,7 @@ async def _serve(
             for connection in tuple(intake.living):
                 connection.close()
     finally:
-        exchange.close()
+        router.close()
         await asyncio.sleep(0)  # transports close on the loop's next turn
 
 
