@@ -6,7 +6,6 @@ fragment). The fragment is neither sent nor signed. All tries together take at m
 
 import base64
 import hmac
-import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from functools import lru_cache
@@ -14,15 +13,13 @@ from itertools import chain
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
-from deploy.simulators.kit.http_client import Call, Client, Failure, Origin
-from deploy.simulators.kit.log import Log, Post
+from deploy.simulators.kit.http_client import Call, Client, Failure, Origin, target_of
+from deploy.simulators.kit.log import Log
 from deploy.simulators.kit.timer_grid import Timeline
 from deploy.simulators.twilio.accounts import Account
+from deploy.simulators.twilio.log_rows import Entry, Post
 from shared import clock
 
-URL = re.compile(
-    r"(https?)://(?:[^/?#@]*@)?(\[[^\]]+\]|[^/?#:]+)(?::(\d+))?([^#]*)(?:#(.*))?", re.S
-)
 AGENT = "TwilioProxy/1.1"
 AGAIN = 0.1  # seconds before the first retry, doubled for each further one
 
@@ -68,7 +65,7 @@ class Callback(NamedTuple):
 class Callbacks:
     """Posts callbacks for the accounts, and writes each try down."""
 
-    def __init__(self, client: Client, timeline: Timeline, log: Log) -> None:
+    def __init__(self, client: Client, timeline: Timeline, log: Log[Entry, Post]) -> None:
         self._client = client
         self._timeline = timeline
         self._log = log
@@ -156,18 +153,13 @@ def _request(address: Address, callback: Callback, secret: str) -> bytes:
 @lru_cache(maxsize=16_384)
 def _address(url: str) -> Address:
     """Kept for a while: the callbacks of one message go to the same URL within moments."""
-    found = URL.fullmatch(url)
-    assert found is not None, "URLs were checked when they were given"
-    scheme, host, port, target, fragment = found.groups()
-    secure = scheme == "https"
+    target = target_of(url)
     head = (
-        f"POST {target if target.startswith('/') else '/' + target} HTTP/1.1\r\n"
-        f"Host: {host}{':' + port if port else ''}\r\n"
+        f"POST {target.path} HTTP/1.1\r\nHost: {target.host}\r\n"
         f"User-Agent: {AGENT}\r\nAccept: */*\r\n"
         "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
     )
-    origin = Origin(secure, host.strip("[]"), int(port or (443 if secure else 80)))
-    return Address(origin, head, url.partition("#")[0], _overrides(fragment or ""))
+    return Address(target.origin, head, url.partition("#")[0], _overrides(target.fragment))
 
 
 @lru_cache(maxsize=1024)
