@@ -32,6 +32,8 @@ def consumer() -> Iterator[Any]:
     made = Attached.__new__(Attached)
     made.hub = Hub()
     yield made
+    # What failed may have come before the loop's own stop, which closing would run now.
+    made.hub._ready.clear()
     made.hub.close()
 
 
