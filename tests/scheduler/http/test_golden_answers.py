@@ -42,7 +42,7 @@ def steady(value: Any, name: str = "") -> Any:
     if isinstance(value, str) and value != LATER:
         if name in {"key", "shown"}:
             return f"<{name}>"
-        if name == "actor" or name == "stopped_by":
+        if name in {"actor", "stopped_by"}:
             value = re.sub(r"^cli.*", "<cli>", value)
         value = _INSTANT.sub("<instant>", value)
         return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "<minute>", value)
