@@ -1,6 +1,6 @@
 """Uploads in Postgres: their bytes in chunks, and how far their import got."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -103,19 +103,6 @@ _HEADER = text(
 )
 _ORIGIN = text("""
     SELECT u.sha256 FROM campaign c JOIN upload u ON u.id = c.upload_id WHERE c.id = :campaign_id
-""")
-_ABANDONED = text("""
-    SELECT c.id FROM campaign c JOIN upload u ON u.id = c.upload_id
-    WHERE c.status = 'draft'
-      AND coalesce(u.lease_until, c.created_at + interval '10 s') < now()
-      AND (CAST(:below AS int) IS NULL OR u.loaded_row < :below)
-    ORDER BY u.loaded_row, c.id
-""")
-_LEAST_LOADED = text("""
-    SELECT min(u.loaded_row) FROM campaign c JOIN upload u ON u.id = c.upload_id
-    WHERE c.status = 'draft'
-      AND coalesce(u.lease_until, c.created_at + interval '10 s') < now()
-      AND c.id <> ALL (CAST(:but AS int[]))
 """)
 _OFFER = text("""
     UPDATE upload u SET lease_until = now() FROM campaign c
@@ -289,23 +276,6 @@ def _hold_draft(connection: Connection, campaign_id: int) -> None:
 def origin(connection: Connection, campaign_id: int) -> str:
     """What `standing` knows the campaign's file by; "" when it has none."""
     return connection.execute(_ORIGIN, {"campaign_id": campaign_id}).scalar() or ""
-
-
-def abandoned(connection: Connection, *, below: int | None = None) -> list[int]:
-    """Draft campaigns whose import nobody is at, those that have got least far first.
-
-    With `below` only those that have not got so far, in rows.
-    """
-    return list(connection.execute(_ABANDONED, {"below": below}).scalars())
-
-
-def least_loaded(connection: Connection, *, but: Collection[int] = ()) -> int | None:
-    """How far the one of them that has got least far is, in rows; None when none waits.
-
-    `but` are campaigns that do not count.
-    """
-    least: int | None = connection.execute(_LEAST_LOADED, {"but": list(but)}).scalar()
-    return least
 
 
 def offer(connection: Connection, campaign_id: int) -> None:

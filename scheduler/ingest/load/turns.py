@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scheduler.ingest import uploads
+from scheduler.ingest import uploads, waiting_imports
 from shared.db.session import transaction
 from shared.errors import Refused
 from shared.logging import get_logger
@@ -44,7 +44,7 @@ class Turn:
         if through < SMALL:
             return False
         with transaction() as connection:
-            least = uploads.least_loaded(connection, but=self.failed)
+            least = waiting_imports.least_loaded(connection, but=self.failed)
         if least is None:
             return False
         if self.quick and least < SMALL:
@@ -63,7 +63,7 @@ def import_waiting(load: Callable[..., bool], turn: Turn, *, stopped: Callable[[
     failed: set[int] = set()
     while not stopped():
         with transaction() as connection:
-            waiting = uploads.abandoned(connection, below=below)
+            waiting = waiting_imports.abandoned(connection, below=below)
         campaign_id = next((waits for waits in waiting if waits not in failed), None)
         if campaign_id is None:
             break

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from scheduler import tasks
-from scheduler.ingest import uploads
+from scheduler.ingest import uploads, waiting_imports
 from scheduler.ingest.load import importer as loading
 from scheduler.ingest.load import turns
 from scheduler.ingest.load.turns import Turn, import_waiting
@@ -219,7 +219,7 @@ def rows_read_again(monkeypatch):
 def test_a_turn_is_over_when_another_has_had_much_less(  # noqa: PLR0917
     database, monkeypatch, quick, through, since, least, over
 ):
-    monkeypatch.setattr(uploads, "least_loaded", lambda _, but: least)
+    monkeypatch.setattr(waiting_imports, "least_loaded", lambda _, but: least)
 
     assert Turn(quick).is_over(through, since=since) is over
 
