@@ -203,3 +203,15 @@ def _wait_for(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_process_with_thousands_of_files_and_connections_open_can_import(database):
+    made = draft()
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert imports.load(made)
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+
+    assert loaded() == WHOLE
