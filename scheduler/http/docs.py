@@ -57,7 +57,8 @@ _MAKING: Final = threading.Lock()
 
 
 async def _made(app: FastAPI) -> _Made:
-    return _MADE.get(app) or await run_in_threadpool(_make, app)
+    made = _MADE.get(app)
+    return await run_in_threadpool(_make, app) if made is None else made
 
 
 def _make(app: FastAPI) -> _Made:
