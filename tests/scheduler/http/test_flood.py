@@ -24,7 +24,8 @@ def _world():
 def test_whoever_floods_the_api_callbacks_of_the_same_address_are_taken_and_it_says_it_lives(kind):
     told = attacks.under(kind, 2)  # raises if one of 4,000 was not answered 204
 
+    # So short, p99 is the slowest of a hundred: that one may have waited for the machine.
+    assert told.half < attacks.MOST_MS
     assert told.peak < attacks.MOST_MIB
     if kind in _WHOLE:
-        # So short, p99 is the slowest of a hundred, which may have waited for the machine.
         assert told.late < 0.6
