@@ -25,7 +25,7 @@ class Lane(Enum):
 
 #: So many of a lane are worked on at once. A turn of the loop does one step of each of them, and
 #: for that long everybody else waits.
-AT_WORK: Final[Mapping[Lane, int]] = {Lane.HEALTH: 8, Lane.PLAIN: 16, Lane.PIPELINED: 4}
+AT_WORK: Final[Mapping[Lane, int]] = {Lane.HEALTH: 8, Lane.PLAIN: 8, Lane.PIPELINED: 4}
 #: Seconds after which a request keeps nobody else waiting, though it is not answered: it may be a
 #: stream of events, or its client may send its body drop by drop.
 _MOST: Final = 0.25

@@ -10,6 +10,9 @@ from tests.benchmarks.world import world
 
 pytestmark = [pytest.mark.stack, pytest.mark.alone]
 
+#: Whose requests are whole, and cost what a request costs.
+_WHOLE = {"wrong_key", "unread", "sent_ahead"}
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _world():
@@ -24,3 +27,5 @@ def test_whoever_floods_the_api_callbacks_of_the_same_address_are_taken_and_it_s
     # So short, p99 is the slowest of a hundred: that one may have waited for the machine.
     assert told.half < attacks.MOST_MS
     assert told.peak < attacks.MOST_MIB
+    if kind in _WHOLE:
+        assert told.late < 0.6
