@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from shared import clock
 from shared.db.session import retried, statement, transaction
 from shared.domain.message import AttemptStatus
-from shared.errors import Refused, SendError, Unknown, Unreachable, VolleyError
+from shared.errors import Refused, VolleyError
 from shared.ledger import attempts_due, callbacks, evidence, record
 from shared.ledger.attempts_due import Check
 from shared.ledger.evidence import Evidence
@@ -29,6 +29,7 @@ from shared.ledger.record import PROVED_NOT_GONE, RESENT, Return
 from shared.logging import get_logger
 from shared.providers.accounts import account_name, credentials_for
 from shared.providers.base import Credentials, Listed, Lists
+from shared.providers.errors import SendError, Unknown, Unreachable
 from shared.providers.registry import adapter_for, close_adapters
 from shared.settings import settings
 

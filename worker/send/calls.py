@@ -6,10 +6,12 @@ from contextlib import suppress
 from functools import partial
 
 from shared import clock, metrics
-from shared.errors import Later, Refused, Scope, SendError, VolleyError
+from shared.errors import Refused, VolleyError
 from shared.ledger.claim import Claimed
 from shared.logging import get_logger
 from shared.providers.base import OutboundText
+from shared.providers.codes import Scope
+from shared.providers.errors import Later, SendError
 from shared.providers.registry import adapter_for, reports_of
 from shared.providers.transport.pool import NoConnection
 from shared.settings import settings
@@ -92,9 +94,8 @@ class Calls:
     def _cannot_speak(self, claimed: Claimed, refused: Refused) -> None:
         """The agent has no account that can be used: it is held until a person mends that."""
         mend = Later(refused.message, scope=Scope.AGENT, seconds=None)
-        provider = self._directory.agent(claimed).provider
         self._recorder.put(outcomes.not_sent(claimed, "held"), claimed.campaign_id)
-        self._recorder.hold(outcomes.held(claimed, provider=provider, error=mend))
+        self._recorder.hold(outcomes.held(claimed, mend))
 
     def _gate(self, loaded: Loaded, route: Route) -> None:
         """The last look at the clocks, with a connection in hand."""
@@ -128,20 +129,19 @@ class Calls:
             outcome=type(error).__name__,
             code=error.code,
         )
-        outcome = outcomes.failed(claimed, error, provider=route.agent.provider)
-        self._recorder.put(outcome, claimed.campaign_id)
+        self._recorder.put(outcomes.failed(claimed, error), claimed.campaign_id)
         if isinstance(error, Later):
             await self._hold(claimed, route, error)
 
     async def _hold(self, claimed: Claimed, route: Route, error: Later) -> None:
         """What the code speaks about waits: for moments in Redis, for longer in Postgres."""
-        provider = route.agent.provider
-        if error.scope in {Scope.AGENT, Scope.ACCOUNT} and not outcomes.for_people(error, provider):
+        if error.scope in {Scope.AGENT, Scope.ACCOUNT} and not error.for_people:
             agent, account = _scopes(route)
             scope = account if error.scope is Scope.ACCOUNT else agent
-            await self._pace.back_off(scope, error.seconds if error.told else None)
-        elif error.scope not in {Scope.MESSAGE, Scope.NUMBER}:
-            self._recorder.hold(outcomes.held(claimed, provider=provider, error=error))
+            named = error.seconds if error.provider_named_time else None
+            await self._pace.back_off(scope, named)
+        else:
+            self._recorder.hold(outcomes.held(claimed, error))
 
 
 def _scopes(route: Route) -> tuple[str, str]:

@@ -18,8 +18,8 @@ from twilio.http import AsyncHttpClient  # type: ignore[import-untyped]
 from twilio.http.response import Response as TwilioResponse  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 
-from shared.errors import Rejected, Unreachable
 from shared.providers.base import Credentials, Gate, Wrote
+from shared.providers.errors import Rejected, Unreachable
 from shared.providers.transport.pool import Connection, Response, Wire, header_block
 
 API_URL: Final = "https://api.twilio.com"

@@ -16,9 +16,9 @@ from scheduler.repair import reconcile
 from shared import clock
 from shared.db.session import transaction
 from shared.domain.message import AttemptStatus
-from shared.errors import Unreachable
 from shared.ledger import attempts_due
 from shared.providers.base import Listed
+from shared.providers.errors import Unreachable
 from shared.providers.twilio.adapter import TwilioAdapter
 from shared.secrets import seal
 from tests.support import factories, ledger

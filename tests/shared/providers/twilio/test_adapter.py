@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import Rejected
 from shared.providers.base import Credentials, OutboundText
+from shared.providers.errors import Rejected
 from shared.providers.transport.pool import NoConnection
 from shared.providers.twilio.client import form
 from tests.shared.providers.stub import Stub, reply, until
