@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from scheduler.agents.settings import AGENT_ID, AgentChanges, NewAgent
-from scheduler.nudges import nudge
 from shared import clock
 from shared.db.audit import note
 from shared.db.session import retried, transaction
@@ -16,6 +15,7 @@ from shared.ledger.campaigns import shut_gate
 from shared.ledger.holds import due_now, lift_holds
 from shared.providers.accounts import account_name, credentials_for
 from shared.secrets import seal
+from shared.throttle.nudge import nudge
 
 #: Session starts per second of an agent that says nothing.
 DEFAULT_RATE = 1.0

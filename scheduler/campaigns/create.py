@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, Row, text
 
-from scheduler.campaigns.lifecycle import subject
 from scheduler.campaigns.settings import CampaignSettings
 from scheduler.campaigns.times import refuse_past_times
 from scheduler.import_process import Busy, load
@@ -63,7 +62,13 @@ def create(
         made = campaigns.create(connection, facts, [agent.key for agent in agents])
         if made is not None:
             details = {"name": chosen.name, "file": file.sha256.hexdigest(), "bytes": file.size}
-            note(connection, actor=actor, action="create", subject=subject(made), details=details)
+            note(
+                connection,
+                actor=actor,
+                action="create",
+                subject=campaigns.subject(made),
+                details=details,
+            )
         return made
 
     made = retried(insert)

@@ -5,8 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from scheduler.campaigns.lifecycle import locked, subject
-from scheduler.nudges import nudge
+from scheduler.campaigns.lifecycle import locked
 from shared.db.audit import note
 from shared.db.session import retried, transaction
 from shared.domain.campaign import CampaignStatus
@@ -14,6 +13,7 @@ from shared.domain.wording import TooManyParts, Wording, parts_of, word
 from shared.errors import Refused
 from shared.ledger import campaigns, retries
 from shared.providers.registry import what_it_means
+from shared.throttle.nudge import nudge
 
 _C = CampaignStatus
 _RETRY_BATCH = 1000
@@ -33,9 +33,8 @@ def retry_failed(campaign_id: int, *, actor: str) -> int:
         ]
     again, after = 0, 0
     while True:
-        made, last = retried(
-            partial(_retry_some, campaign_id=campaign_id, codes=codes, after=after)
-        )
+        some = partial(_retry_some, campaign_id=campaign_id, codes=codes, after=after, actor=actor)
+        made, last = retried(some)
         again += made
         if made:
             nudge()
@@ -49,14 +48,14 @@ def retry_failed(campaign_id: int, *, actor: str) -> int:
                 connection,
                 actor=actor,
                 action="retry-failed",
-                subject=subject(campaign_id),
+                subject=campaigns.subject(campaign_id),
                 details=details,
             )
     return again
 
 
 def _retry_some(
-    connection: Connection, campaign_id: int, codes: list[int], after: int
+    connection: Connection, campaign_id: int, codes: list[int], after: int, actor: str
 ) -> tuple[int, int | None]:
     # With the campaign held, it cannot finish or be cancelled between these messages and its start.
     campaign = _retryable(connection, campaign_id)
@@ -64,7 +63,7 @@ def _retry_some(
     worded = [(f.message_id, w) for f in batch if (w := _what_did_not_arrive(f, campaign))]
     made = retries.send_again(connection, worded)
     if made and campaign.status == _C.FINISHED:
-        campaigns.move(connection, campaign_id, _C.RUNNING)
+        campaigns.move(connection, campaign_id, _C.RUNNING, action="run-again", actor=actor)
     return made, batch[-1].message_id if len(batch) == _RETRY_BATCH else None
 
 

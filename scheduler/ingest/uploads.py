@@ -9,7 +9,9 @@ import orjson
 from sqlalchemy import Connection, Row, text
 
 from shared.db.session import transaction
+from shared.domain.campaign import CampaignStatus
 from shared.errors import VolleyError
+from shared.ledger import campaigns
 
 _PIECE = 1 << 20
 
@@ -96,17 +98,9 @@ _TELL = text("""
     UPDATE campaign SET report = CAST(:report AS jsonb) WHERE id = :campaign_id AND status = 'draft'
     RETURNING id
 """)
-_FINISH = text("""
-    UPDATE campaign SET status = 'ready', report = CAST(:report AS jsonb)
-    WHERE id = :campaign_id AND status = 'draft'
-""")
 _HEADER = text(
     "UPDATE upload SET header = CAST(:header AS jsonb), lease_until = NULL WHERE id = :id"
 )
-_REFUSE = text("""
-    UPDATE campaign SET status = 'cancelled', reason = :reason, finished_at = now()
-    WHERE id = :campaign_id AND status = 'draft'
-""")
 _ORIGIN = text("""
     SELECT u.sha256 FROM campaign c JOIN upload u ON u.id = c.upload_id WHERE c.id = :campaign_id
 """)
@@ -252,8 +246,9 @@ def finish(
     With `keep` they are: rejected rows of it were left out of the table. Raises LeaseLost.
     """
     encoded = orjson.dumps(report).decode()
-    finished = {"campaign_id": job.campaign_id, "report": encoded}
-    _still_draft(connection.execute(_FINISH, finished).rowcount)
+    _hold_draft(connection, job.campaign_id)
+    connection.execute(_TELL, {"campaign_id": job.campaign_id, "report": encoded})
+    campaigns.move(connection, job.campaign_id, CampaignStatus.READY, action="import")
     connection.execute(
         _HEADER, {"id": job.upload_id, "header": orjson.dumps(list(header)).decode()}
     )
@@ -266,13 +261,15 @@ def refuse(connection: Connection, campaign_id: int, reason: str) -> None:
 
     Raises LeaseLost: another has imported it, and whoever finds no bytes any more knows nothing.
     """
-    refused = {"campaign_id": campaign_id, "reason": reason}
-    _still_draft(connection.execute(_REFUSE, refused).rowcount)
+    _hold_draft(connection, campaign_id)
+    to = CampaignStatus.CANCELLED
+    campaigns.move(connection, campaign_id, to, action="refuse-file", reason=reason)
     connection.execute(_DROP_CHUNKS_OF, {"campaign_id": campaign_id})
 
 
-def _still_draft(campaigns: int) -> None:
-    if not campaigns:
+def _hold_draft(connection: Connection, campaign_id: int) -> None:
+    row = campaigns.lock(connection, campaign_id)
+    if row is None or row.status != CampaignStatus.DRAFT:
         raise LeaseLost("another has imported the file, or its campaign was cancelled")
 
 

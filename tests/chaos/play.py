@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 
 from shared.db.session import transaction
+from shared.domain.campaign import CampaignStatus
 from shared.domain.message import RANK, may_become
 from shared.ledger import callbacks, campaigns, due, evidence, record
 from shared.ledger.callbacks import CallbackRow
@@ -171,16 +172,14 @@ class Ledger(RuleBasedStateMachine):
     @rule(status=st.sampled_from(["running", "paused"]))
     @precondition(lambda self: self.peril == "pause" and self._campaign() != "finished")
     def pause_or_resume(self, status: str) -> None:
-        with transaction() as connection:
-            campaigns.move(connection, self.campaign, status)
-            campaigns.shut_gate(connection)
+        if self._campaign() != status:
+            self._move(CampaignStatus(status))
 
     @rule(settled=st.booleans())
     @precondition(lambda self: self.peril == "cancel" and self._campaign() != "finished")
     def cancel(self, settled: bool) -> None:
-        with transaction() as connection:
-            campaigns.move(connection, self.campaign, "cancelled")
-            campaigns.shut_gate(connection)
+        if self._campaign() != "cancelled":
+            self._move(CampaignStatus.CANCELLED)
         if settled:
             with transaction() as connection:
                 campaigns.cancel_some(connection, self.campaign)
@@ -273,6 +272,10 @@ class Ledger(RuleBasedStateMachine):
     def _give_back(self, returned: Return) -> None:
         with transaction() as connection:
             record.give_back(connection, [returned])
+
+    def _move(self, to: CampaignStatus) -> None:
+        with transaction() as connection:
+            campaigns.move(connection, self.campaign, to, action="play")
 
     def _campaign(self) -> str:
         found = factories.one("SELECT status FROM campaign WHERE id = :id", id=self.campaign)
