@@ -13,7 +13,7 @@ from shared.ledger import holds as hold_rows
 from shared.ledger import suppressions
 from shared.ledger.evidence import Failure
 from shared.ledger.holds import hold_on
-from shared.providers.registry import what_it_means
+from shared.providers.registry import provider_named
 
 
 def react(connection: Connection, failures: Sequence[Failure]) -> None:
@@ -21,7 +21,7 @@ def react(connection: Connection, failures: Sequence[Failure]) -> None:
     opted_out = set()
     holds = {}
     for failure in failures:
-        code = what_it_means(failure.provider, failure.code)
+        code = provider_named(failure.provider).look_up(failure.code)
         if code.opted_out:
             opted_out.add(failure.phone)
         elif code.holds:

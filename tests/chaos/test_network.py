@@ -59,13 +59,13 @@ def wired() -> Iterator[Wired]:
             "VOLLEY_SECRET_KEY": "a key for tests",
             "VOLLEY_TWILIO_API_URL": f"http://127.0.0.1:{lines['carrier'].port}",
             "VOLLEY_TWILIO_ACCOUNT_SID": account,
-            "VOLLEY_TWILIO_AUTH_TOKEN": "a token for tests",
+            "VOLLEY_CARRIER_AUTH_TOKEN": "a token for tests",
             "VOLLEY_ALLOW_PRIVATE_URLS": "1",
         }
         direct = {
             "database_url": database.render_as_string(hide_password=False),
             "redis_url": store.render_as_string(hide_password=False),
-            "carrier_url": f"http://127.0.0.1:{carrier}",
+            "twilio_api_url": f"http://127.0.0.1:{carrier}",
         }
         made = running.enter_context(bench(workers=2, env=env, seen_as=direct))
         yield Wired(made, lines)

@@ -9,10 +9,11 @@ from shared import clock, metrics
 from shared.errors import Refused, VolleyError
 from shared.ledger.claim import Claimed
 from shared.logging import get_logger
+from shared.providers.adapters import adapter_for
 from shared.providers.base import OutboundText
 from shared.providers.codes import Scope
 from shared.providers.errors import Later, SendError
-from shared.providers.registry import adapter_for, reports_of
+from shared.providers.registry import provider_named
 from shared.providers.transport.pool import NoConnection
 from shared.settings import settings
 from worker.send import outcomes
@@ -25,8 +26,6 @@ log = get_logger(__name__)
 
 #: How many slots a message may miss because no connection was open yet.
 CONNECT_TRIES = 3
-#: Seconds a provider may try (Twilio: below 5 is not advised, 36,000 is the most).
-LEAST_VALIDITY, MOST_VALIDITY = 5, 36_000
 
 
 class Missed(VolleyError):
@@ -150,26 +149,24 @@ def _scopes(route: Route) -> tuple[str, str]:
 
 
 def _words(claimed: Claimed, route: Route) -> OutboundText:
-    options = dict(route.campaign.options)
-    service = options.pop("messaging_service_sid", None) or route.agent.messaging_service_sid
-    if claimed.part > 0:
-        options.pop("media_urls", None)
-    if route.campaign.send_before is not None:
-        # What waits in the provider's queue must not go out when its time has passed.
-        left = int((route.campaign.send_before - clock.now()).total_seconds())
-        asked = options.get("validity_period") or MOST_VALIDITY
-        options["validity_period"] = max(LEAST_VALIDITY, min(left, asked, MOST_VALIDITY))
-    address = reports_of(route.agent.provider).status_callback_url(
-        settings().callback_base,
-        message_id=claimed.message_id,
-        part=claimed.part,
-        token=claimed.token,
+    before = route.campaign.send_before
+    address = (
+        provider_named(route.agent.provider)
+        .reports()
+        .status_callback_url(
+            settings().callback_base,
+            message_id=claimed.message_id,
+            part=claimed.part,
+            token=claimed.token,
+        )
     )
     return OutboundText(
         to=claimed.phone,
         body=claimed.text,
         sender=claimed.sender,
-        messaging_service_sid=service,
+        sender_pool=route.agent.sender_pool,
         status_callback=address,
-        options=options,
+        options=route.campaign.options,
+        part=claimed.part,
+        seconds_left=None if before is None else int((before - clock.now()).total_seconds()),
     )

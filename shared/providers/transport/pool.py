@@ -45,7 +45,7 @@ def tls() -> ssl.SSLContext:
 
 
 class Wire:
-    """The connections to one origin, such as https://api.twilio.com. Belongs to one event loop.
+    """The connections to one origin, such as https://api.example.com. Belongs to one event loop.
 
     `timeout` is (connect, read) in seconds; read counts from the write to the whole answer.
     Connections idle for `idle_seconds` (or a second less than the server announces) are closed, so

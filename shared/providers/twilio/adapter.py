@@ -16,7 +16,6 @@ from shared import clock
 from shared.providers.base import (
     Abilities,
     Accepted,
-    Credentials,
     Gate,
     Listed,
     OutboundText,
@@ -25,14 +24,18 @@ from shared.providers.base import (
 from shared.providers.codes import Code, Disposition, Scope, Until
 from shared.providers.errors import Later, Rejected, SendError, Unknown
 from shared.providers.transport.pool import Response, Wire
+from shared.providers.twilio.accounts import TwilioCredentials
 from shared.providers.twilio.callbacks import STATUSES
 from shared.providers.twilio.client import API_URL, CALL, Call, client_for, origin_of
 from shared.providers.twilio.codes import look_up
-from shared.providers.twilio.options import OPTIONS
+from shared.providers.twilio.options import OPTIONS, SERVICE
 
 PAGE_SIZE: Final = 50  # the longest texts, 50 times, stay below the cap on an answer's size
 MAX_RETRY_AFTER: Final = 3600.0
 """Seconds. A longer Retry-After is an error of somebody's clock, and would strand a campaign."""
+
+LEAST_VALIDITY, MOST_VALIDITY = 5, 36_000
+"""Seconds Twilio may try: below 5 is not advised, 36,000 is the most."""
 
 _RETRY_AFTER: Final = "retry-after"
 
@@ -42,17 +45,11 @@ T = TypeVar("T")
 class TwilioAdapter:
     """One Twilio account on this event loop. `timeout` is (connect, read) in seconds."""
 
-    abilities = Abilities(
-        returns_id=True,
-        can_fetch=True,
-        can_list=True,
-        idempotency_key=False,
-        callbacks_carry_our_token=True,
-    )
+    abilities = Abilities(can_fetch=True, can_list=True)
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: TwilioCredentials,
         *,
         timeout: tuple[float, float],
         max_connections: int = 256,
@@ -66,13 +63,6 @@ class TwilioAdapter:
         )
         self._client = client_for(credentials, self._wire)
         self._messages = self._client.messages
-
-    def ready(self) -> bool:
-        """Is a warm connection in hand? If not, one is asked for."""
-        if self._wire.idle:
-            return True
-        self._wire.warm(1)
-        return False
 
     def warm(self, count: int) -> None:
         """See to it that `count` connections are idle or being opened. Returns at once."""
@@ -229,17 +219,33 @@ def _fields(text: OutboundText) -> dict[str, Any]:
     fields: dict[str, Any] = {"to": text.to, "status_callback": text.status_callback}
     if text.body:
         fields["body"] = text.body
-    if text.messaging_service_sid:
-        fields["messaging_service_sid"] = text.messaging_service_sid
+    service = text.options.get(SERVICE) or text.sender_pool
+    if service:
+        fields["messaging_service_sid"] = service
     if text.sender:
         fields["from_"] = text.sender
+    fields |= _arguments(text)
+    if text.seconds_left is not None:
+        # What waits in Twilio's queue must not go out when its time has passed.
+        asked = fields.get("validity_period") or MOST_VALIDITY
+        fields["validity_period"] = max(
+            LEAST_VALIDITY, min(text.seconds_left, asked, MOST_VALIDITY)
+        )
+    return fields
+
+
+def _arguments(text: OutboundText) -> dict[str, Any]:
+    """The campaign's options, by the SDK's names. Pictures go with the first part."""
+    arguments = {}
     for name, value in text.options.items():
+        if name == SERVICE or (name == "media_urls" and text.part > 0):
+            continue
         option = OPTIONS.get(name)
         if option is None:
             raise Rejected(f"Twilio has no option {name!r}.")
         if value is not None:
-            fields[option.argument] = list(value) if isinstance(value, tuple) else value
-    return fields
+            arguments[option.argument] = list(value) if isinstance(value, tuple) else value
+    return arguments
 
 
 def _listed(row: Any) -> Listed:
@@ -249,7 +255,7 @@ def _listed(row: Any) -> Listed:
         sid=row.sid,
         to=row.to,
         sender=row.from_,
-        messaging_service_sid=row.messaging_service_sid,
+        sender_pool=row.messaging_service_sid,
         body=row.body,
         direction=row.direction,
         status=STATUSES.get(row.status),

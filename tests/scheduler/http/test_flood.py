@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.alone]
 
 @pytest.fixture(scope="module", autouse=True)
 def _world():
-    with world(carrier_account_sid=ACCOUNT, carrier_auth_token=TOKEN):
+    with world(twilio_account_sid=ACCOUNT, twilio_auth_token=TOKEN):
         yield
 
 

@@ -21,9 +21,7 @@ from worker.send.engine import Engine
 from worker.send.slots import Loaded
 
 ROUTE = SimpleNamespace(
-    agent=SimpleNamespace(
-        key=1, id="ann", provider="twilio", account="AC1", messaging_service_sid=None
-    ),
+    agent=SimpleNamespace(key=1, id="ann", provider="twilio", account="AC1", sender_pool=None),
     campaign=SimpleNamespace(options={}, send_before=None),
     credentials="of the account",
 )
