@@ -62,13 +62,8 @@ def create(
         made = campaigns.create(connection, facts, [agent.key for agent in agents])
         if made is not None:
             details = {"name": chosen.name, "file": file.sha256.hexdigest(), "bytes": file.size}
-            note(
-                connection,
-                actor=actor,
-                action="create",
-                subject=campaigns.subject(made),
-                details=details,
-            )
+            of = campaigns.subject(made)
+            note(connection, actor=actor, action="create", subject=of, details=details)
         return made
 
     made = retried(insert)

@@ -148,7 +148,7 @@ def test_a_servers_time_begins_when_all_is_imported_that_asking_needs() -> None:
 
 _IMPORTED = """
 import sys
-from deploy.local.checks import servers
+from deploy.local.doctor import servers
 from shared.errors import Refused
 from shared.settings import Settings
 
