@@ -74,13 +74,9 @@ class Plan:
         lines.append(f"  logs     {self.places.logs}")
         if self.servers:
             lines.append(f"  data     {self.places.servers.resolve()}")
-        if stack.carrier_url:
-            lines.append(
-                f"  SIMULATED: no message leaves this machine; carrier {stack.carrier_url}"
-            )
-        elif self.settings.simulated:
-            elsewhere = self.settings.twilio_api_url
-            lines.append(f"  SIMULATED: no message is really sent; carrier {elsewhere}")
+        carrier = stack.carrier_url or self.settings.twilio_api_url
+        if stack.carrier_url or self.settings.simulated:
+            lines.append(f"  SIMULATED: no message leaves this machine; carrier {carrier}")
         elif not self.settings.carrier_given:
             lines.append("  SIMULATED, without a carrier: nothing can be sent")
         return lines

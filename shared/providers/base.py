@@ -114,19 +114,26 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What can be asked of a provider afterwards: reconciler and poller decide by it.
+    """What a provider can do, as facts; tests/conformance holds every adapter to its own.
 
-    `can_fetch`: one message by its id (Fetches). `can_list`: what it took lately (Lists).
+    Reconciler and poller decide by `can_list` (what it took lately: Lists) and `can_fetch` (one
+    message by its id: Fetches).
     """
 
+    returns_id: bool
     can_fetch: bool
     can_list: bool
+    idempotency_key: bool
+    callbacks_carry_our_token: bool
 
 
 class Sends(Protocol):
     """Can open a conversation with a text."""
 
     abilities: Abilities
+
+    def ready(self) -> bool:
+        """Is a warm connection in hand? If not, one is asked for: for whoever can wait."""
 
     def warm(self, count: int) -> None:
         """See to it that `count` connections are idle or on their way. Returns at once."""

@@ -59,7 +59,7 @@ def wired() -> Iterator[Wired]:
             "VOLLEY_SECRET_KEY": "a key for tests",
             "VOLLEY_TWILIO_API_URL": f"http://127.0.0.1:{lines['carrier'].port}",
             "VOLLEY_TWILIO_ACCOUNT_SID": account,
-            "VOLLEY_CARRIER_AUTH_TOKEN": "a token for tests",
+            "VOLLEY_TWILIO_AUTH_TOKEN": "a token for tests",
             "VOLLEY_ALLOW_PRIVATE_URLS": "1",
         }
         direct = {

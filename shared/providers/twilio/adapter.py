@@ -45,7 +45,13 @@ T = TypeVar("T")
 class TwilioAdapter:
     """One Twilio account on this event loop. `timeout` is (connect, read) in seconds."""
 
-    abilities = Abilities(can_fetch=True, can_list=True)
+    abilities = Abilities(
+        returns_id=True,
+        can_fetch=True,
+        can_list=True,
+        idempotency_key=False,
+        callbacks_carry_our_token=True,
+    )
 
     def __init__(
         self,
@@ -63,6 +69,13 @@ class TwilioAdapter:
         )
         self._client = client_for(credentials, self._wire)
         self._messages = self._client.messages
+
+    def ready(self) -> bool:
+        """Is a warm connection in hand? If not, one is asked for."""
+        if self._wire.idle:
+            return True
+        self._wire.warm(1)
+        return False
 
     def warm(self, count: int) -> None:
         """See to it that `count` connections are idle or being opened. Returns at once."""

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ from shared import clock
 from shared.db.session import transaction
 from shared.domain.message import AttemptStatus
 from shared.ledger import attempts_due
-from shared.providers.base import Abilities, Listed
+from shared.providers.base import Listed
 from shared.providers.errors import Unreachable
 from shared.providers.twilio.adapter import TwilioAdapter
 from shared.secrets import seal
@@ -527,6 +528,10 @@ def test_agents_of_one_account_with_unreadable_credentials_do_not_hold_up_the_ot
     assert state(stuck.message_id).status == "sending"
 
 
+def able(*, can_fetch, can_list):
+    return replace(TwilioAdapter.abilities, can_fetch=can_fetch, can_list=can_list)
+
+
 @contextmanager
 def away():
     """No provider answers."""
@@ -553,7 +558,7 @@ def test_a_provider_that_cannot_be_asked_leaves_a_doubt_to_people_and_a_late_mes
     scene, monkeypatch, resend
 ):
     """What it cannot do, it has no method for: a call would be an AttributeError."""
-    blind = SimpleNamespace(abilities=Abilities(can_fetch=False, can_list=False))
+    blind = SimpleNamespace(abilities=able(can_fetch=False, can_list=False))
     monkeypatch.setattr(reconcile, "adapter_for", lambda *_: blind)
     young, old = doubtful(scene), doubtful(scene, age=OLD)
     late = scene.claimed()
@@ -573,7 +578,7 @@ def test_a_provider_that_cannot_be_asked_leaves_a_doubt_to_people_and_a_late_mes
 
 def test_a_provider_that_lists_nothing_but_knows_a_message_by_its_id_is_polled(scene, monkeypatch):
     class Polled:
-        abilities = Abilities(can_fetch=True, can_list=False)
+        abilities = able(can_fetch=True, can_list=False)
 
         async def fetch(self, sid):
             return listed(sid=sid, status=AttemptStatus.DELIVERED.value)

@@ -27,7 +27,7 @@ def adapter(url, **changes):
 
 async def ready(twilio):
     twilio.warm(1)
-    await until(lambda: twilio._wire.idle)
+    await until(twilio.ready)
 
 
 def nothing():

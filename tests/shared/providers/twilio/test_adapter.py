@@ -157,7 +157,7 @@ def test_a_message_the_gate_refuses_is_not_written_and_costs_no_connection(run):
             await ready(twilio)
             with pytest.raises(TooLate):
                 await twilio.send(TEXT, gate=gate, wrote=lambda: pytest.fail("it was written"))
-            in_hand = twilio._wire.idle == 1
+            in_hand = twilio.ready()
             await twilio.send(TEXT, gate=nothing, wrote=nothing)
             await twilio.close()
             return in_hand, len(server.requests), server.connections
@@ -171,7 +171,7 @@ def test_without_a_warm_connection_nothing_is_asked_and_one_is_opened(run):
             twilio = adapter(server.url)
             with pytest.raises(NoConnection):
                 await twilio.send(TEXT, gate=lambda: pytest.fail("asked"), wrote=nothing)
-            await until(lambda: twilio._wire.idle)
+            await until(twilio.ready)
             accepted = await twilio.send(TEXT, gate=nothing, wrote=nothing)
             await twilio.close()
             return accepted.sid, len(server.requests)
