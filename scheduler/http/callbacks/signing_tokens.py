@@ -1,4 +1,4 @@
-"""Who may sign callbacks: the auth tokens of our account, and of agents with one of their own.
+"""Who may sign callbacks: the signing tokens of our account, and of agents with one of their own.
 
 An account that no agent has any more still signs for the calls that were made with it, for a while.
 """
@@ -26,8 +26,8 @@ ASKED_AGAIN: Final = 1.0
 
 
 class Tokens:
-    """Auth tokens by the account's name. Belongs to one event loop; nobody who is known waits for a
-    read.
+    """Signing tokens by the account's name. Belongs to one event loop; nobody who is known waits for
+    a read.
     """
 
     def __init__(self) -> None:
@@ -55,11 +55,11 @@ class Tokens:
             await asyncio.gather(self._rereading, return_exceptions=True)
 
     def known(self, account: str) -> tuple[str, ...]:
-        """The auth tokens of the account a callback names, as they were read last."""
+        """The signing tokens of the account a callback names, as they were read last."""
         return self._tokens.get(account, ())
 
     async def asked(self, account: str) -> tuple[str, ...]:
-        """The auth tokens of an account, by a read that began after this was asked; or none.
+        """The signing tokens of an account, by a read that began after this was asked; or none.
 
         Waits for that read, at most `ASKED_AGAIN` and as long as it takes: who was made an agent
         before this callback came is known. Raises Refused (503) when the agents' accounts cannot be
@@ -109,7 +109,7 @@ _OWN: Final = text("""
 
 
 def _own_tokens() -> dict[str, tuple[str, ...]]:
-    """Auth tokens by account, of agents that have or lately had an account of their own."""
+    """Signing tokens by account, of agents that have or lately had an account of their own."""
     tokens: dict[str, tuple[str, ...]] = {}
     with transaction() as connection:
         for row in connection.execute(_OWN):
