@@ -156,9 +156,8 @@ def _columns(changes: AgentChanges) -> dict[str, Any]:
 
 def _account(given: AgentChanges, provider: str) -> tuple[str, bytes | None]:
     own = given.provider_settings.checked() if given.provider_settings else None
-    return account_name(provider, credentials_for(provider, own).account), seal(
-        own
-    ) if own else None
+    account = account_name(provider, credentials_for(provider, own).account)
+    return account, seal(own) if own else None
 
 
 def _rate_columns(changes: AgentChanges, row: Row[Any]) -> dict[str, Any]:

@@ -150,15 +150,12 @@ def _scopes(route: Route) -> tuple[str, str]:
 
 def _words(claimed: Claimed, route: Route) -> OutboundText:
     before = route.campaign.send_before
-    address = (
-        provider_named(route.agent.provider)
-        .reports()
-        .status_callback_url(
-            settings().callback_base,
-            message_id=claimed.message_id,
-            part=claimed.part,
-            token=claimed.token,
-        )
+    reports = provider_named(route.agent.provider).reports()
+    address = reports.status_callback_url(
+        settings().callback_base,
+        message_id=claimed.message_id,
+        part=claimed.part,
+        token=claimed.token,
     )
     return OutboundText(
         to=claimed.phone,

@@ -26,8 +26,9 @@ ASKED_AGAIN: Final = 1.0
 
 
 class Tokens:
-    """Signing tokens by the account's name. Belongs to one event loop; nobody who is known waits for
-    a read.
+    """Signing tokens by the account's name. Belongs to one event loop.
+
+    Nobody who is known waits for a read.
     """
 
     def __init__(self) -> None:
