@@ -14,6 +14,7 @@ from shared.ledger import agents, sender_limits
 from shared.ledger.campaigns import shut_gate
 from shared.ledger.holds import due_now, lift_holds
 from shared.providers.accounts import account_name, credentials_for
+from shared.providers.registry import DEFAULT
 from shared.secrets import seal
 from shared.throttle.nudge import nudge
 
@@ -33,7 +34,7 @@ def create(new: NewAgent, *, actor: str) -> dict[str, Any]:
     senders = new.speaks_from()
     if not senders and new.messaging_service_sid is None:
         raise _no_voice()
-    account, credentials = _account(new)
+    account, credentials = _account(new, new.provider)
     columns = {
         "id": new.id,
         "name": new.name,
@@ -128,13 +129,13 @@ def page(*, after: str = "", limit: int = 100) -> list[dict[str, Any]]:
         return agents.page(connection, after=after, limit=limit)
 
 
-def follow_platform_account(provider: str = "twilio") -> int:
+def follow_platform_account(provider: str = DEFAULT) -> int:
     """Agents without an account of their own belong to the platform's; returns how many moved.
 
     Run at start: the settings may name another account than the last time. Raises Refused when
     there is none.
     """
-    account = account_name(provider, credentials_for(None).account_sid)
+    account = account_name(provider, credentials_for(provider, None).account)
     with transaction() as connection:
         return agents.move_account(connection, provider, account)
 
@@ -147,15 +148,16 @@ def _columns(changes: AgentChanges) -> dict[str, Any]:
     if "opener" in given:
         columns["opener"] = changes.opener.checked() if changes.opener else None
     if "provider_settings" in given:
-        columns["account"], columns["credentials"] = _account(changes)
+        columns["account"], columns["credentials"] = _account(changes, DEFAULT)
     if changes.status is not None:
         columns["status"] = changes.status
     return columns
 
 
-def _account(given: AgentChanges) -> tuple[str, bytes | None]:
+def _account(given: AgentChanges, provider: str) -> tuple[str, bytes | None]:
     own = given.provider_settings.checked() if given.provider_settings else None
-    return account_name("twilio", credentials_for(own).account_sid), seal(own) if own else None
+    account = account_name(provider, credentials_for(provider, own).account)
+    return account, seal(own) if own else None
 
 
 def _rate_columns(changes: AgentChanges, row: Row[Any]) -> dict[str, Any]:

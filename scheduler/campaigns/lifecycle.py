@@ -20,6 +20,7 @@ from shared.errors import Refused
 from shared.ledger import campaigns
 from shared.ledger.routing import opened
 from shared.logging import get_logger
+from shared.providers.registry import provider_named
 from shared.settings import settings
 
 log = get_logger(__name__)
@@ -175,7 +176,7 @@ def _require(row: Row[Any], status: CampaignStatus, done: str, *, hint: str = ""
 
 
 _OWN_ACCOUNTS = text("""
-    SELECT a.credentials FROM lane l JOIN agent a ON a.key = l.agent_key
+    SELECT a.provider, a.credentials FROM lane l JOIN agent a ON a.key = l.agent_key
     WHERE l.campaign_id = :id
 """)
 
@@ -192,18 +193,17 @@ def _refuse_what_cannot_start(connection: Connection, row: Row[Any]) -> None:
 
 
 def _refuse_unreachable_callbacks(connection: Connection, campaign_id: int) -> None:
-    """The real Twilio could not reach a loopback address: deliveries would never be known."""
+    """A real provider could not reach a loopback address: deliveries would never be known."""
     host = urlsplit(settings().callback_base).hostname or ""
     if host not in {"localhost", "127.0.0.1", "::1"}:
         return
-    for sealed in connection.execute(_OWN_ACCOUNTS, {"id": campaign_id}).scalars():
-        own, _ = opened(sealed)
-        elsewhere = own.get("api_url") if own else settings().twilio_api_url
-        simulated = own is None and settings().simulated
-        if not simulated and elsewhere is None:
+    for agent in connection.execute(_OWN_ACCOUNTS, {"id": campaign_id}):
+        own, _ = opened(agent.credentials)
+        known = provider_named(agent.provider)
+        if known.accounts.calls_back_from_afar(own, settings()):
             raise Refused(
                 "public_url_loopback",
-                f"Twilio cannot reach {settings().callback_base} to report deliveries: set "
+                f"{known.title} cannot reach {settings().callback_base} to report deliveries: set "
                 "VOLLEY_PUBLIC_URL to this server's public https address and start again.",
                 status=409,
             )

@@ -12,7 +12,7 @@ from shared.domain.campaign import CampaignStatus
 from shared.domain.wording import TooManyParts, Wording, parts_of, word
 from shared.errors import Refused
 from shared.ledger import campaigns, retries
-from shared.providers.registry import what_it_means
+from shared.providers.registry import DEFAULT, provider_named
 from shared.throttle.nudge import nudge
 
 _C = CampaignStatus
@@ -29,7 +29,7 @@ def retry_failed(campaign_id: int, *, actor: str) -> int:
         codes = [
             code
             for code in retries.error_codes(connection, campaign_id)
-            if what_it_means("twilio", code).retryable
+            if provider_named(DEFAULT).look_up(code).retryable
         ]
     again, after = 0, 0
     while True:

@@ -23,8 +23,8 @@ class Check:
     status: str
     sid: str | None
     sender: str | None
-    #: the messaging service it may have gone through
-    service: str | None
+    #: the pool of senders it may have gone through, in the provider's word
+    sender_pool: str | None
     claimed_at: datetime
     checks: int
     phone: str
@@ -56,8 +56,8 @@ _TAKE = text("""
                 AND credentials IS NOT NULL ORDER BY deleted_at DESC NULLS FIRST LIMIT 1),
                (SELECT credentials FROM former_account WHERE account = t.account)
            ) END AS credentials,
-           coalesce(c.settings #>> '{options,messaging_service_sid}', a.messaging_service_sid) AS
-           service
+           coalesce(c.settings #>> '{options,messaging_service_sid}', a.messaging_service_sid)
+               AS sender_pool
     FROM taken t
     JOIN message m ON m.id = t.message_id
     JOIN recipient r ON r.id = m.recipient_id
@@ -99,7 +99,7 @@ def _check(row: Row[Any]) -> Check:
         status=row.status,
         sid=row.sid,
         sender=row.sender,
-        service=row.service,
+        sender_pool=row.sender_pool,
         claimed_at=row.claimed_at,
         checks=row.checks,
         phone=row.phone,

@@ -54,7 +54,7 @@ def row_of(receipt: Receipt) -> CallbackRow:
         rank=RANK.get(receipt.status or "", 0),
         error_code=_below(_INTEGER, receipt.error_code),
         raw=_storable(receipt.raw),
-        account=account_name(receipt.provider, receipt.account_sid),
+        account=account_name(receipt.provider, receipt.account),
     )
 
 

@@ -31,7 +31,7 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
     """/healthz's p99 under each attack, and the most memory the API took."""
     seconds = 2 if quick else 8
     found = []
-    with world(carrier_account_sid=ACCOUNT, carrier_auth_token=TOKEN):
+    with world(twilio_account_sid=ACCOUNT, twilio_auth_token=TOKEN):
         for kind in KINDS:
             told = [under(kind, seconds) for _ in range(rounds)]
             waits = [(one.p99, MOST_MS) for one in told]

@@ -178,8 +178,8 @@ def wait(condition: Callable[[], object], what: str, *, seconds: float = 20) -> 
 def _settings(carrier: Carrier) -> dict[str, object]:
     return {
         **BUDGETS,
-        "carrier_url": carrier.url,
-        "carrier_account_sid": carrier.account_sid,
-        "carrier_auth_token": carrier.auth_token,
+        "twilio_api_url": carrier.url,
+        "twilio_account_sid": carrier.account_sid,
+        "twilio_auth_token": carrier.auth_token,
         "public_url": "http://127.0.0.1:9",
     }

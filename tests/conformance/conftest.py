@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 import pytest
 
-from shared.providers import registry
+from shared.providers import adapters
 from shared.providers.base import Sends
 from tests.conformance import guests
 from tests.conformance.guest import Guest
@@ -65,7 +65,7 @@ def play(guest: Guest) -> Iterator[Play]:
             try:
                 return await scene(await warm(guest))
             finally:
-                await registry.close_adapters()
+                await adapters.close_adapters()
 
         return asyncio.run(asyncio.wait_for(live(), 60))
 
@@ -99,7 +99,7 @@ def ear() -> Iterator[Ear]:
 
 async def warm(guest: Guest, count: int = 1) -> Sends:
     """The guest's adapter with a connection in hand."""
-    adapter = registry.adapter_for(guest.provider, guest.credentials)
+    adapter = adapters.adapter_for(guest.provider, guest.credentials)
     adapter.warm(count)
     await until(adapter.ready)
     return adapter

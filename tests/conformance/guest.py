@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from shared.errors import Scope
 from shared.providers.base import Credentials, OutboundText
+from shared.providers.codes import Scope
 
 
 class Fate(StrEnum):

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from shared.errors import SendError
 from shared.providers import registry
 from shared.providers.base import Accepted, Forged, Receipt, Sends
+from shared.providers.errors import SendError
 from tests.conformance.conftest import Ear, Heard, Play
 from tests.conformance.guest import LOST, Fate, Guest
 
@@ -18,7 +18,7 @@ BOTH = 2  # callbacks of a text: sent, and the last word
 
 def reported(guest: Guest, play: Play, ear: Ear, *, fate: Fate, callbacks: int) -> str | None:
     """Send one text, wait for its callbacks; the id of the message, None without an answer."""
-    reports = registry.reports_of(guest.provider)
+    reports = registry.provider_named(guest.provider).reports()
     address = reports.status_callback_url(ear.public_url, message_id=12, part=3, token=TOKEN)
     text = guest.text(fate, callback=address)
 
@@ -35,7 +35,7 @@ def reported(guest: Guest, play: Play, ear: Ear, *, fate: Fate, callbacks: int) 
 
 def verified(guest: Guest, ear: Ear, heard: Heard, tokens: Sequence[str]) -> Receipt:
     """As the edge does it: the address as we know it, the raw query, headers and body."""
-    reports = registry.reports_of(guest.provider)
+    reports = registry.provider_named(guest.provider).reports()
     url = f"{ear.public_url}{ear.paths[0]}?{heard.query}"
     params = reports.verify(url, heard.headers, body=heard.body, tokens=tokens)
     return reports.parse(heard.query, params)
@@ -54,7 +54,7 @@ def test_callbacks_name_our_attempt_and_say_our_words(
     assert [receipt.status for receipt in receipts] == ["sent", last]
     assert [receipt.error_code is not None for receipt in receipts] == [False, last != "delivered"]
     for receipt in receipts:
-        assert (receipt.provider, receipt.account_sid) == (guest.provider, guest.account)
+        assert (receipt.provider, receipt.account) == (guest.provider, guest.account)
         assert (receipt.sid, receipt.message_id, receipt.part) == (sid, 12, 3)
 
 
@@ -106,7 +106,7 @@ def test_a_callback_that_names_another_account_is_told_by_its_name(
     guest: Guest, play: Play, ear: Ear
 ) -> None:
     reported(guest, play, ear, fate=Fate.OTHER_ACCOUNT, callbacks=2 * BOTH)
-    reports = registry.reports_of(guest.provider)
+    reports = registry.provider_named(guest.provider).reports()
 
     named = [reports.account_of(heard.headers, heard.body) for heard in ear.heard]
 
@@ -147,7 +147,7 @@ def test_a_callback_without_its_headers_is_forged(guest: Guest, play: Play, ear:
 
 def test_a_callback_that_names_no_account_is_forged(guest: Guest) -> None:
     with pytest.raises(Forged):
-        registry.reports_of(guest.provider).account_of({}, b"")
+        registry.provider_named(guest.provider).reports().account_of({}, b"")
 
 
 def is_forged(guest: Guest, ear: Ear, heard: Heard, tokens: Sequence[str] | None = None) -> bool:

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from shared.errors import Later, Rejected, SendError, Unknown, Unreachable
 from shared.providers import registry
 from shared.providers.base import Accepted, OutboundText, Sends
+from shared.providers.errors import Later, Rejected, SendError, Unknown, Unreachable
 from tests.conformance.conftest import Play, until
 from tests.conformance.guest import DROPPED, LOST, SCOPES, Arrival, Fate, Guest
 
@@ -36,7 +36,7 @@ class Told:
 
 
 def text_of(guest: Guest, fate: Fate) -> OutboundText:
-    reports = registry.reports_of(guest.provider)
+    reports = registry.provider_named(guest.provider).reports()
     address = reports.status_callback_url(NOWHERE, message_id=7, part=0, token=uuid4())
     return guest.text(fate, callback=address)
 

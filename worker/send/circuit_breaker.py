@@ -23,8 +23,6 @@ log = get_logger(__name__)
 #: The share is taken over so many calls, and never over fewer than so many.
 WINDOW: Final = 200
 LEAST: Final = 100
-#: An opt-out we had not heard of says nothing about the campaign.
-NOT_COUNTED: Final = frozenset({21610})
 _KEEP_FOR: Final = 3600
 
 

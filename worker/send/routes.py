@@ -36,7 +36,7 @@ class Route:
     @property
     def account(self) -> str:
         """The account that pays, by its name."""
-        return account_name(self.agent.provider, self.credentials.account_sid)
+        return account_name(self.agent.provider, self.credentials.account)
 
 
 class Directory:
@@ -92,22 +92,22 @@ class Directory:
         found: Counter[tuple[str, Credentials]] = Counter()
         for key, messages in agents.items():
             credentials = self._credentials[key]
-            if isinstance(credentials, Credentials):
+            if not isinstance(credentials, Refused):
                 found[self._agents[key].provider, credentials] += messages
         return found
 
     def accounts(self) -> set[tuple[str, Credentials]]:
         """(provider, credentials) of all agents that were read."""
         known = {(a.provider, self._credentials[a.key]) for a in self._agents.values()}
-        return {(provider, c) for provider, c in known if isinstance(c, Credentials)}
+        return {(provider, c) for provider, c in known if not isinstance(c, Refused)}
 
     def _moved(self, claimed: Claimed) -> bool:
         """Whether the agent has another account here than its attempt says it is called with."""
         credentials = self._credentials.get(claimed.agent_key)
-        if claimed.account is None or not isinstance(credentials, Credentials):
+        if claimed.account is None or credentials is None or isinstance(credentials, Refused):
             return False
         provider = self._agents[claimed.agent_key].provider
-        return claimed.account != account_name(provider, credentials.account_sid)
+        return claimed.account != account_name(provider, credentials.account)
 
     def _old(self, kind: str, keys: set[int]) -> list[int]:
         """Which of these to read: none while all are fresh, else all that will soon be old.
@@ -133,6 +133,6 @@ def _credentials(agent: AgentFacts) -> Credentials | Refused:
     if agent.trouble is not None:
         return Refused("wrong_secret_key", agent.trouble)
     try:
-        return credentials_for(agent.own)
+        return credentials_for(agent.provider, agent.own)
     except Refused as refused:
         return refused

@@ -16,8 +16,9 @@ from scheduler.http.callbacks.signing_tokens import Tokens
 from shared import metrics
 from shared.errors import Refused
 from shared.ledger.callbacks import row_of
+from shared.providers.accounts import account_name
 from shared.providers.base import Forged, Receipt, Reports
-from shared.providers.registry import reports_of
+from shared.providers.registry import provider_named
 from shared.settings import settings
 
 Scope = MutableMapping[str, Any]
@@ -39,7 +40,7 @@ class TooLarge(Exception):
 class CallbackEdge:
     """POST /webhooks/{provider}/{kind}, mounted at /webhooks.
 
-    There is a door for each kind of callback that a provider declares (`registry.reports_of`).
+    There is a door for each kind of callback that a provider declares (`Provider.callbacks`).
     """
 
     def __init__(self) -> None:
@@ -71,9 +72,9 @@ class CallbackEdge:
         if scope["method"] != "POST":
             return 405
         try:
-            reports = reports_of(provider, kind)
+            reports = provider_named(provider).reports(kind)
             body = await _body(receive)
-            receipt = await self._genuine(reports, scope, body)
+            receipt = await self._genuine(provider, reports, scope, body)
         except TooLarge:
             return 413
         except Forged:
@@ -82,23 +83,24 @@ class CallbackEdge:
             return 404 if refused.code == "not_available" else refused.status
         return 204 if await self._keeper.keep(row_of(receipt)) else 503
 
-    async def _genuine(self, reports: Reports, scope: Scope, body: bytes) -> Receipt:
+    async def _genuine(self, provider: str, reports: Reports, scope: Scope, body: bytes) -> Receipt:
         """The receipt of a callback that its provider signed. Raises Forged."""
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
         account = reports.account_of(headers, body)
         url = f"{self._base}{scope['path']}" + (f"?{query}" if query else "")
-        known = self._tokens.known(account)
+        signer = account_name(provider, account)
+        known = self._tokens.known(signer)
         try:
             params = reports.verify(url, headers, body=body, tokens=known)
         except Forged:
             # A new agent's, or signed with a token that was given to us a moment ago?
-            fresh = await self._tokens.asked(account)
+            fresh = await self._tokens.asked(signer)
             if fresh == known:
                 raise
             params = reports.verify(url, headers, body=body, tokens=fresh)
         receipt = reports.parse(query, params, raw=body.decode("utf-8", "replace"))
-        if receipt.account_sid != account:
+        if receipt.account != account:
             raise Forged("The callback names another account than the one that signed it.")
         return receipt
 

@@ -16,7 +16,7 @@ import orjson
 from shared.ledger.callbacks import CallbackRow
 from shared.logging import get_logger
 from shared.providers.accounts import account_name
-from shared.providers.registry import reports_of
+from shared.providers.registry import provider_named
 
 log = get_logger(__name__)
 
@@ -93,8 +93,8 @@ def _read(line: bytes) -> CallbackRow:
 def _account(provider: str, raw: str) -> str:
     """The account that a callback names in its body."""
     kind = "application/json" if raw.startswith("{") else ""
-    sid = reports_of(provider).account_of({"content-type": kind}, raw.encode())
-    return account_name(provider, sid)
+    account = provider_named(provider).reports().account_of({"content-type": kind}, raw.encode())
+    return account_name(provider, account)
 
 
 def _fsync(directory: Path) -> None:

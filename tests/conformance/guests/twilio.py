@@ -6,7 +6,8 @@ from itertools import count
 from typing import Final
 
 from deploy.simulators.twilio.server import Carrier
-from shared.providers.base import Credentials, OutboundText
+from shared.providers.base import OutboundText
+from shared.providers.twilio.accounts import TwilioCredentials
 from tests.conformance.guest import Arrival, Fate
 
 QUICK: Final = {"latency_ms": 0, "jitter_ms": 0, "sent_ms": (5, 5), "delivered_ms": (10, 10)}
@@ -31,7 +32,7 @@ class Twilio:
         self._lines = count(1)
         self.account = carrier.account_sid
         self.signing_tokens = (carrier.auth_token,)
-        self.credentials = Credentials(self.account, self.signing_tokens, api_url=carrier.url)
+        self.credentials = TwilioCredentials(self.account, self.signing_tokens, api_url=carrier.url)
 
     def text(self, fate: Fate, *, body: str = "Hi Ana", callback: str) -> OutboundText:
         number = f"+1555{next(self._lines):03}{DIGITS[fate]}"

@@ -227,7 +227,11 @@ def test_a_campaign_remembers_when_it_first_started(agent):
 
 def test_launching_against_the_real_provider_needs_an_address_it_can_reach(agent):
     made = factories.campaign(agent, status="ready", report={"accepted": 1})
-    real = {"twilio_account_sid": "AC" + "1" * 32, "twilio_auth_token": "secret"}
+    real = {
+        "twilio_account_sid": "AC" + "1" * 32,
+        "twilio_auth_token": "secret",
+        "twilio_api_url": "",
+    }
 
     with environment(**real), pytest.raises(Refused, match="PUBLIC_URL"):
         lifecycle.launch(made, actor="ann")

@@ -18,6 +18,7 @@ HOUR: Final = timedelta(hours=1)
 REAL: Final[Mapping[str, Any]] = {
     "twilio_account_sid": "AC" + "1" * 32,
     "twilio_auth_token": "secret",
+    "twilio_api_url": "",
 }
 
 pytestmark = pytest.mark.usefixtures("database")

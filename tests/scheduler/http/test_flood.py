@@ -16,7 +16,7 @@ _WHOLE = {"wrong_key", "unread", "sent_ahead"}
 
 @pytest.fixture(scope="module", autouse=True)
 def _world():
-    with world(carrier_account_sid=ACCOUNT, carrier_auth_token=TOKEN):
+    with world(twilio_account_sid=ACCOUNT, twilio_auth_token=TOKEN):
         yield
 
 

@@ -30,7 +30,7 @@ def signed(n: int, *, token: str | None = None, part: int = 0, **fields: str) ->
     chosen = settings()
     path, query = "/webhooks/twilio/status", f"m={n}&p={part}&a={uuid.UUID(int=n).hex}"
     form = {
-        "AccountSid": chosen.carrier_account_sid or "",
+        "AccountSid": chosen.twilio_account_sid or "",
         "MessageSid": f"SM{n:032d}",
         "MessageStatus": "delivered",
     } | fields
@@ -138,7 +138,7 @@ def test_an_unknown_account_is_asked_to_come_again_while_accounts_cannot_be_read
     monkeypatch.setattr(signing_tokens, "_own_tokens", away)
     scope, body = signed(1)
 
-    stranger = body.replace((settings().carrier_account_sid or "").encode(), b"AC" + b"9" * 32)
+    stranger = body.replace((settings().twilio_account_sid or "").encode(), b"AC" + b"9" * 32)
 
     assert posted([(scope, stranger)]) == [503]
 
@@ -249,7 +249,7 @@ def test_callbacks_of_one_moment_share_a_commit(
 def test_nobody_who_is_known_waits_while_accounts_are_read(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = settings().carrier_account_sid or ""
+    known = f"twilio:{settings().twilio_account_sid}"
     frozen, thaw = threading.Event(), threading.Event()
 
     def reads() -> dict[str, tuple[str, ...]]:
@@ -301,7 +301,7 @@ def test_the_edge_stands_before_the_api_and_asks_for_no_key(api: TestClient) -> 
 def as_json(n: int, **fields: str) -> Any:
     """The same as JSON, which can spell what no form can."""
     scope, _ = signed(n)
-    body = json.dumps({"AccountSid": settings().carrier_account_sid, **fields}).encode()
+    body = json.dumps({"AccountSid": settings().twilio_account_sid, **fields}).encode()
     query = f"{scope['query_string'].decode()}&bodySHA256={sha256(body).hexdigest()}"
     url = f"{settings().callback_base}{scope['path']}?{query}"
     signature = RequestValidator(settings().auth_tokens[0]).compute_signature(url, {})
