@@ -10,7 +10,7 @@ AT_ONCE ?= 3
 BESIDE := -n $(AT_ONCE) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast up check bench chaos own-servers flower migrate lock clean
+.PHONY: help demo test test-fast up lint check bench chaos own-servers flower migrate lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ test-fast: $(V)/.dev ## run the tests that need no server and no quiet machine
 
 up: $(V)/.run ## the whole stack, kept running, on http://127.0.0.1:8080
 	$(V)/bin/volley up
+
+lint: $(V)/.dev ## ruff and the import contracts, in seconds
+	$(V)/bin/ruff check .
+	$(V)/bin/ruff format --check .
+	$(V)/bin/lint-imports
 
 check: $(V)/.dev ## lint, types, import contracts, migrations, tests
 	$(V)/bin/ruff check .

@@ -1,8 +1,5 @@
-"""Wake dispatchers that have nothing to do: what has just become due is not to wait for their next
-look.
-
-A nudge goes through Redis, so it reaches the schedulers of all machines. One that is lost costs a
-second: so often they look by themselves.
+"""Hear the nudges of `shared/throttle/nudge.py`: what has just become due is not to wait for the
+dispatcher's next look.
 """
 
 import threading
@@ -10,26 +7,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from redis import RedisError
-
-from shared.errors import Misconfigured
 from shared.logging import get_logger
 from shared.outage import Outage
-from shared.throttle.redis_client import redis
-from shared.throttle.slot_counts import NUDGES, Tally
+from shared.throttle.slot_counts import NUDGES
 
 log = get_logger(__name__)
 
 #: Seconds after which a silent connection is looked at, and until one that broke is made anew.
 _SILENT, _AGAIN = 15.0, 1.0
-
-
-def nudge() -> None:
-    """Have dispatchers look at once. To be called after the commit; without Redis they find out by
-    themselves a little later.
-    """
-    with suppress(RedisError, Misconfigured):
-        Tally(redis()).nudge()
 
 
 class Nudges:

@@ -5,8 +5,10 @@ several schedulers: recovery never depends on the broker it repairs.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
+from scheduler.campaigns.lifecycle import launch_scheduled
 from scheduler.repair import sweeps
 from scheduler.repair.reconcile import reconcile
 
@@ -23,7 +25,8 @@ class Timer(NamedTuple):
 TIMETABLE: Final = (
     Timer("receipts", 1, sweeps.apply_receipts, "callbacks that were stored and not applied"),
     Timer("reconcile", 1, reconcile, "calls without an outcome, messages without an end"),
-    Timer("launch", 1, sweeps.launch_scheduled, "campaigns whose scheduled_at has come"),
+    Timer("launch", 1, launch_scheduled, "campaigns whose scheduled_at has come"),
+    Timer("relaunch", 60, partial(launch_scheduled, refused=True), "scheduled starts once refused"),
     Timer("finish", 1, sweeps.finish, "campaigns with nothing left to send"),
     Timer("cancel", 2, sweeps.cancel_unsent, "unsent rows of cancelled campaigns"),
     Timer("expire", 5, sweeps.expire, "unsent rows past send_before, paused or not"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
@@ -31,8 +32,9 @@ __all__ = ["Fault", "Settings", "UnusableSettings", "load", "settings", "strange
 
 #: Shorter, a key can be found by trying.
 SHORTEST_SECRET_KEY: Final = 15
-#: Names of ours that are no settings: where these are read, and the supervisor's mark on its own.
-_NO_SETTINGS: Final = {"VOLLEY_ENV_FILE", "VOLLEY_STACK_CHILD"}
+#: Names of ours that are no settings: where these are read, the supervisor's mark on its own, and
+#: the token that the simulator's own command takes.
+_NO_SETTINGS: Final = {"VOLLEY_ENV_FILE", "VOLLEY_STACK_CHILD", "VOLLEY_CARRIER_AUTH_TOKEN"}
 
 
 def _floats(text: str) -> tuple[float, ...]:
@@ -69,10 +71,8 @@ class Settings(BaseSettings):
     twilio_api_secret: SecretStr | None = None
     twilio_api_url: str | None = None
 
-    #: set by the supervisor for its children while the local simulator stands in for the carrier
-    carrier_url: str | None = None
-    carrier_account_sid: str | None = None
-    carrier_auth_token: SecretStr | None = None
+    #: set by the supervisor for its children, with the account and the address of its simulator
+    simulated: bool = False
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=1, le=65535)
 
@@ -121,7 +121,7 @@ class Settings(BaseSettings):
         judge = _JUDGES[str(field.field_name)]
         return value and SecretStr(judge(value.get_secret_value()))
 
-    @field_validator("public_url", "twilio_api_url", "carrier_url")
+    @field_validator("public_url", "twilio_api_url")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
         return value and addresses.web(value)
@@ -176,18 +176,25 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _simulated_is_true(self) -> Self:
+        host = urlsplit(self.twilio_api_url or "").hostname or ""
+        if self.simulated and (not host or f".{host}".endswith(".twilio.com")):
+            raise ValueError(
+                "VOLLEY_SIMULATED says that nothing is really sent, so VOLLEY_TWILIO_API_URL must "
+                "be the address of a simulator; set by hand, remove VOLLEY_SIMULATED"
+            )
+        return self
+
     @property
-    def simulated(self) -> bool:
-        """True when no real carrier is configured and the local simulator stands in."""
-        return self.twilio_account_sid is None and self.twilio_api_url is None
+    def carrier_given(self) -> bool:
+        """Whether a carrier, real or not, is configured; else `volley up` brings a simulator."""
+        return self.twilio_account_sid is not None or self.twilio_api_url is not None
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:
-        """Auth tokens of the account in use: the first signs requests, all verify callbacks.
-
-        The simulator's while it stands in, and never beside a real account's.
-        """
-        token = self.carrier_auth_token if self.simulated else self.twilio_auth_token
+        """Auth tokens of the account in use: the first signs requests, all verify callbacks."""
+        token = self.twilio_auth_token
         if token is None:
             return ()
         return tuple(t.strip() for t in token.get_secret_value().split(",") if t.strip())

@@ -94,9 +94,9 @@ def database(servers: Servers, tmp_path: Path) -> Iterator[str]:
         "redis_url": servers.redis_url,
         "secret_key": "a key for tests",
         "data_dir": tmp_path / "data",
-        "carrier_url": "http://127.0.0.1:9",
-        "carrier_account_sid": "AC" + "0" * 32,
-        "carrier_auth_token": "a token for tests",
+        "twilio_api_url": "http://127.0.0.1:9",
+        "twilio_account_sid": "AC" + "0" * 32,
+        "twilio_auth_token": "a token for tests",
         "allow_private_urls": 1,
     }
     with environment(**given):

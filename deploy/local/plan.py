@@ -74,10 +74,10 @@ class Plan:
         lines.append(f"  logs     {self.places.logs}")
         if self.servers:
             lines.append(f"  data     {self.places.servers.resolve()}")
-        carrier = stack.carrier_url or self.settings.carrier_url
-        if self.settings.simulated and carrier:
+        carrier = stack.carrier_url or self.settings.twilio_api_url
+        if stack.carrier_url or self.settings.simulated:
             lines.append(f"  SIMULATED: no message leaves this machine; carrier {carrier}")
-        elif self.settings.simulated:
+        elif not self.settings.carrier_given:
             lines.append("  SIMULATED, without a carrier: nothing can be sent")
         return lines
 

@@ -33,9 +33,7 @@ def environment(
     for server in servers:
         env[server.setting] = server.url
     if layout.carrier_port is not None:
-        env["VOLLEY_CARRIER_URL"] = address(layout.carrier_port)
-        env["VOLLEY_CARRIER_ACCOUNT_SID"] = _carrier_account(places)
-        env["VOLLEY_CARRIER_AUTH_TOKEN"] = places.secret("carrier_auth_token")
+        env |= _simulator(places, layout.carrier_port)
     return env
 
 
@@ -56,12 +54,9 @@ def programs(places: Places, layout: Layout, *, env: Mapping[str, str]) -> list[
 
 def _carrier(port: int, env: Mapping[str, str]) -> Child:
     """The simulator. Its token comes by the environment: a command line is everybody's to read."""
-    arguments = {
-        "--port": str(port),
-        "--account-sid": env["VOLLEY_CARRIER_ACCOUNT_SID"],
-    }
-    words = [f"{option}={value}" for option, value in arguments.items()]
-    return _program("carrier", "deploy.simulators.twilio", *words, env=env)
+    words = (f"--port={port}", f"--account-sid={env['VOLLEY_TWILIO_ACCOUNT_SID']}")
+    token = {"VOLLEY_CARRIER_AUTH_TOKEN": env["VOLLEY_TWILIO_AUTH_TOKEN"]}
+    return _program("carrier", "deploy.simulators.twilio", *words, env={**env, **token})
 
 
 def _scheduler(n: int, env: Mapping[str, str]) -> Child:
@@ -85,7 +80,20 @@ def _program(role: str, module: str, *words: str, env: Mapping[str, str]) -> Chi
     return Child(role=role, name=role, argv=(sys.executable, "-m", module, *words), env=env)
 
 
-def _carrier_account(places: Places) -> str:
-    return kept_secret(
+def _simulator(places: Places, port: int) -> dict[str, str]:
+    """The simulator's account, as the programs' settings name a real one; and that it is none.
+
+    All of them, the API key too: what is left of a real account's settings mixes with nothing.
+    """
+    account = kept_secret(
         places.data_dir / "carrier_account_sid", make=lambda: "AC" + secrets.token_hex(16)
     )
+    token = places.secret("carrier_auth_token")
+    return {
+        "VOLLEY_SIMULATED": "1",
+        "VOLLEY_TWILIO_API_URL": address(port),
+        "VOLLEY_TWILIO_ACCOUNT_SID": account,
+        "VOLLEY_TWILIO_AUTH_TOKEN": token,
+        "VOLLEY_TWILIO_API_KEY": account,
+        "VOLLEY_TWILIO_API_SECRET": token,
+    }

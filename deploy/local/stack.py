@@ -66,7 +66,7 @@ def up(
             wanted,
             workers=workers,
             schedulers=schedulers,
-            carrier=carrier and chosen.simulated,
+            carrier=carrier and not chosen.carrier_given,
             flower=flower,
             host=chosen.http_host,
         )

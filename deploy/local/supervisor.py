@@ -250,8 +250,11 @@ def _woken_by_signals() -> Iterator[Callable[[float], None]]:
     handler = signal.signal(signal.SIGCHLD, lambda *_: None)  # or the kernel tells us nothing
     other = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
 
+    wakes = select.poll()
+    wakes.register(read, select.POLLIN)
+
     def rest(seconds: float) -> None:
-        if select.select([read], [], [], seconds)[0]:
+        if wakes.poll(seconds * 1000):
             os.read(read, 4096)
 
     try:

@@ -19,10 +19,9 @@ from shared.domain.template import Template
 from shared.errors import Refused
 from shared.ledger.agents import NewSender
 from shared.opaque import Json
-from shared.providers.transport.urls import check_public_url
+from shared.providers import registry
 from shared.settings import settings
 
-PROVIDERS = Literal["twilio", "vonage", "convocore", "agentphone", "bland", "stuut"]
 #: Letters, digits, dots, dashes: an id is part of addresses and of the throttle's keys.
 AGENT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -31,9 +30,6 @@ SEGMENTS_PER_SECOND = (0.1, 1000)
 SEGMENTS_PER_DAY = (1, 100_000_000)
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
-#: A messaging service, as Twilio writes its SIDs.
-_SID = r"MG[0-9a-fA-F]{32}"
-_SERVICE = re.compile(_SID, re.ASCII)
 _SHORT_CODE = re.compile(r"\d{3,8}", re.ASCII)
 
 
@@ -106,40 +102,19 @@ class Opener(BaseModel):
         return {"kind": self.kind, "template": self.template}
 
 
-class ProviderSettings(BaseModel):
-    """An account of the agent's own. Goes in and never comes out."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    account_sid: str = Field(pattern=r"^AC[0-9A-Za-z]{1,62}$")
-    auth_token: str = Field(min_length=1, max_length=200)
-    api_url: str | None = Field(default=None, max_length=500)
-
-    def checked(self) -> Json:
-        """As it is sealed. Raises Refused 422 invalid_url; resolves the host's name."""
-        if self.api_url is None:
-            return self.model_dump(exclude_none=True)
-        url = check_public_url(self.api_url, allow_private=settings().allow_private_urls)
-        return self.model_dump() | {"api_url": url.rstrip("/")}
-
-
-class AgentChanges(BaseModel):
+class AgentChanges(registry.AgentFields):
     """PATCH /api/agents/{id}: what is given changes, null empties it, the rest stays."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     senders: Annotated[list[SenderGiven], Field(max_length=1000)] | None = None
-    messaging_service_sid: (
-        Annotated[str, Field(json_schema_extra={"pattern": f"^{_SID}$"})] | None
-    ) = None
     #: session starts per second, over the whole cluster
     sessions_per_second: Annotated[float, Field(ge=1, le=5, strict=True)] | None = None
     #: from when `sessions_per_second` counts; now when left out
     effective_at: AwareDatetime | None = None
     timezone: str | None = None
     opener: Opener | None = None
-    provider_settings: ProviderSettings | None = None
     status: Literal["active", "paused"] | None = None
 
     @field_validator("senders", mode="before")
@@ -155,13 +130,6 @@ class AgentChanges(BaseModel):
         if isinstance(given, int | float) and not isinstance(given, bool) and not 1 <= given <= 5:
             raise ValueError("1 to 5 session starts a second are possible")
         return given
-
-    @field_validator("messaging_service_sid")
-    @classmethod
-    def _a_service(cls, sid: str | None) -> str | None:
-        if sid is not None and not is_service(sid):
-            raise ValueError("a messaging service's SID is MG and 32 hexadecimal digits")
-        return sid
 
     @field_validator("timezone")
     @classmethod
@@ -192,12 +160,13 @@ class NewAgent(AgentChanges):
     """POST /api/agents."""
 
     id: str = Field(pattern=AGENT_ID)
-    provider: PROVIDERS = "twilio"
+    provider: registry.Name = registry.DEFAULT
 
     def refuse_what_is_not_built(self) -> None:
         """Raises Refused 422 not_available for a provider of a later stage."""
-        if self.provider != "twilio":
-            raise not_available(f"Provider '{self.provider}'", "Use 'twilio' for now.")
+        if self.provider not in registry.PROVIDERS:
+            built = " or ".join(f"'{name}'" for name in registry.PROVIDERS)
+            raise not_available(f"Provider '{self.provider}'", f"Use {built} for now.")
 
 
 def _between(given: Any, least: float, most: float, when: str) -> Any:
@@ -207,11 +176,6 @@ def _between(given: Any, least: float, most: float, when: str) -> Any:
             f"{least:,} to {most:,} segments {when} are possible; leave it out for no limit"
         )
     return given
-
-
-def is_service(sid: Any) -> bool:
-    """Whether this can be the SID of a messaging service."""
-    return isinstance(sid, str) and _SERVICE.fullmatch(sid) is not None
 
 
 def not_available(what: str, mend: str) -> Refused:

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from scheduler.agents.settings import AGENT_ID, AgentChanges, NewAgent
-from scheduler.nudges import nudge
 from shared import clock
 from shared.db.audit import note
 from shared.db.session import retried, transaction
@@ -16,7 +15,9 @@ from shared.ledger.campaigns import shut_gate
 from shared.ledger.holds import due_now, lift_holds
 from shared.opaque import Json
 from shared.providers.accounts import account_name, credentials_for
+from shared.providers.registry import DEFAULT
 from shared.secrets import seal
+from shared.throttle.nudge import nudge
 from shared.views import agents as agent_views
 from shared.views.agents import AgentView
 
@@ -36,7 +37,7 @@ def create(new: NewAgent, *, actor: str) -> AgentView:
     senders = new.speaks_from()
     if not senders and new.messaging_service_sid is None:
         raise _no_voice()
-    account, credentials = _account(new)
+    account, credentials = _account(new, new.provider)
     columns = {
         "id": new.id,
         "name": new.name,
@@ -129,13 +130,13 @@ def page(*, after: str = "", limit: int = 100) -> list[AgentView]:
         return agent_views.page(connection, after=after, limit=limit)
 
 
-def follow_platform_account(provider: str = "twilio") -> int:
+def follow_platform_account(provider: str = DEFAULT) -> int:
     """Agents without an account of their own belong to the platform's; returns how many moved.
 
     Run at start: the settings may name another account than the last time. Raises
     Misconfigured when there is none.
     """
-    account = account_name(provider, credentials_for(None).account_sid)
+    account = account_name(provider, credentials_for(provider, None).account)
     with transaction() as connection:
         return agents.move_account(connection, provider, account)
 
@@ -148,15 +149,16 @@ def _columns(changes: AgentChanges) -> Json:
     if "opener" in given:
         columns["opener"] = changes.opener.checked() if changes.opener else None
     if "provider_settings" in given:
-        columns["account"], columns["credentials"] = _account(changes)
+        columns["account"], columns["credentials"] = _account(changes, DEFAULT)
     if changes.status is not None:
         columns["status"] = changes.status
     return columns
 
 
-def _account(given: AgentChanges) -> tuple[str, bytes | None]:
+def _account(given: AgentChanges, provider: str) -> tuple[str, bytes | None]:
     own = given.provider_settings.checked() if given.provider_settings else None
-    return account_name("twilio", credentials_for(own).account_sid), seal(own) if own else None
+    account = account_name(provider, credentials_for(provider, own).account)
+    return account, seal(own) if own else None
 
 
 def _rate_columns(changes: AgentChanges, row: Row[Any]) -> Json:

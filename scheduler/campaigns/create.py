@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, Row, text
 
-from scheduler.campaigns.lifecycle import subject
 from scheduler.campaigns.settings import CampaignSettings
 from scheduler.campaigns.times import refuse_past_times
 from scheduler.import_process import Busy, load
 from scheduler.ingest import uploads
 from shared.db.audit import note
 from shared.db.session import retried, transaction
-from shared.errors import Refused
+from shared.errors import InWords, Refused
 from shared.ledger import campaigns
 from shared.legible import in_one_line
 from shared.opaque import Json
@@ -64,7 +63,8 @@ def create(
         made = campaigns.create(connection, facts, [agent.key for agent in agents])
         if made is not None:
             details = {"name": chosen.name, "file": file.sha256.hexdigest(), "bytes": file.size}
-            note(connection, actor=actor, action="create", subject=subject(made), details=details)
+            of = campaigns.subject(made)
+            note(connection, actor=actor, action="create", subject=of, details=details)
         return made
 
     made = retried(insert)
@@ -126,7 +126,7 @@ def _import(campaign_id: int, *, inline: bool) -> None:
         pass
     except uploads.LeaseLost:
         return  # it was cancelled meanwhile, or a sweep took it over: the campaign stands
-    except Refused:
+    except InWords:
         with transaction() as connection:
             campaigns.forget(connection, campaign_id)
         raise

@@ -4,6 +4,7 @@ Every function is safe to repeat; what cannot be done is Refused with the reason
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,15 +12,18 @@ from sqlalchemy import Connection, Row, text
 
 from scheduler.campaigns.settings import CampaignPatch
 from scheduler.campaigns.times import refuse_deadline
-from scheduler.nudges import nudge
 from shared import clock
 from shared.db.audit import note
-from shared.db.session import retried, transaction
+from shared.db.session import retried, statement, transaction
 from shared.domain.campaign import CampaignStatus
 from shared.errors import Refused
 from shared.ledger import campaigns
 from shared.ledger.routing import opened
+from shared.logging import get_logger
+from shared.providers.registry import provider_named
 from shared.settings import settings
+
+log = get_logger(__name__)
 
 #: Batches of unsent messages that a cancel settles itself; the sweep does the rest.
 _CANCEL_BATCHES = 20
@@ -44,16 +48,36 @@ def launch(campaign_id: int, *, actor: str) -> str:
         _require(
             row, _C.READY, "launched", hint="resume it instead" if row.status == _C.PAUSED else ""
         )
-        if not row.report["accepted"]:
-            raise Refused(
-                "no_recipients",
-                "No row of the file was accepted: mend the rejects and upload them again.",
-            )
-        _refuse_unreachable_callbacks(connection, campaign_id)
+        _refuse_what_cannot_start(connection, row)
         later = row.scheduled_at is not None and row.scheduled_at > clock.now()
         return _C.SCHEDULED if later else _C.RUNNING
 
-    return _nudged(_change(campaign_id, decide, actor=actor, action="launch"))
+    return _change(campaign_id, decide, actor=actor, action="launch")
+
+
+def launch_scheduled(*, refused: bool = False) -> int:
+    """Start the scheduled campaigns whose time has come, if nothing speaks against it: how many.
+
+    The others stay `scheduled` and say why. Those are tried again with `refused`, and only then.
+    """
+    find = partial(campaigns.to_launch, refused=refused)
+    return sum(retried(partial(_start, campaign_id=i)) for i in retried(find, within=statement))
+
+
+def _start(connection: Connection, campaign_id: int) -> bool:
+    row = campaigns.lock(connection, campaign_id)
+    if row is None or row.status != _C.SCHEDULED:
+        return False
+    try:
+        _refuse_what_cannot_start(connection, row)
+    except Refused as error:
+        if row.reason != str(error):
+            campaigns.explain(connection, campaign_id, str(error))
+            log.warning("campaign.not_launched", campaign_id=campaign_id, reason=error.code)
+        return False
+    campaigns.move(connection, campaign_id, _C.RUNNING, action="launch")
+    log.info("campaign.launched", campaign_id=campaign_id)
+    return True
 
 
 def pause(campaign_id: int, *, actor: str, reason: str | None = None) -> str:
@@ -77,7 +101,7 @@ def resume(campaign_id: int, *, actor: str) -> str:
             _require(row, _C.PAUSED, "resumed")
         return _C.RUNNING
 
-    return _nudged(_change(campaign_id, decide, actor=actor, action="resume"))
+    return _change(campaign_id, decide, actor=actor, action="resume")
 
 
 def cancel(campaign_id: int, *, actor: str) -> str:
@@ -107,13 +131,10 @@ def patch(campaign_id: int, changes: CampaignPatch, *, actor: str) -> None:
         row = locked(connection, campaign_id)
         if changes.send_before != row.send_before:
             refuse_deadline(changes.send_before, scheduled_at=row.scheduled_at)
-        for column, value in columns.items():
-            connection.execute(
-                text(f"UPDATE campaign SET {column} = :value WHERE id = :id"),
-                {"value": value, "id": campaign_id},
-            )
+        campaigns.change(connection, campaign_id, columns)
         details = {name: str(value) for name, value in columns.items()}
-        note(connection, actor=actor, action="patch", subject=subject(campaign_id), details=details)
+        subject = campaigns.subject(campaign_id)
+        note(connection, actor=actor, action="patch", subject=subject, details=details)
 
 
 def _change(
@@ -128,18 +149,11 @@ def _change(
         row = locked(connection, campaign_id)
         status = decide(connection, row)
         if status != row.status:
-            campaigns.move(connection, campaign_id, status, reason=reason)
-            note(connection, actor=actor, action=action, subject=subject(campaign_id))
-            campaigns.shut_gate(connection)
+            to = CampaignStatus(status)
+            campaigns.move(connection, campaign_id, to, action=action, actor=actor, reason=reason)
         return str(status)
 
     return retried(work)
-
-
-def _nudged(status: str) -> str:
-    if status == _C.RUNNING:
-        nudge()
-    return status
 
 
 def locked(connection: Connection, campaign_id: int) -> Row[Any]:
@@ -160,27 +174,32 @@ def _require(row: Row[Any], status: CampaignStatus, done: str, *, hint: str = ""
 
 
 _OWN_ACCOUNTS = text("""
-    SELECT a.credentials FROM lane l JOIN agent a ON a.key = l.agent_key
+    SELECT a.provider, a.credentials FROM lane l JOIN agent a ON a.key = l.agent_key
     WHERE l.campaign_id = :id
 """)
 
 
+def _refuse_what_cannot_start(connection: Connection, row: Row[Any]) -> None:
+    """The checks of every launch, by hand or by the clock."""
+    if not row.report["accepted"]:
+        raise Refused(
+            "no_recipients",
+            "No row of the file was accepted: mend the rejects and upload them again.",
+        )
+    _refuse_unreachable_callbacks(connection, row.id)
+
+
 def _refuse_unreachable_callbacks(connection: Connection, campaign_id: int) -> None:
-    """The real Twilio could not reach a loopback address: deliveries would never be known."""
+    """A real provider could not reach a loopback address: deliveries would never be known."""
     host = urlsplit(settings().callback_base).hostname or ""
     if host not in {"localhost", "127.0.0.1", "::1"}:
         return
-    for sealed in connection.execute(_OWN_ACCOUNTS, {"id": campaign_id}).scalars():
-        own, _ = opened(sealed)
-        elsewhere = own.get("api_url") if own else settings().twilio_api_url
-        simulated = own is None and settings().simulated
-        if not simulated and elsewhere is None:
+    for agent in connection.execute(_OWN_ACCOUNTS, {"id": campaign_id}):
+        own, _ = opened(agent.credentials)
+        known = provider_named(agent.provider)
+        if known.accounts.calls_back_from_afar(own, settings()):
             raise Refused(
                 "public_url_loopback",
-                f"Twilio cannot reach {settings().callback_base} to report deliveries: set "
+                f"{known.title} cannot reach {settings().callback_base} to report deliveries: set "
                 "VOLLEY_PUBLIC_URL to this server's public https address and start again.",
             )
-
-
-def subject(campaign_id: int) -> str:
-    return f"campaign:{campaign_id}"

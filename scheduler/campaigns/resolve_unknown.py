@@ -2,32 +2,14 @@
 
 from typing import Literal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from scheduler.nudges import nudge
 from shared.db.audit import note
 from shared.db.session import retried
 from shared.domain.campaign import CampaignStatus
 from shared.errors import Refused
-from shared.ledger import campaigns
-
-# The attempt stays `unknown`: evidence that comes after all still finds it.
-_RESOLVE = text("""
-    WITH held AS MATERIALIZED (
-        SELECT id FROM message WHERE campaign_id = :id AND latest AND status = 'unknown'
-        ORDER BY id FOR UPDATE
-    ), noted AS (
-        INSERT INTO event (message_id, kind, details)
-        SELECT id, 'resolved', jsonb_build_object('as', CAST(:resolved AS text),
-            'by', CAST(:actor AS text), 'reason', CAST(:reason AS text)) FROM held
-    )
-    UPDATE message m SET
-        status = CASE WHEN :resolved = 'resend' THEN 'ready' ELSE 'failed' END,
-        due_at = CASE WHEN :resolved = 'resend' THEN now() END,
-        error_message = CASE WHEN :resolved = 'resend' THEN NULL ELSE 'unknown, called failed: ' ||
-        :reason END
-    FROM held WHERE m.id = held.id
-""")
+from shared.ledger import campaigns, unknown
+from shared.throttle.nudge import nudge
 
 
 def decision(word: str) -> Literal["resend", "failed"]:
@@ -56,15 +38,16 @@ def resolve_unknown(
             raise Refused("campaign_not_found", f"There is no campaign {campaign_id}.")
         if row.status == CampaignStatus.CANCELLED and resolved == "resend":
             raise Refused("cancelled", "The campaign is cancelled: nothing of it is sent again.")
-        given = {"id": campaign_id, "resolved": resolved, "reason": reason, "actor": actor}
-        count = connection.execute(_RESOLVE, given).rowcount
+        count = unknown.resolve(connection, campaign_id, resolved, reason=reason, actor=actor)
         if count and resolved == "resend" and row.status == CampaignStatus.FINISHED:
-            campaigns.move(connection, campaign_id, CampaignStatus.RUNNING)
+            campaigns.move(
+                connection, campaign_id, CampaignStatus.RUNNING, action="run-again", actor=actor
+            )
         note(
             connection,
             actor=actor,
             action="resolve-unknown",
-            subject=f"campaign:{campaign_id}",
+            subject=campaigns.subject(campaign_id),
             details={"as": resolved, "reason": reason, "messages": count},
         )
         return count

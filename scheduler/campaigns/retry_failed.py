@@ -5,15 +5,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from scheduler.campaigns.lifecycle import locked, subject
-from scheduler.nudges import nudge
+from scheduler.campaigns.lifecycle import locked
 from shared.db.audit import note
 from shared.db.session import retried, transaction
 from shared.domain.campaign import CampaignStatus
-from shared.domain.wording import Wording, word
+from shared.domain.wording import TooManyParts, Wording, parts_of, word
 from shared.errors import Refused
 from shared.ledger import campaigns, retries
-from shared.providers.registry import what_it_means
+from shared.providers.registry import DEFAULT, provider_named
+from shared.throttle.nudge import nudge
 
 _C = CampaignStatus
 _RETRY_BATCH = 1000
@@ -29,13 +29,12 @@ def retry_failed(campaign_id: int, *, actor: str) -> int:
         codes = [
             code
             for code in retries.error_codes(connection, campaign_id)
-            if what_it_means("twilio", code).retryable
+            if provider_named(DEFAULT).look_up(code).retryable
         ]
     again, after = 0, 0
     while True:
-        made, last = retried(
-            partial(_retry_some, campaign_id=campaign_id, codes=codes, after=after)
-        )
+        some = partial(_retry_some, campaign_id=campaign_id, codes=codes, after=after, actor=actor)
+        made, last = retried(some)
         again += made
         if made:
             nudge()
@@ -49,14 +48,14 @@ def retry_failed(campaign_id: int, *, actor: str) -> int:
                 connection,
                 actor=actor,
                 action="retry-failed",
-                subject=subject(campaign_id),
+                subject=campaigns.subject(campaign_id),
                 details=details,
             )
     return again
 
 
 def _retry_some(
-    connection: Connection, campaign_id: int, codes: list[int], after: int
+    connection: Connection, campaign_id: int, codes: list[int], after: int, actor: str
 ) -> tuple[int, int | None]:
     # With the campaign held, it cannot finish or be cancelled between these messages and its start.
     campaign = _retryable(connection, campaign_id)
@@ -64,7 +63,7 @@ def _retry_some(
     worded = [(f.message_id, w) for f in batch if (w := _what_did_not_arrive(f, campaign))]
     made = retries.send_again(connection, worded)
     if made and campaign.status == _C.FINISHED:
-        campaigns.move(connection, campaign_id, _C.RUNNING)
+        campaigns.move(connection, campaign_id, _C.RUNNING, action="run-again", actor=actor)
     return made, batch[-1].message_id if len(batch) == _RETRY_BATCH else None
 
 
@@ -83,18 +82,19 @@ _DID_NOT_ARRIVE = (None, "returned", "failed", "undelivered", "cancelled")
 
 
 def _what_did_not_arrive(failed: retries.Failed, campaign: Row[Any]) -> Wording | None:
-    cuts = [0, *failed.cuts, len(failed.body)]
-    parts = [
-        (failed.body[cuts[i] : cuts[i + 1]], failed.parts.get(i)) for i in range(len(cuts) - 1)
-    ]
+    texts = parts_of(failed.body, failed.cuts)
+    parts = [(words, failed.parts.get(part)) for part, words in enumerate(texts)]
     missing = [words for words, status in parts if status in _DID_NOT_ARRIVE]
     if not missing:
         # A person called it failed, though it may have gone: to send it again is their decision.
         missing = [words for words, status in parts if status == "unknown"]
     if not missing:
         return None
-    return word(
-        "".join(missing),
-        split_at=campaign.settings["split_at"],
-        smart_encoded=bool(campaign.settings["options"].get("smart_encoded")),
-    )
+    try:
+        return word(
+            "".join(missing),
+            split_at=campaign.settings["split_at"],
+            smart_encoded=bool(campaign.settings["options"].get("smart_encoded")),
+        )
+    except TooManyParts:
+        return None

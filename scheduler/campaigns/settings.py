@@ -5,14 +5,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from scheduler.agents.settings import is_service
 from scheduler.campaigns.times import Instant
 from scheduler.ingest.read.encoding_names import codec_named
 from shared.domain.campaign import Priority
 from shared.domain.numbering import as_region
 from shared.errors import Refused
 from shared.opaque import Json
-from shared.providers.registry import check_options
+from shared.providers.registry import DEFAULT, provider_named
 from shared.settings import settings
 
 _PRIORITIES = {"bulk": Priority.BULK, "reminder": Priority.REMINDER}
@@ -79,14 +78,7 @@ class CampaignSettings(BaseModel):
 
     def checked_options(self) -> Json:
         """The provider's options, validated. Raises Refused 422."""
-        service = self.options.get("messaging_service_sid")
-        if service is not None and not is_service(service):
-            raise Refused(
-                "invalid_option",
-                "Option 'messaging_service_sid' must be a SID: MG and 32 hexadecimal digits.",
-            )
-        others = {name: v for name, v in self.options.items() if name != "messaging_service_sid"}
-        check_options("twilio", others, messaging_service_sid=service)
+        provider_named(DEFAULT).check_options(self.options)
         return dict(self.options)
 
     def stored(self, *, template: str | None) -> Json:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from shared.db.session import transaction
 from shared.errors import Refused
-from shared.providers.registry import what_it_means
+from shared.providers.registry import provider_named
 from shared.settings import settings
 from shared.views import campaigns as campaign_views
 from shared.views import messages as message_views
@@ -115,7 +115,7 @@ def sending() -> Switch:
 
 def _meaning(provider: str, code: int) -> str:
     try:
-        return what_it_means(provider, code).sentence
+        return provider_named(provider).look_up(code).sentence
     except Refused:  # a provider whose codes nobody has written down
         return ""
 

@@ -2,10 +2,10 @@
 
 from sqlalchemy import Connection, text
 
-from scheduler.nudges import nudge
 from shared.db.audit import note
 from shared.db.session import retried
 from shared.ledger.campaigns import shut_gate
+from shared.throttle.nudge import nudge
 
 _SWITCH = text("""
     UPDATE control SET stopped_at = CASE WHEN :stop THEN coalesce(stopped_at, now()) END,

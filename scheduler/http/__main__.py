@@ -3,16 +3,19 @@
 import asyncio
 import gc
 import resource
+import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from types import FrameType
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
 
 from scheduler.http.app import create_app
-from scheduler.http.connections import Bounds, Connections, guarded
+from scheduler.http.connections import Bounds, Connections
+from scheduler.http.pipelines import fair
 from shared.logging import configure_logging
 from shared.settings import settings
 
@@ -22,16 +25,36 @@ _GRACE_SECONDS: Final = 3
 _OTHER_FILES: Final = 200
 #: Seconds between two looks while nothing happens: the Date header shows whole ones.
 _LOOK_EVERY: Final = 1.0
+#: The loop takes one connection of each listener in a turn: with one, whoever asks whether this
+#: process lives waits for as many turns as there are connections of a crowd before his.
+_LISTENERS: Final = 16
 #: What uvicorn's own command ends with.
 _NOT_STARTED: Final = 3
 
 
 class Server(uvicorn.Server):
     """uvicorn's looks ten times a second whether it is to end. This one looks once a second, to
-    renew the Date header, and a signal wakes it.
+    renew the Date header, and a signal wakes it. And it takes several connections at a time.
     """
 
     _woken: asyncio.Event | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        loop, config = asyncio.get_running_loop(), self.config
+
+        def connect() -> asyncio.Protocol:
+            made = cast(Callable[..., asyncio.Protocol], config.http_protocol_class)
+            return made(
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+
+        for listening in [one for server in self.servers for one in server.sockets]:
+            for _ in range(_LISTENERS - 1):
+                again = listening.dup()
+                self.servers.append(
+                    await loop.create_server(connect, sock=again, backlog=config.backlog)
+                )
 
     async def main_loop(self) -> None:
         self._woken = asyncio.Event()
@@ -54,7 +77,7 @@ def main() -> None:
         app,
         host=settings().http_host,
         port=settings().http_port,
-        http=guarded(Connections(_bounds())),
+        http=fair(Connections(_bounds())),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -28,7 +28,7 @@ from scheduler.http.api import (
 )
 from scheduler.http.auth import SHOWN_IN_OPENAPI, Authentication
 from scheduler.http.body_limit import BodyLimit
-from scheduler.http.callbacks.edge import Webhooks
+from scheduler.http.callbacks.edge import CallbackEdge
 from scheduler.http.documented_errors import Described
 from scheduler.http.idempotency import Idempotency
 from scheduler.http.redirects import RelativeRedirects
@@ -48,7 +48,7 @@ _KEYED: Final = (agents, campaigns, progress, messages, suppressions, sending, k
 
 def create_app() -> "Front":
     """The app. It starts without the database and answers 503 until there is one."""
-    webhooks = Webhooks()
+    webhooks = CallbackEdge()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -73,7 +73,7 @@ class Front:
     signature depends on them.
     """
 
-    def __init__(self, app: ASGIApp, webhooks: Webhooks) -> None:
+    def __init__(self, app: ASGIApp, webhooks: CallbackEdge) -> None:
         trusted = uvicorn.Config(app, log_config=None).forwarded_allow_ips
         self._app = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted))
         self._webhooks = webhooks
@@ -98,12 +98,12 @@ def _api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> Fa
         telemetry={"auto_configure": False},
     )
     errors.install(app)
+    app.include_router(docs.router)  # first: whoever looks for a route tries one after the other
     app.include_router(uploads.router, dependencies=SHOWN_IN_OPENAPI)
     for module in _KEYED:
         dependencies = [*SHOWN_IN_OPENAPI, Depends(refuse_odd_text)]
         app.include_router(module.router, dependencies=dependencies)
     app.include_router(health.router)
-    app.include_router(docs.router)
     # The last one added is the first to see a request.
     app.add_middleware(Idempotency)
     app.add_middleware(Authentication)

@@ -8,13 +8,12 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared import metrics
 
-_SLICE: Final = 16 * 1024
 #: Of a crowded address so many connections are looked at for one that may go.
 _ELDEST: Final = 20
 _TOO_LARGE: Final = (
@@ -53,6 +52,8 @@ class Connections:
         # Both in the order of `since`: the first has been waited for longest.
         self._heads: dict[Guarded, None] = {}
         self._bodies: dict[Guarded, None] = {}
+        # In the order of `unread_since`. Such a connection may be in one of the others too.
+        self._unread: dict[Guarded, None] = {}
         self._unproven: dict[str, dict[Guarded, None]] = defaultdict(dict)
         self._sweeping = False
 
@@ -64,7 +65,7 @@ class Connections:
         if len(unproven) > self.bounds.unproven:
             self._make_room(list(islice(unproven, _ELDEST)), loop.time())
         if self._count > self.bounds.connections:
-            self._make_room([*_first(self._heads), *_first(self._bodies)], loop.time())
+            self._make_room_anywhere(loop.time())
         if not self._sweeping:
             self._sweeping = True
             loop.call_later(1.0, self._sweep, loop)
@@ -73,6 +74,7 @@ class Connections:
         """A connection has ended."""
         self._count -= 1
         self.rests(connection)
+        self.reads(connection)
         self.proven(connection)
 
     def proven(self, connection: "Guarded") -> None:
@@ -100,15 +102,36 @@ class Connections:
         self._heads.pop(connection, None)
         self._bodies.pop(connection, None)
 
+    def awaits_reader(self, connection: "Guarded", now: float) -> None:
+        """It is to read its answers from now on: more wait for it than the server likes to keep."""
+        self.reads(connection)
+        connection.unread_since = now
+        self._unread[connection] = None
+
+    def reads(self, connection: "Guarded") -> None:
+        """It has read its answers."""
+        self._unread.pop(connection, None)
+
+    def _make_room_anywhere(self, now: float) -> None:
+        """Close whoever has not read his answers for longest, or else as `_make_room`."""
+        for unread in _first(self._unread):
+            if self._may_go(unread.unread_since, now):
+                self._close(unread, "evicted")
+                return
+        self._make_room([*_first(self._heads), *_first(self._bodies)], now)
+
     def _make_room(self, waiting: list["Guarded"], now: float) -> None:
         """Close the one of these that has been waited for longest, heads before bodies."""
         waiting = [one for one in waiting if one in self._heads or one in self._bodies]
         if not waiting:
             return
         longest = min(waiting, key=lambda one: (one in self._bodies, one.since))
-        crowded = self._count > 2 * self.bounds.connections
-        if crowded or now - longest.since >= self.bounds.grace:
+        if self._may_go(longest.since, now):
             self._close(longest, "evicted")
+
+    def _may_go(self, since: float, now: float) -> bool:
+        crowded = self._count > 2 * self.bounds.connections
+        return crowded or now - since >= self.bounds.grace
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
@@ -116,18 +139,29 @@ class Connections:
             for connection in list(waiting):
                 if now - connection.since <= self.bounds.wait:
                     break
-                if connection.is_at_work():
+                if connection in self._unread or connection.is_at_work():
                     again = self.awaits_head if waiting is self._heads else self.awaits_body
                     again(connection, now)
                 else:
                     self._close(connection, "silent")
+        self._sweep_unread(now)
         self._sweeping = self._count > 0
         if self._sweeping:
             loop.call_later(1.0, self._sweep, loop)
 
+    def _sweep_unread(self, now: float) -> None:
+        for connection in list(self._unread):
+            if now - connection.unread_since <= self.bounds.wait:
+                break
+            if connection.has_read():
+                self.awaits_reader(connection, now)
+            else:
+                self._close(connection, "unread")
+
     def _close(self, connection: "Guarded", why: str) -> None:
         metrics.connections_closed.labels(why).inc()
         self.rests(connection)
+        self.reads(connection)
         connection.abort()
 
 
@@ -141,6 +175,10 @@ class Guarded(HttpToolsProtocol):
         self.address = ""
         #: loop time since when the client's next bytes are waited for
         self.since = 0.0
+        #: loop time since when it is to read its answers
+        self.unread_since = 0.0
+        #: whether the last request has come to its end
+        self.is_whole = False
         self._in_head = True
         self._refused = False
         #: bytes that brought neither a whole head nor any of a body
@@ -160,13 +198,12 @@ class Guarded(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if len(data) <= _SLICE:
-            self._take(data)
-            return
-        for start in range(0, len(data), _SLICE):
-            if self.transport.is_closing() or self._refused:
-                return
-            self._take(data[start : start + _SLICE])
+        """Not more than a slice: what is endless is to be refused before all of it is parsed."""
+        self._progress = False
+        super().data_received(data)
+        self._loose = 0 if self._progress else self._loose + len(data)
+        if self._refused or self._loose > self._bounds.head:
+            self._refuse()
 
     def abort(self) -> None:
         """End it at once, whatever waits to be read or written."""
@@ -174,12 +211,24 @@ class Guarded(HttpToolsProtocol):
 
     def is_at_work(self) -> bool:
         """Whether it is we who do not read now, or the client still takes what was answered."""
+        return self.flow.read_paused or (self.has_read() and self._unread > 0)
+
+    def has_read(self) -> bool:
+        """Whether the client has taken anything of what was answered since the last look."""
         before, self._unread = self._unread, self.transport.get_write_buffer_size()
-        return self.flow.read_paused or 0 < self._unread != before
+        return self._unread != before
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._all.awaits_reader(self, self.loop.time())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._all.reads(self)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = True
+        self._in_head, self.is_whole = True, False
         if self.cycle is None or self.cycle.response_complete:
             self._all.awaits_head(self, self.loop.time())
 
@@ -207,7 +256,7 @@ class Guarded(HttpToolsProtocol):
             self._all.awaits_body(self, self.loop.time())
 
     def on_message_complete(self) -> None:
-        self._progress = True
+        self._progress = self.is_whole = True
         if self._refused:
             return
         super().on_message_complete()
@@ -220,14 +269,6 @@ class Guarded(HttpToolsProtocol):
         if not self.pipeline:  # idle, or its body is still to come, or its answer still to be read
             self._all.awaits_head(self, self.loop.time())
 
-    def _take(self, data: bytes) -> None:
-        self._progress = False
-        super().data_received(data)
-        self._loose = 0 if self._progress else self._loose + len(data)
-        too_many = len(self.pipeline) > self._bounds.pipelined
-        if self._refused or self._loose > self._bounds.head or too_many:
-            self._refuse()
-
     def _refuse(self) -> None:
         self._refused = True
         if self.transport.is_closing():
@@ -236,15 +277,6 @@ class Guarded(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(_REFUSAL)
         self.transport.close()
-
-
-def guarded(connections: Connections) -> type[asyncio.Protocol]:
-    """What uvicorn makes its connections with: it calls it as it would a class."""
-
-    def make(**server: Any) -> Guarded:
-        return Guarded(connections, **server)
-
-    return cast(type[asyncio.Protocol], make)
 
 
 def _first(waiting: dict[Guarded, None]) -> list[Guarded]:

@@ -1,18 +1,20 @@
 """/openapi.json, and /docs: the same as one page that needs no script and no other server.
 
 Both are open to strangers, and made once: for each request anew they would cost more than any
-other answer.
+other answer. They are made in a thread: nobody waits for that but who asks for them.
 """
 
 import json
+import threading
 from collections.abc import Iterator
-from functools import cache
 from html import escape
 from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
+from starlette.concurrency import run_in_threadpool
 
 from shared.opaque import Json
 
@@ -38,13 +40,13 @@ POST takes an <code>Idempotency-Key</code>. Refusals are
 @router.get("/openapi.json")
 async def openapi(request: Request) -> Response:
     """The description."""
-    return Response(_made(request.app).document, media_type="application/json")
+    return Response((await _made(request.app)).document, media_type="application/json")
 
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """The page."""
-    return HTMLResponse(_made(request.app).page)
+    return HTMLResponse((await _made(request.app)).page)
 
 
 class _Made(NamedTuple):
@@ -52,10 +54,23 @@ class _Made(NamedTuple):
     page: bytes
 
 
-@cache
-def _made(app: FastAPI) -> _Made:
-    described = app.openapi()
-    return _Made(orjson.dumps(described), "".join(_page(described)).encode())
+_MADE: Final[WeakKeyDictionary[FastAPI, _Made]] = WeakKeyDictionary()
+_MAKING: Final = threading.Lock()
+
+
+async def _made(app: FastAPI) -> _Made:
+    made = _MADE.get(app)
+    return await run_in_threadpool(_make, app) if made is None else made
+
+
+def _make(app: FastAPI) -> _Made:
+    with _MAKING:
+        made = _MADE.get(app)
+        if made is None:
+            described = app.openapi()
+            made = _Made(orjson.dumps(described), "".join(_page(described)).encode())
+            _MADE[app] = made
+        return made
 
 
 def _page(described: Json) -> Iterator[str]:

@@ -25,6 +25,7 @@ from shared.views.gauges import Readings, readings
 
 router = APIRouter(tags=["health"])
 
+_MAKING: Final = threading.Lock()
 _FRESH_SECONDS: Final = 5.0
 _BROKER_SECONDS: Final = 2
 _WORD: Final = {"type": "string", "minLength": 1, "examples": ["ok"]}
@@ -170,9 +171,14 @@ def _by_status(name: str, numbers: dict[Any, int]) -> GaugeMetricFamily:
     return family
 
 
-@cache
 def _registry() -> CollectorRegistry:
     """The counters of this machine's processes (alone: this one's), and the ledger's gauges."""
+    with _MAKING:  # a cache lets two that are asked first at once both make it
+        return _made()
+
+
+@cache
+def _made() -> CollectorRegistry:
     registry = CollectorRegistry()
     try:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

@@ -107,7 +107,7 @@ class _Recording:
 
 async def _settle(slot: Slot, recording: _Recording) -> None:
     """Keep the answer, or leave the key free; then let the answer go."""
-    with contextlib.suppress(Refused):  # it was done: who asked must hear of it all the same
+    with contextlib.suppress(InWords):  # it was done: who asked must hear of it all the same
         if recording.complete and 200 <= recording.status < 300:
             digest = await recording.digest()
             sealed = seal({"body": recording.body.decode()})
@@ -165,7 +165,7 @@ async def _leased(slot: Slot) -> AsyncIterator[None]:
     async def renew() -> None:
         while True:
             await asyncio.sleep(_RENEW_EVERY)
-            with contextlib.suppress(Refused):  # a database that is away for a moment
+            with contextlib.suppress(InWords):  # a database that is away for a moment
                 await _stored(lambda connection: idempotency_store.renew(connection, slot))
 
     renewing = asyncio.create_task(renew())

@@ -1,6 +1,6 @@
 """Uploads in Postgres: their bytes in chunks, and how far their import got."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,9 @@ import orjson
 from sqlalchemy import Connection, Row, text
 
 from shared.db.session import transaction
+from shared.domain.campaign import CampaignStatus
 from shared.errors import VolleyError
+from shared.ledger import campaigns
 from shared.opaque import Json
 
 _PIECE = 1 << 20
@@ -60,9 +62,11 @@ _DROP_CANCELLED = text("""
     WHERE u.id = k.upload_id AND c.upload_id = u.id AND c.status = 'cancelled' AND u.header IS NULL
 """)
 _CHUNK = text("SELECT bytes FROM upload_chunk WHERE upload_id = :id AND n = :n")
+# Whoever waited here for the row of an upload sees it as it is now, but its campaign as it was
+# before: that the import is over must be asked of the upload. It has a header from then on.
 _LEASE = text("""
     UPDATE upload u SET lease_until = now() + :lease FROM campaign c
-    WHERE c.id = :campaign_id AND u.id = c.upload_id AND c.status = 'draft'
+    WHERE c.id = :campaign_id AND u.id = c.upload_id AND c.status = 'draft' AND u.header IS NULL
       AND (u.lease_until IS NULL OR u.lease_until < now())
     RETURNING u.id, u.filename, u.loaded_row, c.mode, c.settings
 """)
@@ -78,52 +82,33 @@ _AGENTS = text("""
 """)
 _RENEW = text("""
     UPDATE upload u SET lease_until = now() + :lease, loaded_row = :through FROM campaign c
-    WHERE u.id = :id AND c.id = :campaign_id AND c.status = 'draft' AND u.loaded_row = :after
+    WHERE u.id = :id AND c.id = :campaign_id AND c.status = 'draft' AND u.header IS NULL
+      AND u.loaded_row = :after
     RETURNING u.id
 """)
 # A chunk that a crash of the server undoes is loaded again, since how far the import got is undone
 # with it; and `finish` waits for the disk on behalf of them all.
 _NEED_NOT_WAIT = text("SET LOCAL synchronous_commit = off")
-_GIVE_BACK = text("UPDATE upload SET lease_until = now() WHERE id = :id")
+_GIVE_BACK = text("UPDATE upload SET lease_until = now() WHERE id = :id AND header IS NULL")
 _GIVE_UP = text("""
     UPDATE upload u SET lease_until = now() FROM campaign c
-    WHERE c.id = :campaign_id AND u.id = c.upload_id AND c.status = 'draft'
+    WHERE c.id = :campaign_id AND u.id = c.upload_id AND c.status = 'draft' AND u.header IS NULL
     RETURNING u.loaded_row
 """)
 _TELL = text("""
     UPDATE campaign SET report = CAST(:report AS jsonb) WHERE id = :campaign_id AND status = 'draft'
     RETURNING id
 """)
-_FINISH = text("""
-    UPDATE campaign SET status = 'ready', report = CAST(:report AS jsonb)
-    WHERE id = :campaign_id AND status = 'draft'
-""")
 _HEADER = text(
     "UPDATE upload SET header = CAST(:header AS jsonb), lease_until = NULL WHERE id = :id"
 )
-_REFUSE = text("""
-    UPDATE campaign SET status = 'cancelled', reason = :reason, finished_at = now()
-    WHERE id = :campaign_id AND status = 'draft'
-""")
 _ORIGIN = text("""
     SELECT u.sha256 FROM campaign c JOIN upload u ON u.id = c.upload_id WHERE c.id = :campaign_id
-""")
-_ABANDONED = text("""
-    SELECT c.id FROM campaign c JOIN upload u ON u.id = c.upload_id
-    WHERE c.status = 'draft'
-      AND coalesce(u.lease_until, c.created_at + interval '10 s') < now()
-    ORDER BY u.loaded_row, c.id
-""")
-_LEAST_LOADED = text("""
-    SELECT min(u.loaded_row) FROM campaign c JOIN upload u ON u.id = c.upload_id
-    WHERE c.status = 'draft'
-      AND coalesce(u.lease_until, c.created_at + interval '10 s') < now()
-      AND c.id <> ALL (CAST(:but AS int[]))
 """)
 _OFFER = text("""
     UPDATE upload u SET lease_until = now() FROM campaign c
     WHERE c.id = :campaign_id AND u.id = c.upload_id AND u.lease_until IS NULL
-      AND c.status = 'draft'
+      AND c.status = 'draft' AND u.header IS NULL
 """)
 
 
@@ -259,10 +244,12 @@ def finish(
 ) -> None:
     """The import is complete: the campaign is ready, the file's bytes are not needed any more.
 
-    With `keep` they are: rejected rows of it were left out of the table.
+    With `keep` they are: rejected rows of it were left out of the table. Raises LeaseLost.
     """
     encoded = orjson.dumps(report).decode()
-    connection.execute(_FINISH, {"campaign_id": job.campaign_id, "report": encoded})
+    _hold_draft(connection, job.campaign_id)
+    connection.execute(_TELL, {"campaign_id": job.campaign_id, "report": encoded})
+    campaigns.move(connection, job.campaign_id, CampaignStatus.READY, action="import")
     connection.execute(
         _HEADER, {"id": job.upload_id, "header": orjson.dumps(list(header)).decode()}
     )
@@ -271,28 +258,25 @@ def finish(
 
 
 def refuse(connection: Connection, campaign_id: int, reason: str) -> None:
-    """The campaign's file cannot be read at all: its bytes are of no use."""
-    connection.execute(_REFUSE, {"campaign_id": campaign_id, "reason": reason})
+    """The campaign's file cannot be read at all: its bytes are of no use.
+
+    Raises LeaseLost: another has imported it, and whoever finds no bytes any more knows nothing.
+    """
+    _hold_draft(connection, campaign_id)
+    to = CampaignStatus.CANCELLED
+    campaigns.move(connection, campaign_id, to, action="refuse-file", reason=reason)
     connection.execute(_DROP_CHUNKS_OF, {"campaign_id": campaign_id})
+
+
+def _hold_draft(connection: Connection, campaign_id: int) -> None:
+    row = campaigns.lock(connection, campaign_id)
+    if row is None or row.status != CampaignStatus.DRAFT:
+        raise LeaseLost("another has imported the file, or its campaign was cancelled")
 
 
 def origin(connection: Connection, campaign_id: int) -> str:
     """What `standing` knows the campaign's file by; "" when it has none."""
     return connection.execute(_ORIGIN, {"campaign_id": campaign_id}).scalar() or ""
-
-
-def abandoned(connection: Connection) -> list[int]:
-    """Draft campaigns whose import nobody is at, those that have got least far first."""
-    return list(connection.execute(_ABANDONED).scalars())
-
-
-def least_loaded(connection: Connection, *, but: Collection[int] = ()) -> int | None:
-    """How far the one of them that has got least far is, in rows; None when none waits.
-
-    `but` are campaigns that do not count.
-    """
-    least: int | None = connection.execute(_LEAST_LOADED, {"but": list(but)}).scalar()
-    return least
 
 
 def offer(connection: Connection, campaign_id: int) -> None:

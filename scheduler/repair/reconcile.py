@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from shared import clock
 from shared.db.session import retried, statement, transaction
 from shared.domain.message import AttemptStatus
-from shared.errors import Refused, SendError, Unknown, Unreachable, VolleyError
+from shared.errors import Refused, VolleyError
 from shared.ledger import attempts_due, callbacks, evidence, record
 from shared.ledger.attempts_due import Check
 from shared.ledger.evidence import Evidence
@@ -28,8 +28,9 @@ from shared.ledger.late_failures import react
 from shared.ledger.record import PROVED_NOT_GONE, RESENT, Return
 from shared.logging import get_logger
 from shared.providers.accounts import account_name, credentials_for
-from shared.providers.base import Credentials, Listed, Lists
-from shared.providers.registry import adapter_for, close_adapters
+from shared.providers.adapters import adapter_for, close_adapters
+from shared.providers.base import Credentials, Fetches, Listed, Lists, fetches, lists
+from shared.providers.errors import SendError, Unknown, Unreachable
 from shared.settings import settings
 
 log = get_logger(__name__)
@@ -49,7 +50,7 @@ NEWEST: Final = 50
 def reconcile() -> int:
     """Look after all attempts whose time has come; returns how many."""
     if retried(callbacks.waiting, within=statement):
-        callbacks.drain(timedelta(seconds=settings().poll_after), react=react)
+        callbacks.drain(timedelta(seconds=settings().poll_after))
     total = 0
     lease = timedelta(seconds=sum(settings().http_timeout) * 3)
     while True:
@@ -85,13 +86,15 @@ async def _one_account(due: Sequence[Check]) -> None:
         raise Refused("cannot_ask", asks.trouble)
     credentials = _credentials(asks)
     if credentials is None:
-        _cannot_ask(due)
+        log.error("reconcile.account_gone", account=asks.account, attempts=len(due))
+        for check in due:
+            _look_at_the_clock(check)
         return
     adapter = adapter_for(asks.provider, credentials)
-    if not isinstance(adapter, Lists):
-        return
+    listing = lists(adapter)
     doubts = [check for check in due if check.status == AttemptStatus.SENDING]
-    rounds = Round(adapter, await _witness(adapter) if doubts else Witness([]))
+    witness = await _witness(listing) if listing and doubts else Witness([])
+    rounds = Round(listing, fetches(adapter), witness)
     # Doubts about one number in claim order, so that what is bound to the first is not found again
     # for the next; different numbers at once.
     by_phone: dict[str, list[Check]] = defaultdict(list)
@@ -103,25 +106,30 @@ async def _one_account(due: Sequence[Check]) -> None:
 
 def _credentials(check: Check) -> Credentials | None:
     """Those of the account it was called with; None when nobody here has them any more."""
-    found = credentials_for(check.own)
-    return found if account_name(check.provider, found.account_sid) == check.account else None
+    found = credentials_for(check.provider, check.own)
+    return found if account_name(check.provider, found.account) == check.account else None
 
 
-def _cannot_ask(due: Sequence[Check]) -> None:
-    """The account is gone from the settings: nothing is found, and nothing is proved either."""
-    log.error("reconcile.account_gone", account=due[0].account, attempts=len(due))
-    for check in due:
-        if check.status == AttemptStatus.SENDING:
-            _conclude(check, Witness([]), age=_age(check))
-        else:
-            _look_later(check)
+def _look_at_the_clock(check: Check) -> None:
+    """Nobody can be asked about this attempt: nothing is found, and nothing is proved either.
+
+    Its account is gone from the settings, or its provider has no way of asking (see Abilities).
+    """
+    if check.status == AttemptStatus.SENDING:
+        _conclude(check, Witness([]), age=_age(check))
+    else:
+        _look_later(check)
 
 
 class Round:
-    """One account's look-ups of one run; it ends early when the provider cannot be asked."""
+    """One account's look-ups of one run; it ends early when the provider cannot be asked.
 
-    def __init__(self, adapter: Lists, witness: "Witness") -> None:
-        self._adapter = adapter
+    `listing` and `fetching` are None where the provider has no such look-up.
+    """
+
+    def __init__(self, listing: Lists | None, fetching: Fetches | None, witness: "Witness") -> None:
+        self._listing = listing
+        self._fetching = fetching
         self._witness = witness
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._away = False
@@ -133,16 +141,21 @@ class Round:
                 if self._away:
                     return
                 try:
-                    if check.status == AttemptStatus.SENDING:
-                        await _decide(self._adapter, check, self._witness)
-                    else:
-                        await _poll(self._adapter, check)
+                    await self._look(check)
                 except SendError as error:
                     # Nothing is concluded from that; the next look is due soon.
                     self._away = isinstance(error, Unreachable | Unknown)
                     log.warning(
                         "reconcile.cannot_ask", message_id=check.message_id, code=error.code
                     )
+
+    async def _look(self, check: Check) -> None:
+        if check.status == AttemptStatus.SENDING and self._listing:
+            await _decide(self._listing, check, self._witness)
+        elif check.status != AttemptStatus.SENDING and self._fetching:
+            await _poll(self._fetching, check)
+        else:
+            _look_at_the_clock(check)
 
 
 class Witness:
@@ -200,7 +213,7 @@ def _unbound(check: Check, listed: Sequence[Listed]) -> list[Listed]:
         if (one.direction or "").startswith("outbound")
         and (
             (check.sender is not None and one.sender == check.sender)
-            or (check.service is not None and one.messaging_service_sid == check.service)
+            or (check.sender_pool is not None and one.sender_pool == check.sender_pool)
         )
     ]
     with transaction() as connection:
@@ -268,7 +281,7 @@ def _resend(check: Check) -> None:
     log.warning("message.resent_without_proof", message_id=check.message_id)
 
 
-async def _poll(adapter: Lists, check: Check) -> None:
+async def _poll(adapter: Fetches, check: Check) -> None:
     """Ask for a message that was accepted and has no end yet."""
     found = await adapter.fetch(check.sid) if check.sid else None
     if found is not None and found.status is not None:

@@ -10,14 +10,13 @@ from scheduler.import_process import load
 from scheduler.ingest import uploads
 from scheduler.ingest.load.importer import stopping
 from scheduler.ingest.load.turns import Turn, import_waiting
-from scheduler.nudges import nudge
 from shared.db.session import retried, statement, transaction
 from shared.ledger import callbacks, campaigns, holds
 from shared.ledger import repairs as queries
-from shared.ledger.late_failures import react
 from shared.logging import get_logger
 from shared.settings import settings
 from shared.throttle import Throttle
+from shared.throttle.nudge import nudge
 from shared.throttle.redis_client import redis
 
 log = get_logger(__name__)
@@ -31,17 +30,7 @@ def apply_receipts() -> int:
     """Callbacks stored and not applied: their task was lost, or the broker is away."""
     if not retried(callbacks.waiting, within=statement):
         return 0
-    return callbacks.drain(timedelta(seconds=settings().poll_after), react=react)
-
-
-def launch_scheduled() -> int:
-    """Campaigns whose `scheduled_at` has come start to run."""
-    started = retried(queries.launch_scheduled, within=statement)
-    for campaign_id in started:
-        log.info("campaign.launched", campaign_id=campaign_id)
-    if started:
-        nudge()
-    return len(started)
+    return callbacks.drain(timedelta(seconds=settings().poll_after))
 
 
 def finish() -> int:

@@ -30,6 +30,8 @@ FROZEN_AFTER = "15s"
 #: tells its clients a number of its own where Postgres tells the pid of the server process. Whether
 #: it keeps a session together cannot be seen while it has little to do, so none is counted on.
 POOLED = "pooled"
+#: In a connection's `info`: what others are told once its transaction has been committed.
+_TO_TELL = "to_tell"
 #: Set for the session, or where there is none, for this statement: for nothing.
 _BOUND = """
     SELECT pg_backend_pid() <> %(pid)s, set_config(
@@ -103,16 +105,41 @@ def _autocommits(connection: Connection) -> bool:
 
 @contextmanager
 def transaction() -> Iterator[Connection]:
-    """One transaction: committed at the end of the block, rolled back when it raises."""
+    """One transaction: committed at the end of the block, rolled back when it raises.
+
+    What was given to `after_commit` is called behind the commit, the connection given back.
+    """
     with engine().begin() as connection:
+        to_tell = _to_tell(connection)
         yield connection
+    for tell in to_tell:
+        tell()
 
 
 @contextmanager
 def statement() -> Iterator[Connection]:
     """Each statement commits by itself, on the server: who freezes after asking holds no lock."""
     with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        to_tell = _to_tell(connection)
         yield connection
+    for tell in to_tell:
+        tell()
+
+
+def after_commit(connection: Connection, tell: Callable[[], object]) -> None:
+    """Have `tell` called once this transaction has been committed, never when it is rolled back.
+
+    Whoever heard of a change before it is committed would look, see nothing, and sleep again. The
+    same `tell` is called once, however often it is given. It must not raise: the change stands.
+    """
+    connection.info.setdefault(_TO_TELL, {})[tell] = None
+
+
+def _to_tell(connection: Connection) -> dict[Callable[[], object], None]:
+    """An empty list for this transaction: a former one of the same connection may have failed."""
+    fresh: dict[Callable[[], object], None] = {}
+    connection.info[_TO_TELL] = fresh
+    return fresh
 
 
 def retried(

@@ -57,11 +57,15 @@ NEXT: Final[dict[MessageStatus, frozenset[MessageStatus]]] = {
     _S.SUPPRESSED: EVIDENCE,
     _S.CANCELLED: EVIDENCE,
     _S.EXPIRED: EVIDENCE,
-    _S.UNKNOWN: frozenset({_S.READY}) | EVIDENCE,
+    # Proved not gone, it goes back to be sent, or ends as what has stopped it meanwhile.
+    _S.UNKNOWN: frozenset({_S.READY, _S.SUPPRESSED, _S.CANCELLED, _S.EXPIRED}) | EVIDENCE,
 }
 
 #: While any message is in one of these, its campaign is not finished.
 UNSENT: Final = (_S.DRAFT, _S.PLANNED, _S.READY, _S.SENDING)
+
+#: Nobody has been called for these: whoever locks one knows that it has not gone.
+UNTOUCHED: Final = (_S.DRAFT, _S.PLANNED, _S.READY)
 
 #: The end of a message of several parts is the worst of its parts' ends.
 WORST_FIRST: Final = (
@@ -110,3 +114,8 @@ RANK: Final[dict[str, int]] = {
 def may_become(old: str, new: str) -> bool:
     """Whether the table lets a message go from `old` to `new`."""
     return MessageStatus(new) in NEXT[MessageStatus(old)]
+
+
+def untouched_that_may_become(new: MessageStatus) -> str:
+    """The untouched statuses that the table lets become `new`, as SQL lists them: 'a', 'b'."""
+    return ", ".join(f"'{old}'" for old in UNTOUCHED if new in NEXT[old])

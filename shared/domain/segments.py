@@ -22,7 +22,7 @@ from shared.domain.gsm7 import BASIC, EXTENDED, FOREIGN, smart
 
 __all__ = ["Encoding", "Measure", "billed", "measure", "smart", "split", "ucs2_characters"]
 
-LONGEST_PART = 1600  # UTF-16 units; Twilio answers 21617 above it
+LONGEST_PART = 1600  # UTF-16 units; a longer one is refused
 
 
 class Encoding(StrEnum):

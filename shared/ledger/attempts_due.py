@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from shared.domain.wording import part_of
 from shared.ledger.routing import opened
 from shared.opaque import Json
 
@@ -23,8 +24,8 @@ class Check:
     status: str
     sid: str | None
     sender: str | None
-    #: the messaging service it may have gone through
-    service: str | None
+    #: the pool of senders it may have gone through, in the provider's word
+    sender_pool: str | None
     claimed_at: datetime
     checks: int
     phone: str
@@ -56,8 +57,8 @@ _TAKE = text("""
                 AND credentials IS NOT NULL ORDER BY deleted_at DESC NULLS FIRST LIMIT 1),
                (SELECT credentials FROM former_account WHERE account = t.account)
            ) END AS credentials,
-           coalesce(c.settings #>> '{options,messaging_service_sid}', a.messaging_service_sid) AS
-           service
+           coalesce(c.settings #>> '{options,messaging_service_sid}', a.messaging_service_sid)
+               AS sender_pool
     FROM taken t
     JOIN message m ON m.id = t.message_id
     JOIN recipient r ON r.id = m.recipient_id
@@ -91,7 +92,6 @@ def take(connection: Connection, size: int, *, lease: timedelta) -> list[Check]:
 
 def _check(row: Row[Any]) -> Check:
     own, trouble = opened(row.credentials)
-    cuts = [0, *row.cuts, len(row.body)]
     return Check(
         message_id=row.message_id,
         part=row.part,
@@ -100,11 +100,11 @@ def _check(row: Row[Any]) -> Check:
         status=row.status,
         sid=row.sid,
         sender=row.sender,
-        service=row.service,
+        sender_pool=row.sender_pool,
         claimed_at=row.claimed_at,
         checks=row.checks,
         phone=row.phone,
-        text=row.body[cuts[row.part] : cuts[row.part + 1]],
+        text=part_of(row.body, row.cuts, row.part),
         provider=row.provider,
         account=row.account,
         own=own,

@@ -1,24 +1,31 @@
 """The inbox of callbacks: kept raw before the answer, applied in batches afterwards."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
+from typing import Final
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from shared import metrics
 from shared.db.session import engine, retried
-from shared.ledger import evidence
-from shared.ledger.evidence import Failure
+from shared.domain.message import RANK
+from shared.ledger import evidence, late_failures
+from shared.providers.accounts import account_name
+from shared.providers.base import Receipt
+
+#: What the columns of the inbox can hold.
+_SMALLINT: Final = 1 << 15
+_INTEGER: Final = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """One genuine callback, as the edge stores it."""
+class CallbackRow:
+    """One genuine callback as a row of the inbox."""
 
     provider: str
     message_id: int | None
@@ -33,6 +40,33 @@ class Kept:
     raw: str
     #: the account whose token signed it
     account: str
+
+
+def row_of(receipt: Receipt) -> CallbackRow:
+    """As it is stored. What no column can hold is nothing of ours, and must not stop its group."""
+    return CallbackRow(
+        provider=receipt.provider,
+        message_id=receipt.message_id,
+        part=_below(_SMALLINT, receipt.part),
+        token=receipt.token,
+        sid=_storable(receipt.sid) or None,
+        status=_storable(receipt.status or receipt.provider_status),
+        rank=RANK.get(receipt.status or "", 0),
+        error_code=_below(_INTEGER, receipt.error_code),
+        raw=_storable(receipt.raw),
+        account=account_name(receipt.provider, receipt.account),
+    )
+
+
+def _below(limit: int, number: int | None) -> int | None:
+    return number if number is not None and number < limit else None
+
+
+def _storable(text: str) -> str:
+    """Without NUL and lone surrogates (JSON can spell both): Postgres takes neither."""
+    if text.isascii():
+        return text.replace("\x00", "\ufffd")
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +120,13 @@ def waiting(connection: Connection) -> bool:
     return bool(connection.execute(_WAITING).scalar_one())
 
 
-def keep(connection: Connection, callbacks: Sequence[Kept]) -> None:
+def keep(connection: Connection, callbacks: Sequence[CallbackRow]) -> None:
     """Store callbacks; durable when the transaction has committed."""
     raw = connection.connection.driver_connection
     assert raw is not None
     with raw.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for kept in callbacks:
-            copy.write_row(_VALUES(kept))
+        for row in callbacks:
+            copy.write_row(_VALUES(row))
 
 
 class Writer:
@@ -104,7 +138,7 @@ class Writer:
     def __init__(self) -> None:
         self._connection: Connection | None = None
 
-    def keep(self, callbacks: Sequence[Kept]) -> None:
+    def keep(self, callbacks: Sequence[CallbackRow]) -> None:
         """Durable when it returns. After an error, whatever it was, the connection is a new one."""
         if self._connection is None:
             connection = engine().connect()
@@ -125,43 +159,42 @@ class Writer:
 
 BATCH = 4000
 
-#: What else follows from failures that callbacks told of, in the same transaction.
-React = Callable[[Connection, Sequence[Failure]], None]
 
-
-def drain(poll_after: timedelta, *, react: React) -> int:
+def drain(poll_after: timedelta) -> int:
     """Apply all waiting callbacks; returns how many. Rows taken by another drain are left to it."""
     total = 0
     while True:
-        taken = _drain_some(BATCH, poll_after, react)
+        taken = _drain_some(BATCH, poll_after)
         total += taken
         if taken < BATCH:
             return total
 
 
-def _drain_some(size: int, poll_after: timedelta, react: React) -> int:
+def _drain_some(size: int, poll_after: timedelta) -> int:
     try:
-        taken = retried(partial(apply_waiting, size=size, poll_after=poll_after, react=react))
+        taken = retried(partial(apply_waiting, size=size, poll_after=poll_after))
     except IntegrityError:
         # A SID was bound elsewhere in the same instant, or twice here: in halves, down to that one;
         # the next look sees it.
         if size == 1:
             raise
         half = size // 2
-        return sum(_drain_some(part, poll_after, react) for part in (half, size - half))
+        return sum(_drain_some(part, poll_after) for part in (half, size - half))
     metrics.receipts.inc(taken)
     return taken
 
 
-def apply_waiting(connection: Connection, size: int, poll_after: timedelta, react: React) -> int:
-    """Apply up to `size` waiting callbacks in the order they came; returns how many were taken."""
+def apply_waiting(connection: Connection, size: int, poll_after: timedelta) -> int:
+    """Apply up to `size` waiting callbacks in the order they came, and what follows from failures
+    that they tell of; returns how many were taken.
+    """
     taken = take(connection, size)
     if taken.places:
         applied = evidence.apply_kept(
             connection, taken.places, coded=taken.coded, poll_after=poll_after
         )
         if applied.failures:
-            react(connection, applied.failures)
+            late_failures.react(connection, applied.failures)
     return taken.count
 
 

@@ -1,13 +1,31 @@
 """The campaign row and its messages, as the lifecycle moves them."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, Row, text
 
+from shared.db.audit import note
+from shared.db.session import after_commit
+from shared.domain.campaign import CampaignStatus, may_become
+from shared.domain.message import UNSENT, MessageStatus, untouched_that_may_become
+from shared.errors import VolleyError
 from shared.ledger.claim import GATE
 from shared.opaque import Json
+from shared.throttle.nudge import nudge
+
+#: Who is told as the actor of what no person has asked for.
+VOLLEY: Final = "volley"
+
+_C = CampaignStatus
+#: From and to: calls were made until now, and must not be any more.
+_SENDS, _ENDS_SENDING = frozenset({_C.RUNNING, _C.PAUSED}), frozenset({_C.PAUSED, _C.CANCELLED})
+
+
+class ForbiddenMove(VolleyError):
+    """A campaign's life has no such step: whoever asked for it has not looked at the status."""
+
 
 _ALONE = text("SELECT pg_advisory_xact_lock(:gate)")
 _BRIEFLY = text("SET LOCAL lock_timeout = '1s'")
@@ -73,26 +91,84 @@ def lock(connection: Connection, campaign_id: int) -> Row[Any] | None:
     return connection.execute(_LOCK, {"id": campaign_id}).one_or_none()
 
 
+_STATUS = text("SELECT status FROM campaign WHERE id = :id FOR UPDATE")
+
+
 def move(
-    connection: Connection, campaign_id: int, status: str, *, reason: str | None = None
+    connection: Connection,
+    campaign_id: int,
+    to: CampaignStatus,
+    *,
+    action: str,
+    actor: str = VOLLEY,
+    reason: str | None = None,
 ) -> None:
-    """Write a new status. That the table allows it is the caller's to check."""
-    connection.execute(_MOVE, {"id": campaign_id, "status": status, "reason": reason})
+    """Give a campaign a new status: the one place that does.
+
+    The audit gets a line of `actor` and `action`. Where sending ends, no claim that had not seen it
+    is open any more when this returns; where it begins, dispatchers are told after the commit.
+    Raises ForbiddenMove, and nothing is written, when the table has no such step.
+    """
+    former = CampaignStatus(connection.execute(_STATUS, {"id": campaign_id}).scalar_one())
+    if not may_become(former, to):
+        raise ForbiddenMove(f"Campaign {campaign_id} is {former} and cannot become {to}.")
+    connection.execute(_MOVE, {"id": campaign_id, "status": to, "reason": reason})
+    details = {"reason": reason} if reason else None
+    note(connection, actor=actor, action=action, subject=subject(campaign_id), details=details)
+    if former in _SENDS and to in _ENDS_SENDING:
+        shut_gate(connection)
+    if to is CampaignStatus.RUNNING:
+        after_commit(connection, nudge)
 
 
-_CANCEL_SOME = text("""
+def subject(campaign_id: int) -> str:
+    """The campaign, as the audit names it."""
+    return f"campaign:{campaign_id}"
+
+
+_EXPLAIN = text("UPDATE campaign SET reason = :reason WHERE id = :id")
+_CHANGE = {
+    "name": text("UPDATE campaign SET name = :value WHERE id = :id"),
+    "priority": text("UPDATE campaign SET priority = :value WHERE id = :id"),
+    "send_before": text("UPDATE campaign SET send_before = :value WHERE id = :id"),
+}
+_TO_LAUNCH = text("""
+    SELECT id FROM campaign WHERE status = 'scheduled' AND scheduled_at <= now()
+        AND (reason IS NOT NULL) = :refused
+    ORDER BY id
+""")
+
+
+def explain(connection: Connection, campaign_id: int, reason: str) -> None:
+    """Say why the campaign stays what it is."""
+    connection.execute(_EXPLAIN, {"id": campaign_id, "reason": reason})
+
+
+def change(connection: Connection, campaign_id: int, columns: Mapping[str, object]) -> None:
+    """Write new values of `name`, `priority` or `send_before`."""
+    for column, value in columns.items():
+        connection.execute(_CHANGE[column], {"id": campaign_id, "value": value})
+
+
+def to_launch(connection: Connection, *, refused: bool) -> list[int]:
+    """Scheduled campaigns whose time has come: those whose launch was refused, or the others."""
+    return list(connection.execute(_TO_LAUNCH, {"refused": refused}).scalars())
+
+
+_CANCEL_SOME = text(f"""
     WITH unsent AS MATERIALIZED (
         (SELECT id FROM message WHERE campaign_id = :id AND due_at IS NOT NULL LIMIT :most)
         UNION ALL
         (SELECT id FROM message WHERE campaign_id = :id AND compose_at IS NOT NULL LIMIT :most)
     ), held AS MATERIALIZED (
         SELECT m.id FROM message m WHERE m.id IN (SELECT id FROM unsent)
-          AND m.status IN ('draft', 'planned', 'ready') ORDER BY m.id FOR UPDATE
+          AND m.status IN ({untouched_that_may_become(MessageStatus.CANCELLED)})
+        ORDER BY m.id FOR UPDATE
     )
     UPDATE message SET status = 'cancelled', due_at = NULL, compose_at = NULL
     FROM held WHERE message.id = held.id
 """)
-_EXPIRE_SOME = text("""
+_EXPIRE_SOME = text(f"""
     WITH late AS MATERIALIZED (
         SELECT q.id FROM campaign c CROSS JOIN LATERAL (
             SELECT id FROM message WHERE campaign_id = c.id
@@ -100,7 +176,8 @@ _EXPIRE_SOME = text("""
         ) q WHERE c.send_before <= now() AND c.status IN ('running', 'paused', 'scheduled', 'ready')
     ), held AS MATERIALIZED (
         SELECT m.id FROM message m WHERE m.id IN (SELECT id FROM late)
-          AND m.status IN ('planned', 'ready') ORDER BY m.id FOR UPDATE
+          AND m.status IN ({untouched_that_may_become(MessageStatus.EXPIRED)})
+        ORDER BY m.id FOR UPDATE
     )
     UPDATE message SET status = 'expired', due_at = NULL, compose_at = NULL
     FROM held WHERE message.id = held.id
@@ -136,20 +213,21 @@ _FOLD = text("""
 """)
 # The counts say who might be done; a real count decides, in a statement of its own: with the
 # campaign held, nobody can give it something to send again between the count and the commit.
-_QUIET = text("""
+_UNSENT = ", ".join(f"'{status}'" for status in UNSENT)
+_MAY_FINISH = ", ".join(f"'{old}'" for old in CampaignStatus if may_become(old, _C.FINISHED))
+_QUIET = text(f"""
     SELECT c.id FROM campaign c
-    WHERE c.status IN ('running', 'paused') AND NOT EXISTS (
+    WHERE c.status IN ({_MAY_FINISH}) AND NOT EXISTS (
         SELECT 1 FROM campaign_count n WHERE n.campaign_id = c.id
-          AND n.status IN ('draft', 'planned', 'ready', 'sending')
+          AND n.status IN ({_UNSENT})
         GROUP BY n.status HAVING sum(n.messages) > 0)
     ORDER BY c.id FOR UPDATE OF c SKIP LOCKED
 """)
-_FINISH = text("""
-    UPDATE campaign c SET status = 'finished', finished_at = now(), reason = NULL
+_DONE = text(f"""
+    SELECT c.id FROM campaign c
     WHERE c.id = ANY (CAST(:ids AS int[])) AND NOT EXISTS (
-        SELECT 1 FROM message m WHERE m.campaign_id = c.id
-          AND m.status IN ('draft', 'planned', 'ready', 'sending'))
-    RETURNING c.id
+        SELECT 1 FROM message m WHERE m.campaign_id = c.id AND m.status IN ({_UNSENT}))
+    ORDER BY c.id
 """)
 
 
@@ -172,7 +250,10 @@ def quiet(connection: Connection) -> list[int]:
 def finish_done(connection: Connection) -> list[int]:
     """Finish campaigns that have nothing left to send; returns their ids."""
     found = quiet(connection)
-    return list(connection.execute(_FINISH, {"ids": found}).scalars()) if found else []
+    done = list(connection.execute(_DONE, {"ids": found}).scalars()) if found else []
+    for campaign_id in done:
+        move(connection, campaign_id, CampaignStatus.FINISHED, action="finish")
+    return done
 
 
 _FORGET = text("DELETE FROM campaign WHERE id = :id RETURNING upload_id")

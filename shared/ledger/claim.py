@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from shared.domain.wording import part_of
 from shared.ledger.sender_limits import CHOICE, TODAY, TOMORROW, pool_of
 
 #: Claims hold it shared, a pause holds it alone while it commits: after the answer to a pause no
@@ -221,7 +222,6 @@ def claim(  # noqa: PLR0913  (all that a claim is judged and marked by)
 
 
 def _claimed(row: Row[Any]) -> Claimed:
-    cuts = [0, *row.cuts, len(row.body)]
     return Claimed(
         message_id=row.id,
         campaign_id=row.campaign_id,
@@ -230,7 +230,7 @@ def _claimed(row: Row[Any]) -> Claimed:
         token=row.token,
         phone=row.phone,
         sender=row.new_sender,
-        text=row.body[cuts[row.part] : cuts[row.part + 1]],
+        text=part_of(row.body, row.cuts, row.part),
         parts=len(row.cuts) + 1,
         paced=row.paced,
         account=row.account,

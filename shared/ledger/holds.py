@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from shared.domain.country import country_of
+from shared.providers.codes import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,33 @@ class NewHold:
     #: None: until a person mends it
     seconds: float | None
     fix: str
+
+
+def hold_on(  # noqa: PLR0913 - facts of one call, each by its name
+    scope: Scope,
+    *,
+    agent_key: int,
+    sender: str | None,
+    phone: str,
+    code: int | None,
+    seconds: float | None,
+    fix: str,
+) -> NewHold | None:
+    """The hold that follows when a call from `sender` to `phone` says that `scope` must wait.
+
+    None when it speaks of that one message or number: nothing else has to wait.
+    """
+    if scope in {Scope.MESSAGE, Scope.NUMBER}:
+        return None
+    subjects = {Scope.SENDER: sender or "", Scope.COUNTRY: phone}
+    return NewHold(
+        agent_key=agent_key,
+        scope=scope.value,
+        subject=subjects.get(scope, ""),
+        code=code or 0,
+        seconds=seconds,
+        fix=fix,
+    )
 
 
 _HOLD = text("""

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from shared import clock
-from shared.errors import Scope
-from shared.ledger import holds as agents
+from shared.ledger import holds as hold_rows
 from shared.ledger import suppressions
 from shared.ledger.evidence import Failure
-from shared.ledger.holds import NewHold
-from shared.providers.registry import what_it_means
+from shared.ledger.holds import hold_on
+from shared.providers.registry import provider_named
 
 
 def react(connection: Connection, failures: Sequence[Failure]) -> None:
@@ -22,22 +21,23 @@ def react(connection: Connection, failures: Sequence[Failure]) -> None:
     opted_out = set()
     holds = {}
     for failure in failures:
-        code = what_it_means(failure.provider, failure.code)
+        code = provider_named(failure.provider).look_up(failure.code)
         if code.opted_out:
             opted_out.add(failure.phone)
-        elif code.holds and code.scope not in {Scope.MESSAGE, Scope.NUMBER}:
-            subjects = {Scope.SENDER: failure.sender or "", Scope.COUNTRY: failure.phone}
-            subject = subjects.get(code.scope, "")
-            holds[failure.agent_key, code.scope, subject] = NewHold(
+        elif code.holds:
+            asked = hold_on(
+                code.scope,
                 agent_key=failure.agent_key,
-                scope=code.scope.value,
-                subject=subject,
+                sender=failure.sender,
+                phone=failure.phone,
                 code=failure.code,
                 seconds=code.seconds(at=clock.now()),
                 fix=code.fix,
             )
+            if asked is not None:
+                holds[asked.agent_key, asked.scope, asked.subject] = asked
     for _, hold in sorted(holds.items()):
-        agents.hold(connection, hold)
+        hold_rows.hold(connection, hold)
     why = "the provider says that this person has opted out"
     suppressions.add(
         connection, [(phone, why) for phone in opted_out], scope="all", source="provider"

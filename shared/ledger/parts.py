@@ -5,8 +5,10 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, text
 
+from shared.domain.campaign import CampaignStatus
 from shared.domain.message import UNSENT, MessageStatus
 from shared.domain.parts import settle as where_it_stands
+from shared.ledger import campaigns
 
 _LOCK = text("""
     SELECT id FROM message WHERE id = ANY (CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE
@@ -38,11 +40,7 @@ _MOVE = text("""
     RETURNING m.id, m.status, (extract(epoch FROM m.due_at) * 1000000)::bigint AS due
 """)
 _HOLD_CAMPAIGNS = text("""
-    SELECT id FROM campaign WHERE id = ANY (CAST(:ids AS int[])) ORDER BY id FOR UPDATE
-""")
-_RUN_AGAIN = text("""
-    UPDATE campaign SET status = 'running', finished_at = NULL
-    WHERE id = ANY (CAST(:ids AS int[])) AND status = 'finished'
+    SELECT id, status FROM campaign WHERE id = ANY (CAST(:ids AS int[])) ORDER BY id FOR UPDATE
 """)
 
 
@@ -61,9 +59,10 @@ def run_again(connection: Connection, campaign_ids: Collection[int]) -> None:
     the messages, or we see that it has finished them.
     """
     if campaign_ids:
-        parameters = {"ids": sorted(campaign_ids)}
-        connection.execute(_HOLD_CAMPAIGNS, parameters)
-        connection.execute(_RUN_AGAIN, parameters)
+        held = connection.execute(_HOLD_CAMPAIGNS, {"ids": sorted(campaign_ids)}).fetchall()
+        for campaign in held:
+            if campaign.status == CampaignStatus.FINISHED:
+                campaigns.move(connection, campaign.id, CampaignStatus.RUNNING, action="run-again")
 
 
 def settle(connection: Connection, ids: Sequence[int]) -> list[tuple[int, int]]:
@@ -78,15 +77,15 @@ def settle(connection: Connection, ids: Sequence[int]) -> list[tuple[int, int]]:
     for row in connection.execute(_LATEST, {"ids": list(ids)}):
         latest[row.message_id][row.part] = row.status
     moves: list[tuple[int, MessageStatus, int]] = []
-    campaigns: set[int] = set()
+    waited_for: set[int] = set()
     for m in messages:
         status, part = where_it_stands(m.status, part=m.part, parts=m.parts, latest=latest[m.id])
         if (status, part) != (m.status, m.part):
             moves.append((m.id, status, part))
             if status in UNSENT and m.status not in UNSENT:
-                campaigns.add(m.campaign_id)
+                waited_for.add(m.campaign_id)
     continued = _move(connection, moves)
-    run_again(connection, campaigns)
+    run_again(connection, waited_for)
     return continued
 
 

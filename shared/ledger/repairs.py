@@ -4,14 +4,6 @@ from sqlalchemy import Connection, text
 
 from shared.ledger.retries import new_ids
 
-_LAUNCH = text("""
-    WITH due AS MATERIALIZED (
-        SELECT id FROM campaign WHERE status = 'scheduled' AND scheduled_at <= now()
-        ORDER BY id FOR UPDATE SKIP LOCKED
-    )
-    UPDATE campaign c SET status = 'running', started_at = now() FROM due WHERE c.id = due.id
-    RETURNING c.id
-""")
 _CANCELLED = text("""
     SELECT c.id FROM campaign c WHERE c.status = 'cancelled' AND (
         EXISTS (SELECT 1 FROM message WHERE campaign_id = c.id AND due_at IS NOT NULL)
@@ -40,11 +32,6 @@ _CLAIM_RUN = text("""
     WHERE loop_run.last_run <= now() - :least * interval '1 second'
     RETURNING name
 """)
-
-
-def launch_scheduled(connection: Connection) -> list[int]:
-    """Start the campaigns whose time has come; returns their ids."""
-    return list(connection.execute(_LAUNCH).scalars())
 
 
 def cancelled_with_unsent(connection: Connection) -> list[int]:

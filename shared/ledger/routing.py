@@ -21,7 +21,8 @@ class AgentFacts:
     provider: str
     account: str
     rate: float
-    messaging_service_sid: str | None
+    #: the provider's own word for senders among which it chooses by itself
+    sender_pool: str | None
     #: its own account's credentials, opened; None for the platform's
     own: Json | None
     #: why its credentials cannot be opened: it cannot speak until a person mends that
@@ -40,7 +41,7 @@ class CampaignFacts:
 _AGENTS = text("""
     SELECT key, id, provider, account,
            CASE WHEN next_rate_at <= now() THEN next_rate ELSE rate END AS rate,
-           messaging_service_sid, credentials
+           messaging_service_sid AS sender_pool, credentials
     FROM agent WHERE key = ANY (CAST(:keys AS int[]))
 """)
 _ACTIVE = text("SELECT key FROM agent WHERE status = 'active' AND deleted_at IS NULL")
@@ -63,7 +64,7 @@ def _agent(row: Row[Any]) -> AgentFacts:
         provider=row.provider,
         account=row.account,
         rate=row.rate,
-        messaging_service_sid=row.messaging_service_sid,
+        sender_pool=row.sender_pool,
         own=own,
         trouble=trouble,
     )

@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from shared.domain.carrier_day import ZONE
 from shared.domain.segments import measure
+from shared.domain.wording import part_of
 from shared.ledger.due import Hint
 
 #: Agents' senders are changed one after the other, or the tightest limit would be missed.
@@ -19,14 +21,12 @@ _LIMITS = 0x4C494D49
 
 
 def day_of(instant: str) -> str:
-    """SQL: the day of an instant. It ends at midnight in Los Angeles, as carriers' own caps do
-    (Twilio's 30023 and 30027).
-    """
-    return f"({instant} AT TIME ZONE 'America/Los_Angeles')::date"
+    """SQL: the carriers' day of an instant: see shared.domain.carrier_day."""
+    return f"({instant} AT TIME ZONE '{ZONE}')::date"
 
 
 TODAY = day_of("now()")
-TOMORROW = f"(({TODAY} + 1)::timestamp AT TIME ZONE 'America/Los_Angeles')"
+TOMORROW = f"(({TODAY} + 1)::timestamp AT TIME ZONE '{ZONE}')"
 
 
 def pool_of(agents: str) -> str:
@@ -150,8 +150,7 @@ def rest(connection: Connection, hints: Sequence[tuple[int, int, float | None]])
 def _hinted(row: Row[Any]) -> PacedHint:
     segments = row.segments
     if row.cuts:
-        cuts = [0, *row.cuts, len(row.body)]
-        part = row.body[cuts[row.part] : cuts[row.part + 1]]
+        part = part_of(row.body, row.cuts, row.part)
         segments = measure(part, smart_encoding=row.smart_encoded).segments
     return PacedHint(
         campaign_id=row.campaign_id,

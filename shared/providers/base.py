@@ -6,7 +6,7 @@ Nothing here knows any provider. An adapter that cannot do a thing does not have
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 from shared.errors import VolleyError
@@ -22,35 +22,42 @@ class Forged(VolleyError):
     """A callback that its provider did not sign, or that cannot be read. The edge answers 403."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """One account at a provider. Secrets never show in a repr, so never in a log.
+class Credentials(Protocol):
+    """One account at a provider, hashable. What else is in it only the provider's folder reads.
 
-    The first of `auth_tokens` signs requests; all of them verify callbacks (rotation).
-    `url_from_agent` marks an `api_url` that a user typed: it may not lead to our own network.
+    Secrets never show in its repr, so never in a log.
     """
 
-    account_sid: str
-    auth_tokens: tuple[str, ...] = field(default=(), repr=False)
-    api_key: str | None = field(default=None, repr=False)
-    api_secret: str | None = field(default=None, repr=False)
-    api_url: str | None = None
-    url_from_agent: bool = False
+    @property
+    def account(self) -> str:
+        """The account's id at the provider."""
+
+    @property
+    def callback_keys(self) -> tuple[str, ...]:
+        """What verifies the account's callbacks: any of these."""
+
+    @property
+    def url_from_agent(self) -> bool:
+        """Whether a user typed the API's address: it may not lead to our own network."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundText:
     """One provider message (a part): what is sent, from whom, and where its callbacks go.
 
+    `sender_pool` is the provider's own word for senders among which it chooses by itself.
     `options` are the campaign's, by name in snake_case; the adapter has the table of accepted ones.
+    `part` counts from 0. After `seconds_left` the provider must try no more; None: no such end.
     """
 
     to: str
     body: str
     sender: str | None
-    messaging_service_sid: str | None
+    sender_pool: str | None
     status_callback: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    part: int = 0
+    seconds_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class Listed:
     sid: str
     to: str | None
     sender: str | None
-    messaging_service_sid: str | None
+    sender_pool: str | None
     body: str | None
     direction: str | None
     status: str | None
@@ -94,7 +101,7 @@ class Receipt:
     """
 
     provider: str
-    account_sid: str
+    account: str
     sid: str
     status: str | None
     provider_status: str
@@ -107,7 +114,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a provider can do, as facts. Nothing decides by them yet: Twilio is the only one."""
+    """What a provider can do, as facts; tests/conformance holds every adapter to its own.
+
+    Reconciler and poller decide by `can_list` (what it took lately: Lists) and `can_fetch` (one
+    message by its id: Fetches).
+    """
 
     returns_id: bool
     can_fetch: bool
@@ -122,7 +133,7 @@ class Sends(Protocol):
     abilities: Abilities
 
     def ready(self) -> bool:
-        """Is a warm connection in hand? If not, one is asked for."""
+        """Is a warm connection in hand? If not, one is asked for: for whoever can wait."""
 
     def warm(self, count: int) -> None:
         """See to it that `count` connections are idle or on their way. Returns at once."""
@@ -138,7 +149,6 @@ class Sends(Protocol):
         """Close every connection. Calls in flight end as Unknown."""
 
 
-@runtime_checkable
 class Lists(Protocol):
     """Can be asked afterwards what it took. Methods raise SendError when it cannot be asked."""
 
@@ -148,8 +158,22 @@ class Lists(Protocol):
     async def newest(self, limit: int) -> list[Listed]:
         """The account's newest messages, no filter: the reconciler's witness."""
 
+
+class Fetches(Protocol):
+    """Can be asked about one message. Raises SendError when it cannot be asked."""
+
     async def fetch(self, sid: str) -> Listed | None:
         """One message, or None if the provider has none by that id."""
+
+
+def lists(adapter: Sends) -> Lists | None:
+    """The adapter as one that can be asked what its provider took; None when it cannot."""
+    return cast("Lists", adapter) if adapter.abilities.can_list else None
+
+
+def fetches(adapter: Sends) -> Fetches | None:
+    """The adapter as one that can be asked about one message; None when it cannot."""
+    return cast("Fetches", adapter) if adapter.abilities.can_fetch else None
 
 
 class Reports(Protocol):

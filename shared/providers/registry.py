@@ -1,77 +1,33 @@
-"""From a provider's name to its adapter. One adapter per account and event loop, kept warm."""
+"""The list of the providers' folders: a new provider is one line in each of these names."""
 
-import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
-from weakref import WeakKeyDictionary
+from typing import Final, Literal
 
 from shared.errors import Refused
-from shared.providers.base import Credentials, Reports, Sends
-from shared.providers.twilio import callbacks as twilio_callbacks
-from shared.providers.twilio import options as twilio_options
-from shared.providers.twilio.adapter import TwilioAdapter
-from shared.providers.twilio.codes import Code, look_up
-from shared.settings import settings
+from shared.providers.provider import Provider
+from shared.providers.twilio import schema as twilio_schema
+from shared.providers.twilio.provider import TWILIO
 
-_ADAPTERS: Final = MappingProxyType({"twilio": TwilioAdapter})
-_REPORTS: Final[MappingProxyType[str, Reports]] = MappingProxyType({"twilio": twilio_callbacks})
+Name = Literal["twilio", "vonage", "convocore", "agentphone", "bland", "stuut"]
+"""The providers that an agent may name, those included that are not built yet."""
 
-_Kept = dict[tuple[str, Credentials], Sends]
-_kept: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = WeakKeyDictionary()
+DEFAULT: Final[Name] = "twilio"
+"""The provider of an agent that names none."""
+
+PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({one.name: one for one in (TWILIO,)})
 
 
-def adapter_for(provider: str, credentials: Credentials) -> Sends:
-    """The adapter of one account, made on first use. Ask it `isinstance(…, Lists)` for look-ups.
+class AgentFields(twilio_schema.AgentFields):
+    """What the providers' schemas add to an agent's body: its account, and how else it speaks."""
 
-    Call it on the event loop that sends: connections belong to a loop. Raises Refused (422).
-    """
-    known = _ADAPTERS.get(provider)
+
+def provider_named(name: str) -> Provider:
+    """The record of a provider. Raises Refused (422) for one that is not built."""
+    known = PROVIDERS.get(name)
     if known is None:
-        raise _not_available(provider)
-    kept = _kept.setdefault(asyncio.get_running_loop(), {})
-    adapter = kept.get((provider, credentials))
-    if adapter is None:
-        adapter = kept[provider, credentials] = known(
-            credentials,
-            timeout=settings().http_timeout,
-            public_only=credentials.url_from_agent and not settings().allow_private_urls,
+        raise Refused(
+            "not_available",
+            f"Provider {name!r} is not built yet; available: {', '.join(sorted(PROVIDERS))}.",
         )
-    return adapter
-
-
-def reports_of(provider: str) -> Reports:
-    """How a provider's callbacks are verified and read. Raises Refused (422)."""
-    known = _REPORTS.get(provider)
-    if known is None:
-        raise _not_available(provider)
     return known
-
-
-def what_it_means(provider: str, code: int) -> Code:
-    """The row of a provider's error code: what it means, for whom, and what to do about it."""
-    if provider not in _ADAPTERS:
-        raise _not_available(provider)
-    return look_up(code)
-
-
-def check_options(
-    provider: str, options: Mapping[str, Any], *, messaging_service_sid: str | None
-) -> None:
-    """Raises Refused (422) for an option of a campaign that the provider would refuse."""
-    if provider not in _ADAPTERS:
-        raise _not_available(provider)
-    twilio_options.check_options(options, messaging_service_sid=messaging_service_sid)
-
-
-async def close_adapters() -> None:
-    """Close all of this event loop's adapters: the last thing a worker does."""
-    kept = _kept.pop(asyncio.get_running_loop(), {})
-    await asyncio.gather(*(adapter.close() for adapter in kept.values()))
-
-
-def _not_available(provider: str) -> Refused:
-    return Refused(
-        "not_available",
-        f"Provider {provider!r} is not built yet; available: {', '.join(sorted(_ADAPTERS))}.",
-    )

@@ -1,6 +1,7 @@
 """One commit, one reader of the environment, one clock, one Celery app: each in its own file."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,7 @@ def test_what_runs_asks_nowhere_whether_it_is_being_tested() -> None:
     assert found == []
 
 
+@cache
 def spaced(path: Path) -> str:
     """The file's code with one space between any two words or signs, so that patterns are plain."""
     words = re.findall(r"\w+|[^\w\s]", sources.code(path))

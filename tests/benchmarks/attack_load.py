@@ -55,8 +55,19 @@ async def unread(connection: Connection) -> None:
     await asyncio.sleep(5)
 
 
+async def sent_ahead(connection: Connection) -> None:
+    """Requests of all sorts before the first is answered; the answers are read."""
+    reader, writer = connection
+    for path in ("/healthz", "/nowhere", "/api/campaigns", "/metrics") * 12:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: wrong\r\n\r\n".encode())
+    writer.write(b"GET /docs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    while await reader.read(65536):
+        pass
+
+
 KINDS: dict[str, Callable[[Connection], Awaitable[None]]] = {
-    attack.__name__: attack for attack in (endless_header, silent, dripping, wrong_key, unread)
+    attack.__name__: attack
+    for attack in (endless_header, silent, dripping, wrong_key, unread, sent_ahead)
 }
 
 

@@ -31,7 +31,7 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
     """Callbacks per second, and how long the slowest hundredth waits at half of that."""
     count, single = (10_000, 1_500) if quick else (40_000, 5_000)
     pairs, waits, costs, kept = [], [], [], 0
-    with world(carrier_account_sid=ACCOUNT, carrier_auth_token=TOKEN) as servers:
+    with world(twilio_account_sid=ACCOUNT, twilio_auth_token=TOKEN) as servers:
         for _ in range(rounds):
             with ours() as (pid, port):
                 load(port, 1, connections=1)  # it has read the accounts' tokens

@@ -16,10 +16,9 @@ from shared.db.session import engine, retried, transaction
 from shared.domain.message import RANK
 from shared.ledger import callbacks as callback_ledger
 from shared.ledger import due, evidence
-from shared.ledger.callbacks import Kept
+from shared.ledger.callbacks import CallbackRow
 from shared.ledger.claim import claim
 from shared.ledger.evidence import Evidence
-from shared.ledger.late_failures import react
 from shared.throttle.redis_client import redis
 from tests.benchmarks.processes import cpu_of_tree
 from tests.benchmarks.row import Row, within
@@ -96,12 +95,12 @@ def _some(campaign: int, agents: Sequence[int], *, each: int = BATCH // AGENTS) 
     for word in ("sent", "delivered"):
         callbacks = [_callback(c.message_id, c.token, word) for c in claimed]
         retried(lambda connection: callback_ledger.keep(connection, callbacks))  # noqa: B023
-        assert callback_ledger.drain(POLL, react=react) == len(claimed)
+        assert callback_ledger.drain(POLL) == len(claimed)
     return len(claimed)
 
 
-def _callback(message_id: int, token: uuid.UUID, word: str) -> Kept:
-    return Kept(
+def _callback(message_id: int, token: uuid.UUID, word: str) -> CallbackRow:
+    return CallbackRow(
         provider="twilio", message_id=message_id, part=0, token=token, sid=_sid(token),
         status=word, rank=RANK[word], error_code=None, raw="MessageStatus=" + word,
         account=ACCOUNT,

@@ -10,8 +10,7 @@ import psycopg
 from shared.db.session import transaction
 from shared.domain.message import RANK
 from shared.ledger import callbacks as callback_ledger
-from shared.ledger.callbacks import Kept
-from shared.ledger.late_failures import react
+from shared.ledger.callbacks import CallbackRow
 from tests.benchmarks.row import Row, faster
 from tests.benchmarks.world import plain, world
 from tests.support.factories import ACCOUNT
@@ -73,7 +72,7 @@ def _ours(messages: Sequence[tuple[int, uuid.UUID]]) -> float:
         with transaction() as connection:
             callback_ledger.keep(connection, callbacks[start : start + 1000])
     began = time.perf_counter()
-    assert callback_ledger.drain(POLL, react=react) == len(callbacks)
+    assert callback_ledger.drain(POLL) == len(callbacks)
     return len(callbacks) / (time.perf_counter() - began)
 
 
@@ -88,8 +87,8 @@ def _one_by_one(
     return len(messages) * len(WORDS) / (time.perf_counter() - began)
 
 
-def _callback(message_id: int, token: uuid.UUID, word: str) -> Kept:
-    return Kept(
+def _callback(message_id: int, token: uuid.UUID, word: str) -> CallbackRow:
+    return CallbackRow(
         provider="twilio", message_id=message_id, part=0, token=token, sid=_sid(message_id),
         status=word, rank=RANK[word], error_code=None, raw="MessageStatus=" + word,
         account=ACCOUNT,

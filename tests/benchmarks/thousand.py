@@ -46,8 +46,8 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
 def run(agents: int, seconds: float) -> tuple[Arrivals, float]:
     """All arrivals of a campaign that has work for longer than that; CPU seconds a message."""
     with _carrier() as (port, out), stage(
-        workers=WORKERS, carrier=False, carrier_url=f"http://127.0.0.1:{port}",
-        carrier_account_sid="AC" + "1" * 32, carrier_auth_token="a token for benchmarks",
+        workers=WORKERS, carrier=False, twilio_api_url=f"http://127.0.0.1:{port}",
+        twilio_account_sid="AC" + "1" * 32, twilio_auth_token="a token for benchmarks",
     ) as stack:  # fmt: skip
         names = stack.agents(1, agents, rate=RATE)
         count = int(agents * RATE * (seconds + 6))

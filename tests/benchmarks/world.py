@@ -30,9 +30,9 @@ def settled(servers: Servers, data_dir: Path, **given: object) -> Iterator[None]
         "redis_url": servers.redis_url,
         "secret_key": "a key for benchmarks",
         "data_dir": data_dir,
-        "carrier_url": "http://127.0.0.1:9",
-        "carrier_account_sid": "AC" + "1" * 32,
-        "carrier_auth_token": "a token for benchmarks",
+        "twilio_api_url": "http://127.0.0.1:9",
+        "twilio_account_sid": "AC" + "1" * 32,
+        "twilio_auth_token": "a token for benchmarks",
         "allow_private_urls": 1,
         "log_level": "warning",
     }

@@ -49,9 +49,10 @@ def second_host(first: Bench, env: Mapping[str, str]) -> Iterator[Host]:
         **clean_environment(),
         **BUDGETS,
         **env,
-        "VOLLEY_CARRIER_URL": first.stack.carrier_url or "",
-        "VOLLEY_CARRIER_ACCOUNT_SID": (kept / "carrier_account_sid").read_text().strip(),
-        "VOLLEY_CARRIER_AUTH_TOKEN": (kept / "carrier_auth_token").read_text().strip(),
+        "VOLLEY_SIMULATED": "1",
+        "VOLLEY_TWILIO_API_URL": first.stack.carrier_url or "",
+        "VOLLEY_TWILIO_ACCOUNT_SID": (kept / "carrier_account_sid").read_text().strip(),
+        "VOLLEY_TWILIO_AUTH_TOKEN": (kept / "carrier_auth_token").read_text().strip(),
     }
     with temporary_data_dir() as data_dir:
         host = _started(data_dir, given)

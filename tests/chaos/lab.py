@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -131,8 +131,9 @@ class Lab:
             engine.accept(release.release)
         return not rows("SELECT 1 FROM message WHERE due_at <= now()")
 
-    def _publish(self, jobs: Iterable[Job]) -> None:
+    def _publish(self, jobs: Sequence[Job]) -> int:
         self._released += [job for job in jobs if isinstance(job, SendMessages)]
+        return len(jobs)
 
 
 @contextlib.contextmanager
@@ -177,8 +178,8 @@ def wait(condition: Callable[[], object], what: str, *, seconds: float = 20) -> 
 def _settings(carrier: Carrier) -> dict[str, object]:
     return {
         **BUDGETS,
-        "carrier_url": carrier.url,
-        "carrier_account_sid": carrier.account_sid,
-        "carrier_auth_token": carrier.auth_token,
+        "twilio_api_url": carrier.url,
+        "twilio_account_sid": carrier.account_sid,
+        "twilio_auth_token": carrier.auth_token,
         "public_url": "http://127.0.0.1:9",
     }

@@ -22,12 +22,12 @@ from hypothesis.stateful import (
 )
 
 from shared.db.session import transaction
+from shared.domain.campaign import CampaignStatus
 from shared.domain.message import RANK, may_become
 from shared.ledger import callbacks, campaigns, due, evidence, record
-from shared.ledger.callbacks import Kept
+from shared.ledger.callbacks import CallbackRow
 from shared.ledger.claim import Claimed, claim
 from shared.ledger.evidence import Evidence
-from shared.ledger.late_failures import react
 from shared.ledger.record import PROVED_NOT_GONE, Doubt, Refusal, Return
 from tests.support import factories
 
@@ -140,7 +140,7 @@ class Ledger(RuleBasedStateMachine):
         """In any order, any number of times, also contradicting each other."""
         if not call.accepted:
             return
-        kept = Kept(
+        kept = CallbackRow(
             provider="twilio", message_id=call.claimed.message_id, part=call.claimed.part,
             token=call.claimed.token, sid=call.sid, status=status, rank=RANK[status],
             error_code=None, raw="{}", account=factories.ACCOUNT,
@@ -151,13 +151,13 @@ class Ledger(RuleBasedStateMachine):
     @rule(size=st.integers(1, 3))
     def drain(self, size: int) -> None:
         with transaction() as connection:
-            callbacks.apply_waiting(connection, size, HOUR, react)
+            callbacks.apply_waiting(connection, size, HOUR)
 
     @rule(call=calls, witness=st.booleans(), listed=st.booleans())
     def reconcile(self, call: Call, witness: bool, listed: bool) -> None:
         """The list shows it; or it does not, and then only a witness makes that a proof."""
         call.over = True
-        callbacks.drain(HOUR, react=react)
+        callbacks.drain(HOUR)
         if call.accepted and listed:
             self._apply(_said(call, "sent", "listing"))
         elif not call.accepted and witness:
@@ -172,16 +172,14 @@ class Ledger(RuleBasedStateMachine):
     @rule(status=st.sampled_from(["running", "paused"]))
     @precondition(lambda self: self.peril == "pause" and self._campaign() != "finished")
     def pause_or_resume(self, status: str) -> None:
-        with transaction() as connection:
-            campaigns.move(connection, self.campaign, status)
-            campaigns.shut_gate(connection)
+        if self._campaign() != status:
+            self._move(CampaignStatus(status))
 
     @rule(settled=st.booleans())
     @precondition(lambda self: self.peril == "cancel" and self._campaign() != "finished")
     def cancel(self, settled: bool) -> None:
-        with transaction() as connection:
-            campaigns.move(connection, self.campaign, "cancelled")
-            campaigns.shut_gate(connection)
+        if self._campaign() != "cancelled":
+            self._move(CampaignStatus.CANCELLED)
         if settled:
             with transaction() as connection:
                 campaigns.cancel_some(connection, self.campaign)
@@ -244,7 +242,7 @@ class Ledger(RuleBasedStateMachine):
         """In the end, when all evidence is in, the ledger says what the carrier knows."""
         if not hasattr(self, "ids"):
             return
-        callbacks.drain(HOUR, react=react)
+        callbacks.drain(HOUR)
         for call in self.made:
             if call.accepted:
                 self._apply(_said(call, "delivered", "poll"))
@@ -274,6 +272,10 @@ class Ledger(RuleBasedStateMachine):
     def _give_back(self, returned: Return) -> None:
         with transaction() as connection:
             record.give_back(connection, [returned])
+
+    def _move(self, to: CampaignStatus) -> None:
+        with transaction() as connection:
+            campaigns.move(connection, self.campaign, to, action="play")
 
     def _campaign(self) -> str:
         found = factories.one("SELECT status FROM campaign WHERE id = :id", id=self.campaign)

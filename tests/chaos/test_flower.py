@@ -26,7 +26,7 @@ from tests.chaos.nemesis import frozen, kill
 from tests.support.broker import broker
 from tests.support.flower import FlowerApi
 
-pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.alone]
+pytestmark = [pytest.mark.chaos, pytest.mark.stack]
 
 EVERYBODY: Final = {"scheduler-1", "worker-1", "worker-2", "receipts-1"}
 #: Seconds within which Flower shows what has happened.

@@ -9,11 +9,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from scheduler.http.callbacks.edge import Webhooks
+from scheduler.http.callbacks.edge import CallbackEdge
 from shared.db.session import transaction
 from shared.ledger import callbacks, record
 from shared.ledger.claim import claim
-from shared.ledger.late_failures import react
 from shared.ledger.record import PROVED_NOT_GONE, Return
 from tests.chaos.lab import Lab, freezing, laboratory
 from tests.chaos.mutants import MUTANTS, without_guard
@@ -98,7 +97,7 @@ def a_forged_callback(lab: Lab) -> list[Any]:
         "MessageStatus": "failed", "ErrorCode": "30008",
     }  # fmt: skip
     asyncio.run(_post(query, urlencode(form).encode()))
-    callbacks.drain(timedelta(seconds=1), react=react)
+    callbacks.drain(timedelta(seconds=1))
     return list(rows("SELECT status FROM message WHERE status <> 'sending'"))
 
 
@@ -150,7 +149,7 @@ def _give_back(returned: Return) -> None:
 
 
 async def _post(query: str, body: bytes) -> None:
-    edge = Webhooks()
+    edge = CallbackEdge()
     await edge.start()
     scope = {
         "method": "POST", "path": "/twilio/status", "root_path": "", "query_string": query.encode(),

@@ -8,7 +8,7 @@ from tests.chaos import mutations
 from tests.chaos.harness import Bench, bench
 from tests.chaos.mutations import Request, asked
 
-pytestmark = [pytest.mark.stack, pytest.mark.chaos, pytest.mark.alone]
+pytestmark = [pytest.mark.stack, pytest.mark.chaos]
 
 
 @pytest.fixture(scope="module")

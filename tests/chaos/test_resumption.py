@@ -13,7 +13,7 @@ from tests.chaos.invariants import broken
 from tests.chaos.nemesis import kill
 from tests.support import own_servers as own
 
-pytestmark = [pytest.mark.chaos, pytest.mark.stack]
+pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.alone]
 
 ROWS: Final = 1600
 AGENTS: Final = 16

@@ -86,7 +86,8 @@ def _environment(stack: Stack) -> dict[str, str]:
         "VOLLEY_REDIS_URL": stack.redis_url,
         "VOLLEY_SECRET_KEY": (kept / "secret_key").read_text().strip(),
         "VOLLEY_PUBLIC_URL": stack.api_url,
-        "VOLLEY_CARRIER_URL": stack.carrier_url or "",
-        "VOLLEY_CARRIER_ACCOUNT_SID": (kept / "carrier_account_sid").read_text().strip(),
-        "VOLLEY_CARRIER_AUTH_TOKEN": (kept / "carrier_auth_token").read_text().strip(),
+        "VOLLEY_SIMULATED": "1",
+        "VOLLEY_TWILIO_API_URL": stack.carrier_url or "",
+        "VOLLEY_TWILIO_ACCOUNT_SID": (kept / "carrier_account_sid").read_text().strip(),
+        "VOLLEY_TWILIO_AUTH_TOKEN": (kept / "carrier_auth_token").read_text().strip(),
     }

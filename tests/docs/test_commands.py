@@ -28,7 +28,7 @@ STANDS_FOR = {
 #: Ends a command.
 ENDS = {"|", "&", "&&", ";", ">"}
 #: At least so many are found: a test that reads nothing passes too.
-LEAST = {"README.md": 25, "deploy/docs/runbook.md": 25}
+LEAST = {"README.md": 4, "deploy/docs/using.md": 22, "deploy/docs/runbook.md": 25}
 
 
 def typed(path: Path) -> list[str]:

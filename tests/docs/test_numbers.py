@@ -29,7 +29,7 @@ from shared.throttle.redis_clock import MOST_DOUBT
 from tests.support.documents import page
 from worker.send import calls, circuit_breaker, engine, outcomes, pace, recorder, routes
 
-README = "README.md"
+USING = "deploy/docs/using.md"
 ARCHITECTURE = "deploy/docs/architecture.md"
 RELIABILITY = "deploy/docs/reliability.md"
 RUNBOOK = "deploy/docs/runbook.md"
@@ -75,9 +75,9 @@ LATE = f"{ms(pace.LATE)} ms late"
 FIRST, SECOND, THIRD = (admission.STEP * admission.FASTER**n for n in range(3))
 
 CLAIMS = [
-    (README, f"unless they know it to within {ms(MOST_DOUBT)} ms"),
-    (README, f"refuses half of its last {circuit_breaker.WINDOW} calls"),
-    (README, f"jitters by more than {round((DEFAULTS['pace_margin'] - pace.LATE) * 1000)} ms"),
+    (USING, f"unless they know it to within {ms(MOST_DOUBT)} ms"),
+    (USING, f"refuses half of its last {circuit_breaker.WINDOW} calls"),
+    (USING, f"jitters by more than {round((DEFAULTS['pace_margin'] - pace.LATE) * 1000)} ms"),
     (ARCHITECTURE, f"into {SHARDS} shards"),
     (ARCHITECTURE, f"leased to one scheduler for {leases.LENGTH:g} s at a time"),
     (ARCHITECTURE, f"replaced within about {leases.LENGTH + leases.REFRESH:g} s"),
@@ -170,8 +170,8 @@ def test_a_number_is_the_codes(name: str, claim: str) -> None:
 
 
 WORDED = [
-    (README, "nothing later than half a second after its claim", pace.HOLD == 0.5),
-    (README, "half of its last 200 calls", DEFAULTS["pause_on_failures"] == 0.5),
+    (USING, "nothing later than half a second after its claim", pace.HOLD == 0.5),
+    (USING, "half of its last 200 calls", DEFAULTS["pause_on_failures"] == 0.5),
     (ARCHITECTURE, "the file's bytes, a mebibyte at a time", uploads._PIECE == 1 << 20),
     (UPLOADS, "a mebibyte a row", uploads._PIECE == 1 << 20),
     (UNKNOWN, "the claim less a minute", reconcile.BEFORE_CLAIM.total_seconds() == 60),
@@ -181,7 +181,11 @@ WORDED = [
     (SLOTS, "a third of a second ahead", 0.3 < dispatcher.AHEAD < 0.34),
     (SLOTS, "at the start and every minute", dispatcher.CLOCK_EVERY == 60),
     (LIMITS, "a quarter of a second", dispatcher.REFRESH == 0.25),
-    (README, "records travel 40 ms together", recorder.GATHER == engine.CLAIM_EVERY == 0.04),
+    (
+        "deploy/docs/scale.md",
+        "records travel 40 ms together",
+        recorder.GATHER == engine.CLAIM_EVERY == 0.04,
+    ),
     (PRESSURE, "judges over half a second", admission.WINDOW == 0.5),
     (PRESSURE, "ten times a second", pace._TELL_EVERY == 0.1),
     (PRESSURE, "never grows beyond twice what is used of it", admission.UNUSED == 2),

@@ -1,4 +1,4 @@
-"""What the README shows of `volley check` is what it prints."""
+"""What the page on using Volley shows of `volley check` is what it prints."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ from tests.support.documents import blocks, page, section
 def test_a_look_at_the_file_of_the_readme_prints_what_the_readme_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    using = section(page("README.md"), "Using it")
+    using = section(page("deploy/docs/using.md"), "Using it")
     (typed,) = [block.text for block in blocks(using, "sh") if "<<'END'" in block.text]
     (shown,) = [block.text for block in blocks(using, "text") if "people.csv is" in block.text]
     name, rows = re.findall(r"^cat > (\S+) <<'END'\n(.*?)^END$", typed, re.M | re.S)[0]

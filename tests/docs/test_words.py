@@ -49,6 +49,7 @@ MEANS_SOMETHING_ELSE = {
 }
 
 
+@cache
 def banned() -> dict[str, str]:
     """Each word of the glossary's right column, and what it must not be used for."""
     found = {}

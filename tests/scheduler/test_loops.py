@@ -13,6 +13,9 @@ from tests.support import factories
 
 SOON = 20
 
+#: Loops of real time, whose ends are waited for: no other test beside them.
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def stopping(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:

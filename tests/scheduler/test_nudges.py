@@ -13,12 +13,13 @@ from scheduler.agents import store
 from scheduler.agents.settings import AgentChanges
 from scheduler.campaigns import lifecycle, resolve_unknown, stop_sending
 from scheduler.campaigns import retry_failed as retry
-from scheduler.nudges import Nudges, nudge
+from scheduler.nudges import Nudges
 from scheduler.repair import sweeps
 from shared import clock
 from shared.db.session import transaction
 from shared.ledger import holds
 from shared.ledger.holds import NewHold
+from shared.throttle.nudge import nudge
 from shared.throttle.redis_client import redis
 from shared.throttle.slot_counts import NUDGES, Tally
 from tests.support import factories
@@ -126,8 +127,19 @@ def activate_agent() -> None:
 
 def launch_scheduled() -> None:
     due = clock.now() - timedelta(hours=1)
-    factories.campaign(factories.agent(), status="scheduled", scheduled_at=due)
-    assert sweeps.launch_scheduled() == 1
+    report = {"accepted": 1}
+    factories.campaign(factories.agent(), status="scheduled", scheduled_at=due, report=report)
+    assert lifecycle.launch_scheduled() == 1
+
+
+def finished_and_goes_on() -> None:
+    scene = Scene()
+    sending = scene.claimed(parts=("one", "two"))
+    factories.change("UPDATE campaign SET status = 'finished'")
+    factories.change("UPDATE attempt SET status = 'unknown'")
+    factories.change("UPDATE message SET status = 'unknown'")
+    apply(said(sending.message_id, sending.token, "accepted"))
+    assert factories.one("SELECT status FROM campaign").status == "running"
 
 
 def lift_holds() -> None:
@@ -141,7 +153,7 @@ def lift_holds() -> None:
     "move",
     [
         launch, resume, retry_failed, resend_unknown, start_sending, activate_agent,
-        launch_scheduled, lift_holds,
+        launch_scheduled, lift_holds, finished_and_goes_on,
     ],
 )  # fmt: skip
 def test_what_makes_messages_due_nudges(database: str, move: Callable[[], None]) -> None:

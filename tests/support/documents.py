@@ -8,7 +8,11 @@ from tests.support import sources
 
 README = sources.ROOT / "README.md"
 DOCS = sources.ROOT / "deploy/docs"
-PAGES = (README, *sorted(DOCS.rglob("*.md")))
+PAGES = (
+    README,
+    *(sources.ROOT / f"{n}.md" for n in ("CONTRIBUTING", "SECURITY", "CHANGELOG")),
+    *sorted(DOCS.rglob("*.md")),
+)
 
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^ *```[ ]*$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`]+)`")

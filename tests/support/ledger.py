@@ -13,7 +13,7 @@ from shared.domain.message import RANK
 from shared.ledger import callbacks, evidence, record
 from shared.ledger import claim as claiming
 from shared.ledger import due as lanes
-from shared.ledger.callbacks import Kept
+from shared.ledger.callbacks import CallbackRow
 from shared.ledger.claim import Claimed
 from shared.ledger.evidence import Applied, Evidence
 from shared.ledger.record import Doubt, Refusal, Return
@@ -114,7 +114,7 @@ def called_back(
     account: str = factories.ACCOUNT,
 ) -> None:
     """The edge keeps a genuine callback."""
-    kept = Kept(
+    kept = CallbackRow(
         provider="twilio", message_id=message_id, part=0, token=token, sid=sid or f"SM{token.hex}",
         status=status, rank=RANK.get(status, 0), error_code=code, raw="{}",
         account=account,

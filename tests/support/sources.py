@@ -5,6 +5,7 @@ import io
 import subprocess
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -26,11 +27,13 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
 def tree(path: Path) -> ast.Module:
-    """The file's syntax tree."""
+    """The file's syntax tree: one for all who ask, to be read and not to be changed."""
     return ast.parse(path.read_text(), filename=name(path))
 
 
+@cache
 def code(path: Path) -> str:
     """What the file does: its text without comments and strings, a line for a line."""
     kept = [

@@ -6,7 +6,7 @@ Without a model the agent's own template is the opener: the initial prompt itsel
 from sqlalchemy import Connection
 
 from shared.db.session import retried
-from shared.domain.wording import Wording, word
+from shared.domain.wording import TooManyParts, Wording, word
 from shared.errors import Refused
 from shared.ledger import openers
 from shared.logging import get_logger
@@ -36,8 +36,7 @@ def _compose(connection: Connection, message_ids: tuple[int, ...]) -> int:
             # Its row was accepted with these fields: somebody changed the data behind our back.
             log.error("opener.not_worded", message_id=planned.message_id, reason=str(error))
             openers.cancel(connection, planned.message_id, "its fields no longer fill the opener")
-            continue
-        if wording is None:
+        except TooManyParts:
             openers.cancel(connection, planned.message_id, "the opener is longer than ten parts")
         else:
             worded.append((planned.message_id, wording))

@@ -6,11 +6,14 @@ from contextlib import suppress
 from functools import partial
 
 from shared import clock, metrics
-from shared.errors import InWords, Later, Scope, SendError, VolleyError
+from shared.errors import InWords, VolleyError
 from shared.ledger.claim import Claimed
 from shared.logging import get_logger
+from shared.providers.adapters import adapter_for
 from shared.providers.base import OutboundText
-from shared.providers.registry import adapter_for, reports_of
+from shared.providers.codes import Scope
+from shared.providers.errors import Later, SendError
+from shared.providers.registry import provider_named
 from shared.providers.transport.pool import NoConnection
 from shared.settings import settings
 from worker.send import outcomes
@@ -23,8 +26,6 @@ log = get_logger(__name__)
 
 #: How many slots a message may miss because no connection was open yet.
 CONNECT_TRIES = 3
-#: Seconds a provider may try (Twilio: below 5 is not advised, 36,000 is the most).
-LEAST_VALIDITY, MOST_VALIDITY = 5, 36_000
 
 
 class Missed(VolleyError):
@@ -92,9 +93,8 @@ class Calls:
     def _cannot_speak(self, claimed: Claimed, refused: InWords) -> None:
         """The agent has no account that can be used: it is held until a person mends that."""
         mend = Later(refused.message, scope=Scope.AGENT, seconds=None)
-        provider = self._directory.agent(claimed).provider
         self._recorder.put(outcomes.not_sent(claimed, "held"), claimed.campaign_id)
-        self._recorder.hold(outcomes.held(claimed, provider=provider, error=mend))
+        self._recorder.hold(outcomes.held(claimed, mend))
 
     def _gate(self, loaded: Loaded, route: Route) -> None:
         """The last look at the clocks, with a connection in hand."""
@@ -128,20 +128,19 @@ class Calls:
             outcome=type(error).__name__,
             code=error.code,
         )
-        outcome = outcomes.failed(claimed, error, provider=route.agent.provider)
-        self._recorder.put(outcome, claimed.campaign_id)
+        self._recorder.put(outcomes.failed(claimed, error), claimed.campaign_id)
         if isinstance(error, Later):
             await self._hold(claimed, route, error)
 
     async def _hold(self, claimed: Claimed, route: Route, error: Later) -> None:
         """What the code speaks about waits: for moments in Redis, for longer in Postgres."""
-        provider = route.agent.provider
-        if error.scope in {Scope.AGENT, Scope.ACCOUNT} and not outcomes.for_people(error, provider):
+        if error.scope in {Scope.AGENT, Scope.ACCOUNT} and not error.for_people:
             agent, account = _scopes(route)
             scope = account if error.scope is Scope.ACCOUNT else agent
-            await self._pace.back_off(scope, error.seconds if error.told else None)
-        elif error.scope not in {Scope.MESSAGE, Scope.NUMBER}:
-            self._recorder.hold(outcomes.held(claimed, provider=provider, error=error))
+            named = error.seconds if error.provider_named_time else None
+            await self._pace.back_off(scope, named)
+        else:
+            self._recorder.hold(outcomes.held(claimed, error))
 
 
 def _scopes(route: Route) -> tuple[str, str]:
@@ -150,16 +149,9 @@ def _scopes(route: Route) -> tuple[str, str]:
 
 
 def _words(claimed: Claimed, route: Route) -> OutboundText:
-    options = dict(route.campaign.options)
-    service = options.pop("messaging_service_sid", None) or route.agent.messaging_service_sid
-    if claimed.part > 0:
-        options.pop("media_urls", None)
-    if route.campaign.send_before is not None:
-        # What waits in the provider's queue must not go out when its time has passed.
-        left = int((route.campaign.send_before - clock.now()).total_seconds())
-        asked = options.get("validity_period") or MOST_VALIDITY
-        options["validity_period"] = max(LEAST_VALIDITY, min(left, asked, MOST_VALIDITY))
-    address = reports_of(route.agent.provider).status_callback_url(
+    before = route.campaign.send_before
+    reports = provider_named(route.agent.provider).reports()
+    address = reports.status_callback_url(
         settings().callback_base,
         message_id=claimed.message_id,
         part=claimed.part,
@@ -169,7 +161,9 @@ def _words(claimed: Claimed, route: Route) -> OutboundText:
         to=claimed.phone,
         body=claimed.text,
         sender=claimed.sender,
-        messaging_service_sid=service,
+        sender_pool=route.agent.sender_pool,
         status_callback=address,
-        options=options,
+        options=route.campaign.options,
+        part=claimed.part,
+        seconds_left=None if before is None else int((before - clock.now()).total_seconds()),
     )

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from redis import RedisError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from shared.db.audit import note
 from shared.db.session import retried
-from shared.ledger.campaigns import shut_gate
+from shared.domain.campaign import CampaignStatus
+from shared.ledger import campaigns
 from shared.logging import get_logger
 from shared.outage import Outage
 from shared.settings import settings
@@ -23,14 +23,7 @@ log = get_logger(__name__)
 #: The share is taken over so many calls, and never over fewer than so many.
 WINDOW: Final = 200
 LEAST: Final = 100
-#: An opt-out we had not heard of says nothing about the campaign.
-NOT_COUNTED: Final = frozenset({21610})
 _KEEP_FOR: Final = 3600
-
-_PAUSE = text("""
-    UPDATE campaign SET status = 'paused', reason = :reason
-    WHERE id = :id AND status = 'running' RETURNING id
-""")
 
 
 class Refusals:
@@ -78,17 +71,13 @@ class Refusals:
         )
 
         def work(connection: Connection) -> bool:
-            paused = connection.execute(_PAUSE, {"id": campaign_id, "reason": reason}).one_or_none()
-            if paused is not None:
-                note(
-                    connection,
-                    actor="volley",
-                    action="pause",
-                    subject=f"campaign:{campaign_id}",
-                    details={"reason": reason},
-                )
-                shut_gate(connection)
-            return paused is not None
+            row = campaigns.lock(connection, campaign_id)
+            if row is None or row.status != CampaignStatus.RUNNING:
+                return False
+            campaigns.move(
+                connection, campaign_id, CampaignStatus.PAUSED, action="pause", reason=reason
+            )
+            return True
 
         if retried(work):
             log.warning("campaign.paused", campaign_id=campaign_id, refused=refused, calls=calls)

@@ -32,7 +32,7 @@ from shared.ledger.claim import Claimed, claim
 from shared.logging import get_logger
 from shared.outage import Outage
 from shared.providers.accounts import platform_account
-from shared.providers.registry import adapter_for, close_adapters
+from shared.providers.adapters import adapter_for, close_adapters
 from shared.settings import settings
 from shared.throttle import Throttle
 from shared.throttle.slot_counts import Tally

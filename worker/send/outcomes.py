@@ -2,13 +2,12 @@
 
 import random
 
-from shared.errors import Later, Rejected, Scope, SendError, Unreachable
 from shared.ledger.claim import Claimed
 from shared.ledger.evidence import Evidence
-from shared.ledger.holds import NewHold
+from shared.ledger.holds import NewHold, hold_on
 from shared.ledger.record import Doubt, Refusal, Return
 from shared.providers.base import Accepted
-from shared.providers.registry import what_it_means
+from shared.providers.errors import Later, Rejected, SendError, Unreachable
 
 #: Seconds a message waits after a call that could not be written: anything between these two.
 _UNREACHABLE_AFTER = (1.0, 4.0)
@@ -35,7 +34,7 @@ def not_sent(claimed: Claimed, outcome: str, *, after: float = 0.0) -> Return:
     return Return(claimed.message_id, claimed.token, outcome, after=after)
 
 
-def failed(claimed: Claimed, error: SendError, *, provider: str) -> Outcome:
+def failed(claimed: Claimed, error: SendError) -> Outcome:
     """Any other end of a call, by what it means for the message."""
     if isinstance(error, Later):
         wait = _HELD_AFTER if error.seconds is None else error.seconds
@@ -62,7 +61,7 @@ def failed(claimed: Claimed, error: SendError, *, provider: str) -> Outcome:
             error.sentence,
             error_code=error.code,
             http_status=error.http_status,
-            suppress=_opted_out(provider, error.code),
+            suppress=error.opted_out,
         )
     return Doubt(
         claimed.message_id,
@@ -73,26 +72,14 @@ def failed(claimed: Claimed, error: SendError, *, provider: str) -> Outcome:
     )
 
 
-def held(claimed: Claimed, *, provider: str, error: Later) -> NewHold:
-    """The hold in Postgres that a code about a sender, a country or an account asks for."""
-    fix = what_it_means(provider, error.code).fix if error.code is not None else error.sentence
-    subjects = {Scope.SENDER: claimed.sender or "", Scope.COUNTRY: claimed.phone}
-    return NewHold(
+def held(claimed: Claimed, error: Later) -> NewHold | None:
+    """The hold in Postgres that the error asks for; None when nothing but this message waits."""
+    return hold_on(
+        error.scope,
         agent_key=claimed.agent_key,
-        scope=error.scope.value,
-        subject=subjects.get(error.scope, ""),
-        code=error.code or 0,
+        sender=claimed.sender,
+        phone=claimed.phone,
+        code=error.code,
         seconds=error.seconds,
-        fix=fix,
+        fix=error.fix,
     )
-
-
-def _opted_out(provider: str, code: int | None) -> bool:
-    return code is not None and what_it_means(provider, code).opted_out
-
-
-def for_people(error: Later, provider: str) -> bool:
-    """Whether a wait is one that people should see: until it is mended, or until the day ends."""
-    if error.seconds is None:
-        return True
-    return error.code is not None and what_it_means(provider, error.code).daily

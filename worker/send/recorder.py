@@ -25,7 +25,7 @@ from shared.logging import get_logger
 from shared.outage import Outage
 from shared.providers.accounts import platform_account
 from shared.settings import settings
-from worker.send.circuit_breaker import NOT_COUNTED, Refusals
+from worker.send.circuit_breaker import Refusals
 from worker.send.outcomes import Outcome
 
 log = get_logger(__name__)
@@ -62,12 +62,14 @@ class Recorder(threading.Thread):
             self._outcomes.append(outcome)
             if isinstance(outcome, Evidence):
                 self._calls.append((campaign_id, False))
-            elif isinstance(outcome, Refusal) and outcome.error_code not in NOT_COUNTED:
+            elif isinstance(outcome, Refusal) and not outcome.suppress:  # an opt-out is no fault
                 self._calls.append((campaign_id, True))
             self._wake.notify()
 
-    def hold(self, held: NewHold) -> None:
-        """A scope to hold; returns at once."""
+    def hold(self, held: NewHold | None) -> None:
+        """A scope to hold, if there is one; returns at once."""
+        if held is None:
+            return
         with self._wake:
             self._holds.append(held)
             self._wake.notify()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from shared.errors import Misconfigured
+from shared.errors import InWords, Misconfigured
 from shared.ledger import routing
 from shared.ledger.claim import Claimed
 from shared.ledger.routing import AgentFacts, CampaignFacts
@@ -36,7 +36,7 @@ class Route:
     @property
     def account(self) -> str:
         """The account that pays, by its name."""
-        return account_name(self.agent.provider, self.credentials.account_sid)
+        return account_name(self.agent.provider, self.credentials.account)
 
 
 class Directory:
@@ -45,7 +45,7 @@ class Directory:
     def __init__(self) -> None:
         self._agents: dict[int, AgentFacts] = {}
         self._campaigns: dict[int, CampaignFacts] = {}
-        self._credentials: dict[int, Credentials | Misconfigured] = {}
+        self._credentials: dict[int, Credentials | InWords] = {}
         self._read_at: dict[tuple[str, int], float] = {}
         self._wanted_at: dict[tuple[str, int], float] = {}
 
@@ -71,10 +71,10 @@ class Directory:
     def route(self, claimed: Claimed) -> Route:
         """How this message travels; its agent and campaign were read by `refresh`.
 
-        Raises Misconfigured when the agent has no account that can be used.
+        Raises an error InWords when the agent has no account that can be used.
         """
         credentials = self._credentials[claimed.agent_key]
-        if isinstance(credentials, Misconfigured):
+        if isinstance(credentials, InWords):
             raise credentials
         return Route(
             agent=self.agent(claimed),
@@ -92,22 +92,22 @@ class Directory:
         found: Counter[tuple[str, Credentials]] = Counter()
         for key, messages in agents.items():
             credentials = self._credentials[key]
-            if isinstance(credentials, Credentials):
+            if not isinstance(credentials, InWords):
                 found[self._agents[key].provider, credentials] += messages
         return found
 
     def accounts(self) -> set[tuple[str, Credentials]]:
         """(provider, credentials) of all agents that were read."""
         known = {(a.provider, self._credentials[a.key]) for a in self._agents.values()}
-        return {(provider, c) for provider, c in known if isinstance(c, Credentials)}
+        return {(provider, c) for provider, c in known if not isinstance(c, InWords)}
 
     def _moved(self, claimed: Claimed) -> bool:
         """Whether the agent has another account here than its attempt says it is called with."""
         credentials = self._credentials.get(claimed.agent_key)
-        if claimed.account is None or not isinstance(credentials, Credentials):
+        if claimed.account is None or credentials is None or isinstance(credentials, InWords):
             return False
         provider = self._agents[claimed.agent_key].provider
-        return claimed.account != account_name(provider, credentials.account_sid)
+        return claimed.account != account_name(provider, credentials.account)
 
     def _old(self, kind: str, keys: set[int]) -> list[int]:
         """Which of these to read: none while all are fresh, else all that will soon be old.
@@ -128,11 +128,11 @@ class Directory:
         return sorted(key for of, key in lately if of == kind and age(key) > FRESH_FOR / 2)
 
 
-def _credentials(agent: AgentFacts) -> Credentials | Misconfigured:
+def _credentials(agent: AgentFacts) -> Credentials | InWords:
     """The account that pays; for one agent's trouble no other has to wait."""
     if agent.trouble is not None:
         return Misconfigured("wrong_secret_key", agent.trouble)
     try:
-        return credentials_for(agent.own)
-    except Misconfigured as error:
+        return credentials_for(agent.provider, agent.own)
+    except InWords as error:
         return error

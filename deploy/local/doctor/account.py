@@ -16,7 +16,7 @@ LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
 
 def account(chosen: Settings) -> Iterator[Finding]:
     """Credentials complete, and good for the account. Nothing is asked when it is simulated."""
-    if chosen.simulated:
+    if _simulated(chosen):
         yield ok("account", "SIMULATED: without VOLLEY_TWILIO_ACCOUNT_SID nothing is really sent")
         return
     missing = list(_missing(chosen))
@@ -29,7 +29,7 @@ def public_url(chosen: Settings) -> Finding:
     """Callbacks must be able to reach us from where the carrier is."""
     host = urlsplit(chosen.public_url or "").hostname
     here = host is None or host in LOOPBACK_HOSTS
-    if chosen.simulated or not here:
+    if _simulated(chosen) or not here:
         return ok("public url", chosen.public_url or "on this machine, as the simulator is")
     if urlsplit(chosen.twilio_api_url or REAL_API).hostname in LOOPBACK_HOSTS:
         return ok("public url", "on this machine, as the API at VOLLEY_TWILIO_API_URL is")
@@ -38,6 +38,11 @@ def public_url(chosen: Settings) -> Finding:
         "Twilio cannot call this machine back, so launching is refused",
         fix="set VOLLEY_PUBLIC_URL to an https address that leads here",
     )
+
+
+def _simulated(chosen: Settings) -> bool:
+    """Whether a simulator stands in: the one we were told of, or that which `volley up` brings."""
+    return chosen.simulated or not chosen.carrier_given
 
 
 def _missing(chosen: Settings) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import psycopg
 
 from deploy.local.doctor.finding import Finding, fail, ok
 
-PATIENCE_SECONDS: Final = 3
+PATIENCE_SECONDS: Final = 2
 #: What PgBouncer answers to a transaction when it pools statements.
 _STATEMENTS: Final = "transaction blocks not allowed"
 

@@ -3,6 +3,7 @@
 Each check looks and changes nothing.
 """
 
+import importlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,6 +62,12 @@ class State(NamedTuple):
     role: str
     #: None when the role may use none.
     schema: str | None
+
+
+def load() -> None:
+    """Import what the checks need and most commands do not: alembic takes long."""
+    importlib.import_module("shared.db.migrate")
+    importlib.import_module("shared.db.models")
 
 
 def postgres(url: str, *, migrates: bool = False) -> Iterator[Finding]:

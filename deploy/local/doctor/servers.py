@@ -1,7 +1,8 @@
 """The database, the store and the broker: those that settings name, and those of our own.
 
 All are asked at once, each for a bounded time, so that the one that is away is named within three
-seconds.
+seconds. What has to be imported for it is imported before: that is our time and not theirs, and on
+a busy machine none of them is to be called away for it.
 """
 
 import threading
@@ -26,11 +27,12 @@ LONGEST_SECONDS = 2.8
 
 
 class Check(NamedTuple):
-    """What to ask, and what to name when no answer comes."""
+    """What to ask, and what to name when no answer comes. `load` imports what asking needs."""
 
     name: str
     setting: str
     ask: Callable[[], Iterable[Finding]]
+    load: Callable[[], None] = lambda: None
 
 
 def servers(chosen: Settings, stack: Stack | None) -> Iterator[Finding]:
@@ -48,7 +50,7 @@ def servers(chosen: Settings, stack: Stack | None) -> Iterator[Finding]:
     else:
         yield _embedded("store", "Valkey", lambda: valkey_program().name)
     if broker:
-        checks.append(Check("broker", BROKER, lambda: _broker(broker)))
+        checks.append(_broker(broker))
     yield from at_once(checks)
 
 
@@ -66,12 +68,17 @@ def required(chosen: Settings) -> None:
 
 def database_required(url: str) -> None:
     """The same for a database alone."""
-    ask = Check("database", DATABASE, lambda: postgres.postgres(url, migrates=True))
-    refuse_failed(at_once([ask]))
+    check = Check(
+        "database", DATABASE, lambda: postgres.postgres(url, migrates=True), postgres.load
+    )
+    refuse_failed(at_once([check]))
 
 
 def at_once(checks: Iterable[Check], *, seconds: float = LONGEST_SECONDS) -> list[Finding]:
     """What all of them found, in their order; one that takes longer is a server that is away."""
+    checks = list(checks)
+    for check in checks:
+        check.load()
     deadline = time.monotonic() + seconds
     answers: list[tuple[Check, list[Finding], threading.Thread]] = []
     for check in checks:
@@ -110,20 +117,19 @@ def _database(chosen: Settings, url: str, *, migrates: bool = False) -> Check:
             yield from pooler(url)
             yield from postgres.sealed_with_another(url, chosen.known_secret())
 
-    return Check("database", DATABASE, ask)
+    return Check("database", DATABASE, ask, postgres.load)
 
 
 def _reachable(name: str, url: str, setting: str) -> Check:
     if url.startswith("redis"):
         return Check(name, setting, lambda: [stores.reachable(name, url, setting=setting)])
-    return Check(name, setting, lambda: [stores.broker(url)])
+    return Check(name, setting, lambda: [stores.broker(url)], stores.load_broker)
 
 
-def _broker(url: str) -> Iterator[Finding]:
+def _broker(url: str) -> Check:
     if url.startswith("redis"):
-        yield from stores.store("broker", url, setting=BROKER)
-    else:
-        yield stores.broker(url)
+        return Check("broker", BROKER, lambda: stores.store("broker", url, setting=BROKER))
+    return _reachable("broker", url, BROKER)
 
 
 def _embedded(check: str, product: str, version: Callable[[], str]) -> Finding:

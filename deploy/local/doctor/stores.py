@@ -3,6 +3,7 @@
 Each check looks and changes nothing.
 """
 
+import importlib
 from collections.abc import Iterator
 from typing import cast
 
@@ -58,9 +59,15 @@ def store(check: str, url: str, *, setting: str) -> Iterator[Finding]:
         yield _away(check, url, error, setting=setting)
 
 
+def load_broker() -> None:
+    """Import what `broker` needs, and most commands do not."""
+    for name in ("kombu.connection", "kombu.transport.pyamqp"):
+        importlib.import_module(name)
+
+
 def broker(url: str) -> Finding:
     """Whether a broker that is no Redis answers and lets us in."""
-    from kombu import Connection
+    from kombu.connection import Connection
 
     try:
         with Connection(url, connect_timeout=PATIENCE_SECONDS) as connection:

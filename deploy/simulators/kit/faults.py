@@ -1,9 +1,13 @@
-"""What can go wrong between the carrier and its client, and with which chance."""
+"""What can go wrong between a simulator and its client, and with which chance."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from deploy.simulators.kit.http_server import Request
+
+DRIBBLE_SECONDS: Final = 0.25  # between two bytes of a slow-loris answer
 
 
 class Answer(StrEnum):
@@ -24,6 +28,11 @@ class Answer(StrEnum):
     def accepts(self) -> bool:
         """Whether the message is on its way, whatever the client gets to hear."""
         return self in ACCEPTING
+
+    @property
+    def hangs(self) -> bool:
+        """Whether no answer ever comes. Such a request is to be given up at once, not later."""
+        return self in (Answer.HANG_BEFORE, Answer.HANG_AFTER)
 
 
 ACCEPTING = frozenset(
@@ -60,3 +69,26 @@ def draw(chance: random.Random, rates: Mapping[Choice, float], otherwise: Choice
         if point < 0:
             return fault
     return otherwise
+
+
+def give(
+    request: Request, how: Answer, status: int, payload: bytes, *, refuse: Callable[[int], None]
+) -> None:
+    """Answer a create, well or badly. `status` and `payload` are the answer that it deserves.
+
+    `refuse` gives the provider's own error for an HTTP status: 429 or 500.
+    """
+    if how is Answer.CREATED:
+        request.answer(status, payload)
+    elif how in (Answer.ERROR_BEFORE, Answer.ERROR_AFTER):
+        refuse(500)
+    elif how is Answer.THROTTLED:
+        refuse(429)
+    elif how is Answer.TRUNCATED:
+        request.truncate(status, payload)
+    elif how is Answer.SLOW_LORIS:
+        request.dribble(status, payload, every=DRIBBLE_SECONDS)
+    elif how.hangs:
+        request.hang()
+    else:
+        request.reset()

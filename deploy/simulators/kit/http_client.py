@@ -1,16 +1,24 @@
-"""The HTTP client that posts callbacks: keep-alive connections, pooled by origin, nothing more."""
+"""The HTTP client that posts callbacks: keep-alive connections, pooled by origin, nothing more.
+
+It repeats nothing and signs nothing: how a callback is signed, and when it is tried again, are the
+provider's own rules.
+"""
 
 import asyncio
 import math
+import re
 import ssl
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import NamedTuple, cast
 
 import httptools
 
+URL = re.compile(
+    r"(https?)://(?:[^/?#@]*@)?(\[[^\]]+\]|[^/?#:]+)(?::(\d+))?([^#]*)(?:#(.*))?", re.S
+)
 SWEEP = 0.05  # seconds between two looks for calls whose time is over
 
 
@@ -22,10 +30,23 @@ class Failure(StrEnum):
     BROKEN = "connection broken"
 
 
+Outcome = int | Failure
+"""What became of a call: an HTTP status, or why there was none."""
+
+
 class Origin(NamedTuple):
     secure: bool
     host: str
     port: int
+
+
+class Target(NamedTuple):
+    """A URL taken apart. `path` has the query, `host` is what the Host header says."""
+
+    origin: Origin
+    host: str
+    path: str
+    fragment: str
 
 
 class Call(ABC):
@@ -41,6 +62,41 @@ class Call(ABC):
     @abstractmethod
     def done(self, outcome: int | Failure) -> None:
         """Called once for each sending, with the HTTP status or why there is none."""
+
+
+class Post(Call):
+    """A POST of `body` to `url`, with these headers; its outcome is told to `told`.
+
+    Host and Content-Length are written here. The URL's fragment is not sent.
+    """
+
+    __slots__ = ("_told",)
+
+    def __init__(
+        self, url: str, body: bytes, headers: Mapping[str, str], told: Callable[[Outcome], None],
+        *, connect: float = 5.0, read: float = 15.0,
+    ) -> None:  # fmt: skip
+        target = target_of(url)
+        lines = {"Host": target.host, **headers, "Content-Length": str(len(body))}
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        self.origin, self.connect, self.read = target.origin, connect, read
+        self.data = f"POST {target.path} HTTP/1.1\r\n{head}\r\n".encode() + body
+        self._told = told
+
+    def done(self, outcome: Outcome) -> None:
+        self._told(outcome)
+
+
+def target_of(url: str) -> Target:
+    """Where a URL leads. Raises ValueError unless it is a whole http or https URL."""
+    found = URL.fullmatch(url)
+    if found is None:
+        raise ValueError(f"{url!r} is no http or https URL; give a whole one")
+    scheme, host, port, path, fragment = found.groups()
+    secure = scheme == "https"
+    origin = Origin(secure, host.strip("[]"), int(port or (443 if secure else 80)))
+    path = path if path.startswith("/") else "/" + path
+    return Target(origin, f"{host}:{port}" if port else host, path, fragment or "")
 
 
 class Line(asyncio.Protocol):

@@ -16,15 +16,14 @@ import httptools
 
 from shared import clock
 
-BODY_LIMIT = 1 << 20  # bytes; Twilio's own limit is far smaller, nobody sends more by accident
+BODY_LIMIT = 1 << 20  # bytes; any provider's own limit is far smaller
 REASONS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 JSON = b"Content-Type: application/json;charset=utf-8\r\n"
-READ = frozenset({b"authorization", b"host", b"origin"})  # of the headers, all we look at
 TURN = 16  # requests worked on in one go
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close() sends RST, not FIN
 
 
-log = logging.getLogger("volley.carrier")
+log = logging.getLogger("volley.simulator")
 
 
 class Request:
@@ -36,8 +35,8 @@ class Request:
     """
 
     __slots__ = (
-        "_connection", "at", "authorization", "body", "content", "done", "host", "method", "origin",
-        "path", "query", "standing",
+        "_connection", "_headers", "at", "authorization", "body", "content", "done", "host",
+        "method", "origin", "path", "query", "standing",
     )  # fmt: skip
 
     def __init__(self, connection: "Connection") -> None:
@@ -47,6 +46,7 @@ class Request:
         path, _, query = connection.url.partition(b"?")
         self.path = path.decode("ascii", "replace")
         self.query = query.decode("ascii", "replace")
+        self._headers = connection.headers
         self.authorization = connection.headers.get(b"authorization", b"")
         self.host = connection.headers.get(b"host", b"").decode("latin-1")
         self.origin = connection.headers.get(b"origin", b"").decode("latin-1")
@@ -54,6 +54,10 @@ class Request:
         self.done: Callable[[], None] | None = None
         self.standing = b""
         self.content = JSON
+
+    def header(self, name: str) -> str:
+        """The header's value, "" without it; those of a repeated one in a row, with commas."""
+        return self._headers.get(name.lower().encode("latin-1"), b"").decode("latin-1")
 
     def answer(self, status: int, payload: bytes, headers: bytes = b"") -> None:
         """A well-formed answer; `headers` are whole lines, each with its line end."""
@@ -114,7 +118,7 @@ class Intake:
             try:
                 connection.parse(data, arrived)
             except Exception:
-                log.exception("a connection failed inside the carrier; the others go on")
+                log.exception("a connection failed inside the simulator; the others go on")
         if self._waiting:
             self._loop.call_soon(self._work)
 
@@ -169,9 +173,8 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
-        if name in READ:
-            seen = self.headers.get(name)
-            self.headers[name] = value if seen is None else seen + b", " + value
+        seen = self.headers.get(name)
+        self.headers[name] = value if seen is None else seen + b", " + value
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
@@ -225,7 +228,7 @@ class Connection(asyncio.Protocol):
         try:
             self._intake.route(request)
         except Exception:
-            log.exception("a request failed inside the carrier")
+            log.exception("a request failed inside the simulator")
             request.answer(500, b"{}")
 
 

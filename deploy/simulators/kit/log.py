@@ -1,52 +1,55 @@
 """The ground truth: every create as it arrived, and every callback as it was posted.
 
-One million accepts fit in memory: entries are tuples whose strings are shared with the messages.
+Each simulator has rows of its own: a NamedTuple for a create and one for a try to post a callback.
+One million accepts fit in memory: rows are tuples whose strings are shared with the messages.
 """
 
 from collections import Counter
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 
-class Entry(NamedTuple):
-    """One create. `at` is when its last byte was read, in Unix seconds, before any latency.
+class Create(Protocol):
+    """What the row of a create must have; the fields of a NamedTuple are more.
 
-    `answer` is what the carrier set out to answer: an HTTP status, or a fault (faults.Answer).
+    `answer` is what the simulator set out to answer: an HTTP status, or a fault (faults.Answer).
+    `accepted` says whether the message is on its way, whatever the client got to hear.
     """
 
-    at: float
-    sid: str | None
-    account_sid: str
-    to: str
-    from_: str | None
-    messaging_service_sid: str | None
-    body: str
-    status_callback: str | None
-    answer: str
-    code: int | None
-    accepted: bool
+    @property
+    def answer(self) -> str: ...
+
+    @property
+    def accepted(self) -> bool: ...
+
+    def _asdict(self) -> dict[str, Any]: ...
 
 
-class Post(NamedTuple):
-    """One try to post a callback. `answer` is an HTTP status, or why there was none."""
+class Post(Protocol):
+    """What the row of one try to post a callback must have.
 
-    at: float
-    sid: str
-    status: str
-    url: str
-    number: int
-    answer: str
-    seconds: float
+    `answer` is an HTTP status, or why there was none (http_client.Failure).
+    """
+
+    @property
+    def answer(self) -> str: ...
+
+    def _asdict(self) -> dict[str, Any]: ...
 
 
-class Log:
-    """Entries and posts in the order in which they happened, numbered from 1."""
+CreateRow = TypeVar("CreateRow", bound=Create)
+PostRow = TypeVar("PostRow", bound=Post)
+
+
+class Log(Generic[CreateRow, PostRow]):
+    """Creates and posts in the order in which they happened, numbered from 1."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self.posts: list[Post] = []
+        self.entries: list[CreateRow] = []
+        self.posts: list[PostRow] = []
 
     def creates(self, after: int, limit: int) -> dict[str, Any]:
-        """The entries numbered after+1 … after+limit, and `next`, to be passed as `after`."""
+        """The creates numbered after+1 … after+limit, and `next`, to be passed as `after`."""
         return _page(self.entries, after, limit)
 
     def callbacks(self, after: int, limit: int) -> dict[str, Any]:
@@ -68,11 +71,11 @@ class Log:
         self.posts.clear()
 
 
-def _page(rows: list[Any], after: int, limit: int) -> dict[str, Any]:
+def _page(rows: Sequence[Create | Post], after: int, limit: int) -> dict[str, Any]:
     chosen = rows[after : after + limit]
     entries = [{"n": n, **_named(row)} for n, row in enumerate(chosen, after + 1)]
     return {"entries": entries, "next": after + len(chosen)}
 
 
-def _named(row: Any) -> dict[str, Any]:
+def _named(row: Create | Post) -> dict[str, Any]:
     return {name.rstrip("_"): value for name, value in row._asdict().items()}

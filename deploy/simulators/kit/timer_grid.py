@@ -14,7 +14,7 @@ from typing import Any
 GRID = 0.002
 TURN = 16  # acts in one go: longer turns would keep arriving requests waiting for their time stamp
 
-log = logging.getLogger("volley.carrier")
+log = logging.getLogger("volley.simulator")
 
 
 class Timeline:
@@ -64,7 +64,7 @@ class Timeline:
             try:
                 act(subject)
             except Exception:
-                log.exception("an act of the carrier failed; the others go on")
+                log.exception("an act of the simulator failed; the others go on")
         self._pumping = False
         if self._heap and self._heap[0][0] <= now:
             self._wake_at = now

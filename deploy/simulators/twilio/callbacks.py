@@ -6,7 +6,6 @@ fragment). The fragment is neither sent nor signed. All tries together take at m
 
 import base64
 import hmac
-import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from functools import lru_cache
@@ -14,21 +13,19 @@ from itertools import chain
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
-from deploy.simulators.kit.http_client import Call, Client, Failure, Origin
-from deploy.simulators.kit.log import Log, Post
+from deploy.simulators.kit.http_client import Call, Client, Failure, Origin, target_of
+from deploy.simulators.kit.log import Log
 from deploy.simulators.kit.timer_grid import Timeline
 from deploy.simulators.twilio.accounts import Account
+from deploy.simulators.twilio.log_rows import Entry, Post
 from shared import clock
 
-URL = re.compile(
-    r"(https?)://(?:[^/?#@]*@)?(\[[^\]]+\]|[^/?#:]+)(?::(\d+))?([^#]*)(?:#(.*))?", re.S
-)
 AGENT = "TwilioProxy/1.1"
 AGAIN = 0.1  # seconds before the first retry, doubled for each further one
 
 
-class Truth(StrEnum):
-    """Whether a posted webhook is genuine, or one that must be refused."""
+class Authenticity(StrEnum):
+    """Whether a posted callback is genuine, or one that must be refused."""
 
     GENUINE = "genuine"
     FORGED = "forged"
@@ -36,7 +33,7 @@ class Truth(StrEnum):
 
 
 class Overrides(NamedTuple):
-    """What the fragment of a webhook's URL asks for. Times in seconds."""
+    """What the fragment of a callback's URL asks for. Times in seconds."""
 
     connect: float = 5.0
     read: float = 15.0
@@ -46,7 +43,7 @@ class Overrides(NamedTuple):
 
 
 class Address(NamedTuple):
-    """A webhook's URL, taken apart: where to connect, what to write first, what is signed."""
+    """A callback's URL, taken apart: where to connect, what to write first, what is signed."""
 
     origin: Origin
     head: str
@@ -54,7 +51,7 @@ class Address(NamedTuple):
     overrides: Overrides
 
 
-class Webhook(NamedTuple):
+class Callback(NamedTuple):
     """One request to be posted to `url`. `sid` and `status` are for the log."""
 
     url: str
@@ -62,22 +59,22 @@ class Webhook(NamedTuple):
     status: str
     fields: Sequence[tuple[str, str]]
     token: str
-    truth: Truth = Truth.GENUINE
+    authenticity: Authenticity = Authenticity.GENUINE
 
 
 class Callbacks:
-    """Posts webhooks for the accounts, and writes each try down."""
+    """Posts callbacks for the accounts, and writes each try down."""
 
-    def __init__(self, client: Client, timeline: Timeline, log: Log) -> None:
+    def __init__(self, client: Client, timeline: Timeline, log: Log[Entry, Post]) -> None:
         self._client = client
         self._timeline = timeline
         self._log = log
 
-    def post(self, webhooks: Sequence[Webhook], account: Account) -> None:
+    def post(self, callbacks: Sequence[Callback], account: Account) -> None:
         """Post these one after the other, each when the one before is over with."""
-        if webhooks:
-            rest = webhooks[1:]
-            _Delivery(self, webhooks[0], account, lambda: self.post(rest, account)).attempt(None)
+        if callbacks:
+            rest = callbacks[1:]
+            _Posting(self, callbacks[0], account, lambda: self.post(rest, account)).attempt(None)
 
     def send(self, call: Call) -> None:
         self._client.send(call)
@@ -85,28 +82,29 @@ class Callbacks:
     def later(self, seconds: float, act: Callable[[None], None]) -> None:
         self._timeline.after(seconds, act, None)
 
-    def note(self, post: Post) -> None:
+    def record(self, post: Post) -> None:
         self._log.posts.append(post)
 
 
-class _Delivery(Call):
-    """One webhook on its way, through all its tries."""
+class _Posting(Call):
+    """One callback on its way, through all its tries."""
 
-    __slots__ = ("_began", "_finished", "_number", "_over", "_owner", "_posted", "_webhook")
+    __slots__ = ("_began", "_callback", "_finished", "_number", "_over", "_owner", "_posted")
 
     def __init__(
-        self, owner: Callbacks, webhook: Webhook, account: Account, finished: Callable[[], None]
+        self, owner: Callbacks, callback: Callback, account: Account, finished: Callable[[], None]
     ) -> None:
-        address = _address(webhook.url)
+        address = _address(callback.url)
         self._owner = owner
-        self._webhook = webhook
+        self._callback = callback
         self._finished = finished
         self._over = address.overrides
         self._number = 0
         self._began = self._posted = clock.unix()
-        secret = account.auth_token if webhook.truth is not Truth.FORGED else "a stranger's guess"
+        forged = callback.authenticity is Authenticity.FORGED
+        secret = "a stranger's guess" if forged else account.auth_token
         self.origin = address.origin
-        self.data = _request(address, webhook, secret)
+        self.data = _request(address, callback, secret)
 
     def attempt(self, _: None) -> None:
         self._number += 1
@@ -118,11 +116,11 @@ class _Delivery(Call):
 
     def done(self, outcome: int | Failure) -> None:
         now = clock.unix()
-        hook = self._webhook
-        self._owner.note(
+        callback = self._callback
+        self._owner.record(
             Post(
-                self._posted, hook.sid, hook.status, hook.url, self._number, _word(outcome),
-                round(now - self._posted, 4),
+                self._posted, callback.sid, callback.status, callback.url, self._number,
+                _word(outcome), round(now - self._posted, 4),
             )
         )  # fmt: skip
         pause = AGAIN * 2 ** (self._number - 1)
@@ -142,12 +140,12 @@ def sign(url: str, fields: Iterable[tuple[str, str]], token: str) -> str:
     return base64.b64encode(hmac.digest(token.encode(), text.encode(), "sha1")).decode()
 
 
-def _request(address: Address, webhook: Webhook, secret: str) -> bytes:
-    body = "&".join([f"{name}={_quoted(value)}" for name, value in webhook.fields])
+def _request(address: Address, callback: Callback, secret: str) -> bytes:
+    body = "&".join([f"{name}={_quoted(value)}" for name, value in callback.fields])
     return (
         f"{address.head}"
-        f"X-Twilio-Signature: {sign(address.signed, webhook.fields, secret)}\r\n"
-        f"I-Twilio-Idempotency-Token: {webhook.token}\r\n"
+        f"X-Twilio-Signature: {sign(address.signed, callback.fields, secret)}\r\n"
+        f"I-Twilio-Idempotency-Token: {callback.token}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
 
@@ -155,18 +153,13 @@ def _request(address: Address, webhook: Webhook, secret: str) -> bytes:
 @lru_cache(maxsize=16_384)
 def _address(url: str) -> Address:
     """Kept for a while: the callbacks of one message go to the same URL within moments."""
-    found = URL.fullmatch(url)
-    assert found is not None, "URLs were checked when they were given"
-    scheme, host, port, target, fragment = found.groups()
-    secure = scheme == "https"
+    target = target_of(url)
     head = (
-        f"POST {target if target.startswith('/') else '/' + target} HTTP/1.1\r\n"
-        f"Host: {host}{':' + port if port else ''}\r\n"
+        f"POST {target.path} HTTP/1.1\r\nHost: {target.host}\r\n"
         f"User-Agent: {AGENT}\r\nAccept: */*\r\n"
         "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
     )
-    origin = Origin(secure, host.strip("[]"), int(port or (443 if secure else 80)))
-    return Address(origin, head, url.partition("#")[0], _overrides(fragment or ""))
+    return Address(target.origin, head, url.partition("#")[0], _overrides(target.fragment))
 
 
 @lru_cache(maxsize=1024)

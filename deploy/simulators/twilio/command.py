@@ -38,7 +38,8 @@ def carrier(  # noqa: PLR0913, PLR0917  (the options of a command)
 
     Example: volley carrier --port 4010 --seed 7
     """
-    from deploy.simulators.twilio.server import HOST, run
+    from deploy.simulators.kit.running import HOST
+    from deploy.simulators.twilio.server import run
 
     _refuse_on_the_command_line(context, "auth_token")
     given = auth_token if auth_token_file is None else _read(auth_token_file)

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 from deploy.simulators.kit import faults
 from deploy.simulators.kit.faults import Answer, Posts
 from deploy.simulators.kit.http_server import Request
-from deploy.simulators.kit.log import Entry, Log
+from deploy.simulators.kit.log import Log
 from deploy.simulators.kit.timer_grid import Timeline
 from deploy.simulators.twilio import answers, resources, segments
 from deploy.simulators.twilio.accounts import Account
 from deploy.simulators.twilio.controls import Control, Dials
-from deploy.simulators.twilio.delivery import Journeys
-from deploy.simulators.twilio.recipients import People
+from deploy.simulators.twilio.delivery import Deliveries
+from deploy.simulators.twilio.log_rows import Entry, Post
+from deploy.simulators.twilio.recipients import Recipients
 from deploy.simulators.twilio.scripted_numbers import ORDINARY, Behaviour, Script
 from deploy.simulators.twilio.store import Feedback, Media, Message, Store
 from deploy.simulators.twilio.validation import (
@@ -31,7 +32,6 @@ from deploy.simulators.twilio.validation import (
 )
 
 EARLY_SECONDS = 0.5  # how much later the 201 comes when callbacks come before it
-DRIBBLE_SECONDS = 0.25  # between two bytes of a slow-loris answer
 
 
 class Case(NamedTuple):
@@ -44,16 +44,16 @@ class Case(NamedTuple):
 
 
 @dataclass(slots=True)
-class Creates:
+class CreateMessage:
     """The route that accepts messages."""
 
     dials: Dials
     chance: random.Random
     timeline: Timeline
     store: Store
-    log: Log
-    journeys: Journeys
-    people: People
+    log: Log[Entry, Post]
+    deliveries: Deliveries
+    recipients: Recipients
     script: Script
     services: dict[str, tuple[str, ...]]
 
@@ -71,7 +71,7 @@ class Creates:
             return
         setting = Setting(account, self.services, request.at)
         code = complaint(case.draft, setting)
-        if code is None and self.people.opted_out(case.draft.sender, case.draft.to):
+        if code is None and self.recipients.opted_out(case.draft.sender, case.draft.to):
             code = 21610
         if code is not None:
             self._refuse(case, code)
@@ -102,7 +102,7 @@ class Creates:
             document, sid = resources.created(message), message.sid
             payload = answers.written(case.request, "Message", document)
         self._note(case, answer=behaviour.answer.value, sid=sid)
-        if behaviour.answer in (Answer.HANG_BEFORE, Answer.HANG_AFTER):
+        if behaviour.answer.hangs:
             case.request.hang()
         else:
             self._later(delay, lambda _: _give(case.request, behaviour.answer, payload))
@@ -124,7 +124,7 @@ class Creates:
             message.status = "accepted" if ahead is None else "scheduled"
         self.store.add(message)
         after = delay if ahead is None else ahead
-        self.journeys.begin(message, account, behaviour=behaviour, after=after)
+        self.deliveries.begin(message, account, behaviour=behaviour, after=after)
         return message
 
     def _refuse(self, case: Case, code: int, *, retry_after: int | None = None) -> None:
@@ -159,16 +159,7 @@ class Creates:
 
 
 def _give(request: Request, answer: Answer, payload: bytes) -> None:
-    if answer is Answer.CREATED:
-        request.answer(201, payload)
-    elif answer in (Answer.ERROR_BEFORE, Answer.ERROR_AFTER):
-        answers.refuse(request, 20500)
-    elif answer is Answer.TRUNCATED:
-        request.truncate(201, payload)
-    elif answer is Answer.SLOW_LORIS:
-        request.dribble(201, payload, every=DRIBBLE_SECONDS)
-    else:
-        request.reset()
+    faults.give(request, answer, 201, payload, refuse=lambda _: answers.refuse(request, 20500))
 
 
 def _media(url: str, at: float) -> Media:

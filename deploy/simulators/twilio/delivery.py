@@ -8,54 +8,54 @@ from typing import Final, NamedTuple
 from deploy.simulators.kit.faults import Posts
 from deploy.simulators.kit.timer_grid import Timeline
 from deploy.simulators.twilio.accounts import Account
-from deploy.simulators.twilio.callbacks import Callbacks, Truth
+from deploy.simulators.twilio.callback_fields import FINAL, StatusReport, status_callback
+from deploy.simulators.twilio.callbacks import Authenticity, Callbacks
 from deploy.simulators.twilio.controls import Dials
-from deploy.simulators.twilio.recipients import People
+from deploy.simulators.twilio.recipients import Recipients
 from deploy.simulators.twilio.scripted_numbers import Behaviour, Step
 from deploy.simulators.twilio.store import Message
-from deploy.simulators.twilio.webhook_fields import FINAL, Note, status_callback
 from shared import clock
 
 REPLAY_AFTER = 1.0  # seconds after the end
 
 
-class Beat(NamedTuple):
-    """An instant of a journey, in seconds after the answer: a step, and notes posted in turn."""
+class Event(NamedTuple):
+    """An instant of a delivery, in seconds after the answer: a step, and reports posted in turn."""
 
     at: float
     step: Step | None
-    notes: tuple[Note, ...]
+    reports: tuple[StatusReport, ...]
 
 
-class Journey:
+class Delivery:
     """One message on its way."""
 
-    __slots__ = ("account", "beats", "behaviour", "epoch", "message", "next")
+    __slots__ = ("account", "behaviour", "epoch", "events", "message", "next")
 
     def __init__(
-        self, message: Message, account: Account, *, behaviour: Behaviour, beats: list[Beat],
+        self, message: Message, account: Account, *, behaviour: Behaviour, events: list[Event],
         epoch: int,
     ) -> None:  # fmt: skip
         self.message = message
         self.account = account
         self.behaviour = behaviour
-        self.beats = beats
+        self.events = events
         self.epoch = epoch
         self.next = 0
 
 
-class Journeys:
+class Deliveries:
     """Moves accepted messages on, posts their callbacks, and lets the recipients answer."""
 
     def __init__(
         self, timeline: Timeline, callbacks: Callbacks, *, chance: random.Random,
-        dials: Dials, people: People,
+        dials: Dials, recipients: Recipients,
     ) -> None:  # fmt: skip
         self._timeline = timeline
         self._callbacks = callbacks
         self._chance = chance
         self._dials = dials
-        self._people = people
+        self._recipients = recipients
         self._epoch = 0
         self.pools: dict[str, tuple[str, ...]] = {}
 
@@ -63,108 +63,110 @@ class Journeys:
         self, message: Message, account: Account, *, behaviour: Behaviour, after: float
     ) -> None:
         """Set out in `after` seconds, which is when the create's answer goes out."""
-        beats = self._beats(behaviour)
-        journey = Journey(message, account, behaviour=behaviour, beats=beats, epoch=self._epoch)
-        if beats:
-            first = beats[0].at if behaviour.posts is Posts.EARLY else after + beats[0].at
-            self._timeline.after(first, self._go_on, journey)
+        events = self._events(behaviour)
+        delivery = Delivery(message, account, behaviour=behaviour, events=events, epoch=self._epoch)
+        if events:
+            first = events[0].at if behaviour.posts is Posts.EARLY else after + events[0].at
+            self._timeline.after(first, self._go_on, delivery)
 
     def canceled(self, message: Message, account: Account) -> None:
-        """Tell that the message was canceled; its journey ends by itself."""
-        self._post(message, account, (Note("canceled", None),))
+        """Tell that the message was canceled; its delivery ends by itself."""
+        self._post(message, account, (StatusReport("canceled", None),))
 
     def stop(self) -> None:
-        """No journey begun before now goes on."""
+        """No delivery begun before now goes on."""
         self._epoch += 1
 
-    def _go_on(self, journey: Journey) -> None:
-        message = journey.message
-        if journey.epoch != self._epoch or message.status == "canceled" or message.deleted:
+    def _go_on(self, delivery: Delivery) -> None:
+        message = delivery.message
+        if delivery.epoch != self._epoch or message.status == "canceled" or message.deleted:
             return
-        at, step, notes = journey.beats[journey.next]
+        at, step, reports = delivery.events[delivery.next]
         if step is not None:
             if message.sender is None:
                 message.sender = self._sender(message)
             message.becomes(step[0], step[1], clock.unix())
-        delay = self._dials.now.callback_delay_ms / 1000 + journey.behaviour.callback_seconds
-        if notes and delay:
+        delay = self._dials.now.callback_delay_ms / 1000 + delivery.behaviour.callback_seconds
+        if reports and delay:
             self._timeline.after(
-                delay, lambda told: self._post(message, journey.account, told), notes
+                delay, lambda told: self._post(message, delivery.account, told), reports
             )
-        elif notes:
-            self._post(message, journey.account, notes)
-        journey.next += 1
-        if journey.next < len(journey.beats):
-            self._timeline.after(journey.beats[journey.next].at - at, self._go_on, journey)
-        elif journey.behaviour.reply is not None:
-            self._people.answer(message, journey.account, journey.behaviour.reply)
+        elif reports:
+            self._post(message, delivery.account, reports)
+        delivery.next += 1
+        if delivery.next < len(delivery.events):
+            self._timeline.after(delivery.events[delivery.next].at - at, self._go_on, delivery)
+        elif delivery.behaviour.reply is not None:
+            self._recipients.answer(message, delivery.account, delivery.behaviour.reply)
 
     def _sender(self, message: Message) -> str:
         """A messaging service chooses its sender when it sends, the same for the same person."""
         pool = self.pools.get(message.service or "") or ("+15005550006",)
         return pool[zlib.crc32(message.to.encode()) % len(pool)]
 
-    def _beats(self, behaviour: Behaviour) -> list[Beat]:
+    def _events(self, behaviour: Behaviour) -> list[Event]:
         if behaviour.posts is Posts.EARLY:
-            return [Beat(0.0, step, (Note(*step),)) for step in behaviour.steps]
+            return [Event(0.0, step, (StatusReport(*step),)) for step in behaviour.steps]
         control = self._dials.now
-        beats: list[Beat] = []
+        events: list[Event] = []
         for step in behaviour.steps:
             low, high = control.delivered_ms if step[0] in FINAL else control.sent_ms
             at = (low + (high - low) * self._chance.random()) / 1000
-            beats.append(Beat(max(at, beats[-1].at) if beats else at, step, (Note(*step),)))
+            events.append(
+                Event(max(at, events[-1].at) if events else at, step, (StatusReport(*step),))
+            )
         told = TOLD.get(behaviour.posts)
-        return beats if told is None or not beats else told(beats)
+        return events if told is None or not events else told(events)
 
-    def _post(self, message: Message, account: Account, notes: tuple[Note, ...]) -> None:
+    def _post(self, message: Message, account: Account, reports: tuple[StatusReport, ...]) -> None:
         if message.callback is not None:
-            hooks = [status_callback(message, note, message.callback) for note in notes]
+            hooks = [status_callback(message, report, message.callback) for report in reports]
             self._callbacks.post(hooks, account)
 
 
-def _dropped(beats: list[Beat]) -> list[Beat]:
-    return [beat._replace(notes=()) for beat in beats]
+def _dropped(events: list[Event]) -> list[Event]:
+    return [event._replace(reports=()) for event in events]
 
 
-def _sent_only(beats: list[Beat]) -> list[Beat]:
-    return [*beats[:-1], *_dropped(beats[-1:])]
+def _sent_only(events: list[Event]) -> list[Event]:
+    return [*events[:-1], *_dropped(events[-1:])]
 
 
-def _repeated(times: int) -> Callable[[list[Beat]], list[Beat]]:
+def _repeated(times: int) -> Callable[[list[Event]], list[Event]]:
     """At once, not in turn: copies race each other."""
 
-    def told(beats: list[Beat]) -> list[Beat]:
-        return [b for beat in beats for b in (beat, *[beat._replace(step=None)] * (times - 1))]
+    def told(events: list[Event]) -> list[Event]:
+        return [e for event in events for e in (event, *[event._replace(step=None)] * (times - 1))]
 
     return told
 
 
-def _reversed(beats: list[Beat]) -> list[Beat]:
-    return [*_dropped(beats[:-1]), beats[-1]._replace(notes=_notes(beats)[::-1])]
+def _reversed(events: list[Event]) -> list[Event]:
+    return [*_dropped(events[:-1]), events[-1]._replace(reports=_reports(events)[::-1])]
 
 
-def _replayed(beats: list[Beat]) -> list[Beat]:
-    return [*beats, Beat(beats[-1].at + REPLAY_AFTER, None, _notes(beats))]
+def _replayed(events: list[Event]) -> list[Event]:
+    return [*events, Event(events[-1].at + REPLAY_AFTER, None, _reports(events))]
 
 
-def _forged(beats: list[Beat]) -> list[Beat]:
-    lie = Note("failed", 30008, Truth.FORGED)
-    return [beat._replace(notes=(lie, *beat.notes)) for beat in beats]
+def _forged(events: list[Event]) -> list[Event]:
+    lie = StatusReport("failed", 30008, Authenticity.FORGED)
+    return [event._replace(reports=(lie, *event.reports)) for event in events]
 
 
-def _wrong_account(beats: list[Beat]) -> list[Beat]:
-    def other(notes: tuple[Note, ...]) -> tuple[Note, ...]:
-        return tuple(note._replace(truth=Truth.WRONG_ACCOUNT) for note in notes)
+def _wrong_account(events: list[Event]) -> list[Event]:
+    def other(reports: tuple[StatusReport, ...]) -> tuple[StatusReport, ...]:
+        return tuple(report._replace(authenticity=Authenticity.WRONG_ACCOUNT) for report in reports)
 
-    return [beat._replace(notes=(*other(beat.notes), *beat.notes)) for beat in beats]
-
-
-def _notes(beats: list[Beat]) -> tuple[Note, ...]:
-    return tuple(note for beat in beats for note in beat.notes)
+    return [event._replace(reports=(*other(event.reports), *event.reports)) for event in events]
 
 
-# How the same journey is told otherwise than in order.
-TOLD: Final[dict[Posts, Callable[[list[Beat]], list[Beat]]]] = {
+def _reports(events: list[Event]) -> tuple[StatusReport, ...]:
+    return tuple(report for event in events for report in event.reports)
+
+
+# How the same delivery is told otherwise than in order.
+TOLD: Final[dict[Posts, Callable[[list[Event]], list[Event]]]] = {
     Posts.DROP: _dropped,
     Posts.SENT_ONLY: _sent_only,
     Posts.TWICE: _repeated(2),

@@ -9,7 +9,7 @@ from deploy.simulators.twilio import answers, pages, resources
 from deploy.simulators.twilio.accounts import Account
 from deploy.simulators.twilio.answers import refuse
 from deploy.simulators.twilio.controls import Dials
-from deploy.simulators.twilio.delivery import Journeys
+from deploy.simulators.twilio.delivery import Deliveries
 from deploy.simulators.twilio.store import UNDER_WAY, WAITING, Message, Store
 from deploy.simulators.twilio.validation import Form
 from shared import clock
@@ -22,7 +22,7 @@ class Messages:
     """The routes of messages that exist."""
 
     store: Store
-    journeys: Journeys
+    deliveries: Deliveries
     dials: Dials
 
     def list(self, request: Request, account: Account) -> None:
@@ -72,7 +72,7 @@ class Messages:
             refuse(request, 30409)
             return
         message.becomes("canceled", None, clock.unix())
-        self.journeys.canceled(message, account)
+        self.deliveries.canceled(message, account)
         answers.give(request, "Message", resources.message(message))
 
     def _redact(self, request: Request, message: Message) -> None:

@@ -1,7 +1,7 @@
 """The people at the other end: they answer, and Twilio itself remembers who texted STOP to whom."""
 
 from deploy.simulators.kit.timer_grid import Timeline
-from deploy.simulators.twilio import segments, webhook_fields
+from deploy.simulators.twilio import callback_fields, segments
 from deploy.simulators.twilio.accounts import Account
 from deploy.simulators.twilio.callbacks import Callbacks
 from deploy.simulators.twilio.controls import Dials
@@ -15,7 +15,7 @@ OPT_IN = frozenset({"START", "UNSTOP", "YES"})
 REPLY_SECONDS = 0.2
 
 
-class People:
+class Recipients:
     """Texts coming in from persons."""
 
     def __init__(
@@ -53,7 +53,7 @@ class People:
         self._store.add(message)
         url = account.inbound_url or self._dials.now.inbound_url
         if url is not None:
-            self._callbacks.post((webhook_fields.inbound(message, url),), account)
+            self._callbacks.post((callback_fields.inbound(message, url),), account)
         return message.sid
 
     def clear(self) -> None:

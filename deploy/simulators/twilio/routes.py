@@ -1,4 +1,4 @@
-"""The carrier's inside: all its rooms, wired together, and the routing of requests to them."""
+"""The simulator's inside: all its parts, wired together, and the routing of requests to them."""
 
 import asyncio
 import random
@@ -10,13 +10,14 @@ from deploy.simulators.kit.log import Log
 from deploy.simulators.kit.timer_grid import Timeline
 from deploy.simulators.twilio import answers, resources
 from deploy.simulators.twilio.accounts import Account, Accounts
-from deploy.simulators.twilio.admin import Backstage
+from deploy.simulators.twilio.admin import Admin
 from deploy.simulators.twilio.callbacks import Callbacks
 from deploy.simulators.twilio.controls import Dials, ScriptFile
-from deploy.simulators.twilio.create_message import Creates
-from deploy.simulators.twilio.delivery import Journeys
+from deploy.simulators.twilio.create_message import CreateMessage
+from deploy.simulators.twilio.delivery import Deliveries
+from deploy.simulators.twilio.log_rows import Entry, Post
 from deploy.simulators.twilio.messages import Messages
-from deploy.simulators.twilio.recipients import People
+from deploy.simulators.twilio.recipients import Recipients
 from deploy.simulators.twilio.scripted_numbers import Script
 from deploy.simulators.twilio.store import Store
 from deploy.simulators.twilio.subresources import Subresources
@@ -28,29 +29,31 @@ ROUTE = re.compile(
 )
 
 
-class Exchange:
+class Router:
     """Everything the carrier knows and does, on the running loop."""
 
     def __init__(self, account: Account, script: ScriptFile, seed: int) -> None:
         chance = random.Random(seed)
-        log, store = Log(), Store()
+        log, store = Log[Entry, Post](), Store()
         table = Script(script.numbers, script.senders)
         self._dials = dials = Dials(script.control())
         self._accounts = Accounts([account, *(entry.account() for entry in script.accounts)])
         self._timeline = timeline = Timeline(asyncio.get_running_loop())
         self._client = Client(lambda: dials.now.callback_connections)
         callbacks = Callbacks(self._client, timeline, log)
-        people = People(store, callbacks, timeline, dials)
-        journeys = Journeys(timeline, callbacks, chance=chance, dials=dials, people=people)
-        journeys.pools = script.services
-        self._messages = Messages(store, journeys, dials)
-        self._subresources = Subresources()
-        self._creates = Creates(
-            dials, chance, timeline, store, log, journeys, people, table, script.services
+        recipients = Recipients(store, callbacks, timeline, dials)
+        deliveries = Deliveries(
+            timeline, callbacks, chance=chance, dials=dials, recipients=recipients
         )
-        self._backstage = Backstage(
-            seed, chance, dials, self._accounts, timeline, self._client, log, store, table, people,
-            journeys,
+        deliveries.pools = script.services
+        self._messages = Messages(store, deliveries, dials)
+        self._subresources = Subresources()
+        self._create_message = CreateMessage(
+            dials, chance, timeline, store, log, deliveries, recipients, table, script.services
+        )
+        self._admin = Admin(
+            seed, chance, dials, self._accounts, timeline, self._client, log, store, table,
+            recipients, deliveries,
         )  # fmt: skip
 
     def route(self, request: Request) -> None:
@@ -58,14 +61,14 @@ class Exchange:
         answers.prepare(request)
         found = ROUTE.fullmatch(request.path)
         if found is None:
-            if not self._backstage.serves(request):
+            if not self._admin.serves(request):
                 answers.refuse(request, 20404)
             return
         account_sid, messages, sid, part, file = found.groups()
         account = self._accounts.authenticate(request.authorization)
         code = self._admit(request, account, account_sid)
         if messages and not sid and request.method == "POST":
-            self._creates.receive(request, account, account_sid, code=code)
+            self._create_message.receive(request, account, account_sid, code=code)
         elif code is not None or account is None:
             answers.refuse(request, code or 20003)
         elif part:

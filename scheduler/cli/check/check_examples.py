@@ -5,6 +5,7 @@ from typing import Final
 
 from scheduler.ingest import Accepted
 from shared.domain.segments import Encoding, measure
+from shared.domain.wording import parts_of
 
 #: A `{word}` in a value, left there by whatever filled the file in.
 _BRACES: Final = re.compile(r"\{\s*[^\W\d][^{}]{0,40}\}")
@@ -58,6 +59,5 @@ def _length(row: Accepted) -> tuple[int, int]:
 def _smart(row: Accepted) -> int:
     if row.encoding != Encoding.UCS2 or row.body is None:
         return row.segments
-    starts, ends = (0, *row.cuts), (*row.cuts, len(row.body))
-    parts = [row.body[start:end] for start, end in zip(starts, ends, strict=True)]
+    parts = parts_of(row.body, row.cuts)
     return sum(measure(part, smart_encoding=True).segments for part in parts)

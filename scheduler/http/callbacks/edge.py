@@ -15,12 +15,11 @@ from scheduler.http.callbacks.group_commit import Keeper
 from scheduler.http.callbacks.signing_tokens import Tokens
 from scheduler.http.errors import status_of
 from shared import metrics
-from shared.domain.message import RANK
 from shared.errors import InWords
-from shared.ledger.callbacks import Kept
+from shared.ledger.callbacks import row_of
 from shared.providers.accounts import account_name
-from shared.providers.base import Forged, Receipt
-from shared.providers.registry import reports_of
+from shared.providers.base import Forged, Receipt, Reports
+from shared.providers.registry import provider_named
 from shared.settings import settings
 
 Scope = MutableMapping[str, Any]
@@ -33,17 +32,17 @@ COUNT_EVERY: Final = 0.5
 
 _EMPTY: Final = (b"content-length", b"0")
 _AGAIN: Final = (b"retry-after", b"1")
-#: What the columns of the inbox can hold.
-_SMALLINT: Final = 1 << 15
-_INTEGER: Final = 1 << 31
 
 
 class TooLarge(Exception):
     """The body is longer than any callback."""
 
 
-class Webhooks:
-    """POST /webhooks/{provider}/status, mounted at /webhooks."""
+class CallbackEdge:
+    """POST /webhooks/{provider}/{kind}, mounted at /webhooks.
+
+    There is a door for each kind of callback that a provider declares (`Provider.callbacks`).
+    """
 
     def __init__(self) -> None:
         self._base = settings().callback_base
@@ -73,37 +72,36 @@ class Webhooks:
         provider, _, kind = _path(scope).strip("/").partition("/")
         if scope["method"] != "POST":
             return 405
-        if kind != "status":
-            return 404
         try:
+            reports = provider_named(provider).reports(kind)
             body = await _body(receive)
-            receipt = await self._genuine(provider, scope, body)
+            receipt = await self._genuine(provider, reports, scope, body)
         except TooLarge:
             return 413
         except Forged:
             return 403
-        except InWords as refused:
-            return 404 if refused.code == "not_available" else status_of(refused)
-        return 204 if await self._keeper.keep(_kept(receipt)) else 503
+        except InWords as error:
+            return 404 if error.code == "not_available" else status_of(error)
+        return 204 if await self._keeper.keep(row_of(receipt)) else 503
 
-    async def _genuine(self, provider: str, scope: Scope, body: bytes) -> Receipt:
+    async def _genuine(self, provider: str, reports: Reports, scope: Scope, body: bytes) -> Receipt:
         """The receipt of a callback that its provider signed. Raises Forged."""
-        reports = reports_of(provider)
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
         account = reports.account_of(headers, body)
         url = f"{self._base}{scope['path']}" + (f"?{query}" if query else "")
-        known = self._tokens.known(account)
+        signer = account_name(provider, account)
+        known = self._tokens.known(signer)
         try:
             params = reports.verify(url, headers, body=body, tokens=known)
         except Forged:
             # A new agent's, or signed with a token that was given to us a moment ago?
-            fresh = await self._tokens.asked(account)
+            fresh = await self._tokens.asked(signer)
             if fresh == known:
                 raise
             params = reports.verify(url, headers, body=body, tokens=fresh)
         receipt = reports.parse(query, params, raw=body.decode("utf-8", "replace"))
-        if receipt.account_sid != account:
+        if receipt.account != account:
             raise Forged("The callback names another account than the one that signed it.")
         return receipt
 
@@ -143,30 +141,3 @@ async def _body(receive: Receive) -> bytes:
             raise TooLarge
         if not message.get("more_body"):
             return body
-
-
-def _kept(receipt: Receipt) -> Kept:
-    """As it is stored. What no column can hold is nothing of ours, and must not stop its group."""
-    return Kept(
-        provider=receipt.provider,
-        message_id=receipt.message_id,
-        part=_below(_SMALLINT, receipt.part),
-        token=receipt.token,
-        sid=_storable(receipt.sid) or None,
-        status=_storable(receipt.status or receipt.provider_status),
-        rank=RANK.get(receipt.status or "", 0),
-        error_code=_below(_INTEGER, receipt.error_code),
-        raw=_storable(receipt.raw),
-        account=account_name(receipt.provider, receipt.account_sid),
-    )
-
-
-def _below(limit: int, number: int | None) -> int | None:
-    return number if number is not None and number < limit else None
-
-
-def _storable(text: str) -> str:
-    """Without NUL and lone surrogates (JSON can spell both): Postgres takes neither."""
-    if text.isascii():
-        return text.replace("\x00", "\ufffd")
-    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")

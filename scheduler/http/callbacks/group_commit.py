@@ -12,7 +12,7 @@ from typing import Final
 from scheduler.http.callbacks.spool import Spool
 from shared.db.session import transaction
 from shared.ledger import callbacks as callback_ledger
-from shared.ledger.callbacks import Kept
+from shared.ledger.callbacks import CallbackRow
 from shared.logging import get_logger
 from shared.outage import Outage
 from shared.queue.jobs import ApplyReceipts
@@ -37,7 +37,7 @@ class Keeper:
     """Keeps callbacks. Belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Kept, asyncio.Future[bool]]] = []
+        self._waiting: list[tuple[CallbackRow, asyncio.Future[bool]]] = []
         self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._hint = asyncio.Event()
@@ -56,7 +56,7 @@ class Keeper:
         loops = (self._keep_all(), self._hint_all(), self._drain_spool())
         self._tasks = [asyncio.create_task(loop) for loop in loops]
 
-    def keep(self, callback: Kept) -> "asyncio.Future[bool]":
+    def keep(self, callback: CallbackRow) -> "asyncio.Future[bool]":
         """True as soon as it is durable; False when it could be kept nowhere."""
         loop = asyncio.get_running_loop()
         kept = loop.create_future()
@@ -96,7 +96,7 @@ class Keeper:
         if kept:
             self._hint.set()
 
-    async def _kept(self, callbacks: list[Kept]) -> bool:
+    async def _kept(self, callbacks: list[CallbackRow]) -> bool:
         """In Postgres, else in the spool; False when neither could keep them."""
         loop = asyncio.get_running_loop()
         if self._storing is None or self._storing.done():
@@ -145,6 +145,6 @@ async def _in_thread(work: Callable[[], object]) -> None:
     await asyncio.get_running_loop().run_in_executor(None, work)
 
 
-def _store(callbacks: list[Kept]) -> None:
+def _store(callbacks: list[CallbackRow]) -> None:
     with transaction() as connection:
         callback_ledger.keep(connection, callbacks)

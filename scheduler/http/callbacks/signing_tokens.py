@@ -1,9 +1,10 @@
-"""Who may sign callbacks: the auth tokens of our account, and of agents with one of their own.
+"""Who may sign callbacks: the signing tokens of our account, and of agents with one of their own.
 
 An account that no agent has any more still signs for the calls that were made with it, for a while.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from sqlalchemy import text
@@ -13,8 +14,8 @@ from shared.errors import Misconfigured, Refused
 from shared.ledger.routing import opened
 from shared.logging import get_logger
 from shared.outage import Outage
-from shared.providers.accounts import platform_credentials
-from shared.settings import settings
+from shared.providers.accounts import account_name, credentials_for
+from shared.providers.registry import PROVIDERS
 
 log = get_logger(__name__)
 
@@ -25,7 +26,10 @@ ASKED_AGAIN: Final = 1.0
 
 
 class Tokens:
-    """Auth tokens by account. Belongs to one event loop; nobody who is known waits for a read."""
+    """Signing tokens by the account's name. Belongs to one event loop.
+
+    Nobody who is known waits for a read.
+    """
 
     def __init__(self) -> None:
         #: the settings' account: its tokens stay as they are while this process lives
@@ -52,11 +56,11 @@ class Tokens:
             await asyncio.gather(self._rereading, return_exceptions=True)
 
     def known(self, account: str) -> tuple[str, ...]:
-        """The auth tokens of the account a callback names, as they were read last."""
+        """The signing tokens of the account a callback names, as they were read last."""
         return self._tokens.get(account, ())
 
     async def asked(self, account: str) -> tuple[str, ...]:
-        """The auth tokens of an account, by a read that began after this was asked; or none.
+        """The signing tokens of an account, by a read that began after this was asked; or none.
 
         Waits for that read, at most `ASKED_AGAIN` and as long as it takes: who was made an agent
         before this callback came is known. Raises Refused (503) when the agents' accounts cannot be
@@ -98,15 +102,15 @@ class Tokens:
 
 # While an agent has the account, what that one was given is all that counts.
 _OWN: Final = text("""
-    SELECT credentials FROM agent WHERE credentials IS NOT NULL
+    SELECT provider, credentials FROM agent WHERE credentials IS NOT NULL
     UNION ALL
-    SELECT credentials FROM former_account f WHERE NOT EXISTS (
+    SELECT split_part(account, ':', 1), credentials FROM former_account f WHERE NOT EXISTS (
         SELECT 1 FROM agent a WHERE a.account = f.account AND a.credentials IS NOT NULL)
 """)
 
 
 def _own_tokens() -> dict[str, tuple[str, ...]]:
-    """Auth tokens by account, of agents that have or lately had an account of their own."""
+    """Signing tokens by account, of agents that have or lately had an account of their own."""
     tokens: dict[str, tuple[str, ...]] = {}
     with transaction() as connection:
         for row in connection.execute(_OWN):
@@ -114,15 +118,17 @@ def _own_tokens() -> dict[str, tuple[str, ...]]:
             if own is None:
                 log.warning("callbacks.tokens_not_opened", reason=trouble)
                 continue
-            known = tokens.get(own["account_sid"], ())
-            tokens[own["account_sid"]] = (*known, own["auth_token"])
+            found = credentials_for(row.provider, own)
+            account = account_name(row.provider, found.account)
+            tokens[account] = (*tokens.get(account, ()), *found.callback_keys)
     return tokens
 
 
 def _platform_tokens() -> dict[str, tuple[str, ...]]:
-    """Those of the settings' own account: known whatever the database does."""
-    try:
-        platform = platform_credentials(settings())
-    except Misconfigured:
-        return {}
-    return {platform.account_sid: platform.auth_tokens}
+    """Those of the settings' own accounts: known whatever the database does."""
+    tokens = {}
+    for name in PROVIDERS:
+        with suppress(Misconfigured):  # it has no account here
+            platform = credentials_for(name, None)
+            tokens[account_name(name, platform.account)] = platform.callback_keys
+    return tokens

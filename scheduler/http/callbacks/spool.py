@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
-from shared.ledger.callbacks import Kept
+from shared.ledger.callbacks import CallbackRow
 from shared.logging import get_logger
 from shared.providers.accounts import account_name
-from shared.providers.registry import reports_of
+from shared.providers.registry import provider_named
 
 log = get_logger(__name__)
 
@@ -29,7 +29,7 @@ class Spool:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def keep(self, callbacks: Sequence[Kept]) -> None:
+    def keep(self, callbacks: Sequence[CallbackRow]) -> None:
         """Durable when it returns. Raises OSError: then they could not be kept."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         final = self._directory / f"{uuid.uuid4().hex}{_READY}"
@@ -51,7 +51,7 @@ class Spool:
         """Whether anything is left to store."""
         return next(self._directory.glob(f"*{_READY}"), None) is not None
 
-    def drain(self, store: Callable[[list[Kept]], None]) -> int:
+    def drain(self, store: Callable[[list[CallbackRow]], None]) -> int:
         """Hand every group to `store`, and forget it once that has returned; returns callbacks.
 
         A group that `store` cannot take raises as it does, and stays.
@@ -82,19 +82,19 @@ class Spool:
                 file.rename(file.with_suffix(_READY))
 
 
-def _read(line: bytes) -> Kept:
+def _read(line: bytes) -> CallbackRow:
     fields: dict[str, Any] = orjson.loads(line)
     token = fields["token"]
     if "account" not in fields:  # of a version before 0002; what it kept it had verified
         fields["account"] = _account(fields["provider"], fields["raw"])
-    return Kept(**fields | {"token": uuid.UUID(token) if token else None})
+    return CallbackRow(**fields | {"token": uuid.UUID(token) if token else None})
 
 
 def _account(provider: str, raw: str) -> str:
     """The account that a callback names in its body."""
     kind = "application/json" if raw.startswith("{") else ""
-    sid = reports_of(provider).account_of({"content-type": kind}, raw.encode())
-    return account_name(provider, sid)
+    account = provider_named(provider).reports().account_of({"content-type": kind}, raw.encode())
+    return account_name(provider, account)
 
 
 def _fsync(directory: Path) -> None:

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from scheduler.ingest.check.row_errors import NO_VALUES, Unfit, nothing_in
 from scheduler.ingest.rejects import RejectCode
-from shared.domain.segments import measure, split
 from shared.domain.segments_column import basic, costs
 from shared.domain.template import Template
-
-MOST_PARTS: Final = 10
+from shared.domain.wording import MOST_PARTS, TooManyParts, word
 
 
 @dataclass(slots=True)
@@ -59,16 +56,16 @@ class Writer:
         for index, body in enumerate(texts.bodies or ()):
             if 2 * len(body) <= self._limit:
                 continue
-            parts = split(body, limit=self._limit)
-            if len(parts) > MOST_PARTS:
+            try:
+                wording = word(body, split_at=self._limit, smart_encoded=self._smart)
+            except TooManyParts as too_many:
                 cells = [column[index] for column in columns]
-                texts.faults[index] = self._too_long(len(parts), cells)
+                texts.faults[index] = self._too_long(too_many.parts, cells)
                 continue
-            each = [measure(part, smart_encoding=self._smart) for part in parts]
-            texts.encodings[index] = max(cost.encoding.value for cost in each)
-            texts.segments[index] = sum(cost.segments for cost in each)
-            if len(parts) > 1:
-                texts.cuts[index] = _cuts(parts)
+            texts.encodings[index] = wording.encoding
+            texts.segments[index] = wording.segments
+            if wording.cuts:
+                texts.cuts[index] = tuple(wording.cuts)
 
     def _too_long(self, parts: int, cells: Sequence[str]) -> Unfit:
         longest = max(self._needed, key=lambda index: len(cells[index]), default=None)
@@ -84,11 +81,3 @@ class Writer:
 def no_texts(count: int) -> Texts:
     """For rows whose words come later."""
     return Texts(None, [""] * count, [0] * count)
-
-
-def _cuts(parts: Sequence[str]) -> tuple[int, ...]:
-    cuts, at = [], 0
-    for part in parts[:-1]:
-        at += len(part)
-        cuts.append(at)
-    return tuple(cuts)

@@ -15,8 +15,9 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection
 
 from scheduler.ingest import uploads
-from scheduler.ingest.load.copy_text import MESSAGES, RECIPIENTS, REJECTS
+from scheduler.ingest.load.copy_text import RECIPIENTS, REJECTS
 from shared.db.session import transaction
+from shared.ledger.imported import MESSAGES
 from shared.opaque import Json
 
 #: Chunks that are stored at once.

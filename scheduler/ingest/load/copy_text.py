@@ -15,10 +15,6 @@ from scheduler.ingest.rejects import Reject
 from shared.domain.country import country_of
 
 RECIPIENTS: Final = "COPY recipient (id, campaign_id, row, phone, country, fields) FROM STDIN"
-MESSAGES: Final = """
-    COPY message (id, campaign_id, agent_key, recipient_id, status, due_at, compose_at, body, cuts,
-                  encoding, segments) FROM STDIN
-"""
 REJECTS: Final = """
     COPY reject (campaign_id, "row", "column", value, code, reason, fix, cells) FROM STDIN
 """

@@ -48,6 +48,7 @@ def load(
     `scheduler.import_process` has a child do it. `leased` is called as soon as the import is ours.
 
     A file that cannot be read at all cancels the campaign with the reason, and raises Refused.
+    Raises LeaseLost where another has taken the import over, or the campaign was cancelled.
     """
     if stopping.is_set():
         return False
@@ -82,13 +83,13 @@ def _import(job: uploads.ImportJob, turn: Turn | None = None) -> bool:
             for chunk in chunks:
                 if stopping.is_set():
                     return False
-                if turn and turn.is_over(chunk.through, since=job.loaded_row):
-                    return False
                 agents = dealer.deal(len(chunk.accepted))
                 chunk.rejected = kept.of(chunk)
                 if chunk.through > job.loaded_row:
                     lines = _lines(job, chunk.behind(job.loaded_row), agents)
                     store.put(lines, progress=report.report().as_dict())
+                if turn and turn.is_over(chunk.through, since=job.loaded_row):
+                    return False
         with transaction() as connection:
             finished = report.report().as_dict()
             header = told_apart(rows.header)

@@ -1,19 +1,23 @@
 """Which import is next, and when one lets another go first: small files overtake a huge one.
 
 What an import still has to do cannot be told from its bytes: a line may be two characters or two
-thousand. So the one that has had least goes first, as in any fair queue, and whoever has had much
-gives way to whoever has had little. To give way is to hand the lease back; going on means to read
-the file once more up to where it was, so an import gives way to one like itself only when it has
-got twice as far as at its last turn: all its readings together are twice the file at most.
+thousand. So the one that has had least
+goes first, as in any fair queue, and whoever has had much gives way to whoever has had little. To
+give way is to hand the lease back; going on means to read the file once more up to where it was.
+
+So an import gives way at once only where it is `quick`, on the queue's thread, and there once: that
+thread takes up nothing that has had much. The sweep's thread does, and there an import gives way to
+one like itself, when it has got twice as far as at its last turn. What all its turns together read
+again is twice the file's rows at most.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scheduler.ingest import uploads
+from scheduler.ingest import uploads, waiting_imports
 from shared.db.session import transaction
-from shared.errors import Refused
+from shared.errors import InWords
 from shared.logging import get_logger
 
 log = get_logger(__name__)
@@ -24,7 +28,9 @@ SMALL: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """When an import gives way. One that is `quick` does so at once to any that has had little."""
+    """When an import gives way. One that is `quick` does so at once to any that has had little, and
+    is then left to those that are not.
+    """
 
     quick: bool = False
     #: campaigns whose import has just failed: nobody gives way to them
@@ -38,7 +44,7 @@ class Turn:
         if through < SMALL:
             return False
         with transaction() as connection:
-            least = uploads.least_loaded(connection, but=self.failed)
+            least = waiting_imports.least_loaded(connection, but=self.failed)
         if least is None:
             return False
         if self.quick and least < SMALL:
@@ -49,19 +55,21 @@ class Turn:
 def import_waiting(load: Callable[..., bool], turn: Turn, *, stopped: Callable[[], bool]) -> int:
     """Import all files that wait, whichever has had least first; returns how many are complete.
 
-    One that fails is logged and left, and does not hold up the others.
+    With a `quick` turn those that have had little: whoever gave way goes on elsewhere. One that
+    fails is logged and left, and does not hold up the others.
     """
     done = 0
+    below = SMALL if turn.quick else None
     failed: set[int] = set()
     while not stopped():
         with transaction() as connection:
-            waiting = uploads.abandoned(connection)
+            waiting = waiting_imports.abandoned(connection, below=below)
         campaign_id = next((waits for waits in waiting if waits not in failed), None)
         if campaign_id is None:
             break
         try:
             done += load(campaign_id, replace(turn, failed=tuple(failed)))
-        except (Refused, uploads.LeaseLost) as error:
+        except (InWords, uploads.LeaseLost) as error:
             failed.add(campaign_id)
             log.warning("import.stopped", campaign_id=campaign_id, reason=str(error))
         except Exception as error:

@@ -92,6 +92,6 @@ LANGUAGES: Final = {
 }
 
 #: What stands beside a word or within a sentence, and no letter.
-TYPOGRAPHIC: Final = frozenset("’‘“”–—…«»„‚‹›€£®©™°ºª\xa0•·¡¿´`.")
+TYPOGRAPHIC: Final = frozenset("’‘“”–—…«»„‚‹›€£®©™°ºª\xa0•·¡¿´`§")
 #: These are written in each other's company.
 EAST_ASIAN: Final = frozenset(["han", "kana", "halfkana", "hangul"])

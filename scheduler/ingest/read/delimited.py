@@ -2,6 +2,8 @@
 
 A quotation mark that is never closed would swallow the rows after it. So a record that does not
 parse strictly is taken back, its first line judged alone, and reading goes on with the next line.
+What such a record met is remembered (`ahead`): whatever marks a file has, each of its characters
+is read by the parser four times at the most, and looked at by other means as often.
 
 Files are read a block at a time. One without quotation marks whose lines all have as many cells
 needs no parser: it is cut at the delimiters, column by column.
@@ -15,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, TextIO
 
+from scheduler.ingest.read.ahead import Ahead, Fate
 from shared.errors import Refused
 
 DELIMITERS: Final = ",;\t|"
@@ -46,11 +49,11 @@ class Splitter:
     def __init__(self, text: TextIO, delimiter: str) -> None:
         self._text = text
         self._delimiter = delimiter
-        self._lines = _Lines(lines_of(text))
+        self._lines = _Lines(lines_of(text), delimiter)
 
     def record(self) -> list[str] | None:
         """The next record; None at the end."""
-        return next(_records(self._lines, self._delimiter), None)
+        return next(self._lines.records(), None)
 
     def blocks(self, width: int) -> Iterator[Block]:
         """Everything else. Columns come `width` at a time: others are records."""
@@ -74,7 +77,7 @@ class Splitter:
             return Plain(records)
         if records and len(lines) - len(records) < _MOST_LINES:
             return records
-        return list(self._lines.through(lines, self._delimiter))
+        return list(self._lines.through(lines))
 
 
 def lines_of(text: TextIO) -> Iterator[str]:
@@ -96,18 +99,7 @@ LONGEST_LINE: Final = 1 << 20
 
 def split_records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     """Every record's cells, blank ones included as []; a Damaged where a quote stays open."""
-    return _records(_Lines(lines), delimiter)
-
-
-def _records(again: "_Lines", delimiter: str) -> Iterator[list[str]]:
-    while True:
-        try:
-            for cells in csv.reader(again, delimiter=delimiter, strict=True):
-                again.take()
-                yield cells
-            return
-        except csv.Error:
-            yield _alone(again.give_back(), delimiter)
+    return _Lines(lines, delimiter).records()
 
 
 _PIECE: Final = 100_000  # characters; less than csv.field_size_limit, so no cell is longer
@@ -159,16 +151,21 @@ _MOST_CHARACTERS: Final = 1 << 20
 class _Lines:
     """Lines for csv.reader, remembered until their record is whole, so they can be read again."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(self, lines: Iterable[str], delimiter: str) -> None:
         self._lines = iter(lines)
+        self._delimiter = delimiter
         self._again: deque[str] = deque()
         self._taken: list[str] = []
-        self._passed = 0
+        #: lines and characters that need not be read again
+        self._passed = self._offset = 0
+        self._ahead: Ahead | None = None
 
     def __iter__(self) -> Iterator[str]:
         again, taken = self._again, self._taken
         size = 0
-        while len(taken) < _MOST_LINES and size < _MOST_CHARACTERS:
+        while not taken or (len(taken) < _MOST_LINES and size < _MOST_CHARACTERS):
+            if len(taken) == 1 and self._ahead and self._in_vain(self._ahead):
+                return
             line = again.popleft() if again else next(self._lines, "")
             if not line:
                 return
@@ -176,33 +173,78 @@ class _Lines:
             taken.append(line)
             yield line
 
+    def records(self) -> Iterator[list[str]]:
+        """Every record from here on."""
+        while True:
+            try:
+                for cells in csv.reader(self, delimiter=self._delimiter, strict=True):
+                    self._take()
+                    yield cells
+                return
+            except csv.Error:
+                yield _alone(self._give_back(), self._delimiter)
+
     def waiting(self) -> str:
         """Lines that were given back, and are taken now."""
         waiting = "".join(self._again)
         self._again.clear()
+        self._ahead = None
         return waiting
 
-    def through(self, lines: list[str], delimiter: str) -> Iterator[list[str]]:
+    def through(self, lines: list[str]) -> Iterator[list[str]]:
         """The records that begin in these lines; the last may take more of the text."""
         self._again.extend(lines)
         end = self._passed + len(lines)
-        for record in _records(self, delimiter):
+        for record in self.records():
             yield record
             if self._passed >= end:
                 return
 
-    def take(self) -> None:
+    def _take(self) -> None:
         """Their record is whole."""
-        self._passed += len(self._taken)
+        self._pass(self._taken)
         self._taken.clear()
 
-    def give_back(self) -> str:
+    def _give_back(self) -> str:
         """Return all but the first line of the record, and that line."""
         first, *rest = self._taken
+        if rest:
+            self._ahead = Ahead(
+                self._taken, self._delimiter, line=self._passed, offset=self._offset
+            )
         self._again.extendleft(reversed(rest))
         self._taken.clear()
-        self._passed += 1
+        self._pass([first])
         return first
+
+    def _pass(self, lines: Sequence[str]) -> None:
+        self._passed += len(lines)
+        self._offset += sum(map(len, lines))
+
+    def _in_vain(self, ahead: Ahead) -> bool:
+        """Whether the record that is open behind its first line will surely find no end."""
+        if self._passed >= ahead.line:
+            self._ahead = None
+            return False
+        while ahead.fate is None and self._reaches(ahead):
+            ahead.look(self._line(ahead.line - self._passed - 1))
+        return ahead.fate is not Fate.CLOSED or not self._reaches(ahead)
+
+    def _reaches(self, ahead: Ahead) -> bool:
+        """Whether the record may be so long that it takes the line `ahead.line`."""
+        return (
+            ahead.line - self._passed < _MOST_LINES
+            and ahead.offset - self._offset < _MOST_CHARACTERS
+        )
+
+    def _line(self, index: int) -> str:
+        """One of the lines to come, which `index` others precede; "" at the end."""
+        while len(self._again) <= index:
+            line = next(self._lines, "")
+            if not line:
+                return ""
+            self._again.append(line)
+        return self._again[index]
 
 
 def _alone(line: str, delimiter: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 
 import httptools
 
-from shared.errors import Unknown, Unreachable
+from shared.providers.errors import Unknown, Unreachable
 
 MAX_ANSWER: Final = 1_048_576
 """Bytes of one answer, head and body. A longer one is cut off: it is not what we asked for."""

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from shared.errors import Unreachable
+from shared.providers.errors import Unreachable
 from shared.providers.transport.connection import Connection, Response, header_block
 from shared.providers.transport.urls import is_public
 
@@ -25,10 +25,15 @@ BACKOFF: Final = (0.05, 2.0)
 
 
 class NoConnection(Unreachable):
-    """No warm connection is in hand. One has been asked for; nothing was written."""
+    """No warm connection is in hand. One has been asked for; nothing was written.
 
-    #: whether the last try to open one failed, so that the next will hardly be there in a moment
-    failing = False
+    `failing`: whether the last try to open one failed, so that the next will hardly be there in a
+    moment.
+    """
+
+    def __init__(self, sentence: str, *, failing: bool = False) -> None:
+        super().__init__(sentence)
+        self.failing = failing
 
 
 @cache
@@ -40,7 +45,7 @@ def tls() -> ssl.SSLContext:
 
 
 class Wire:
-    """The connections to one origin, such as https://api.twilio.com. Belongs to one event loop.
+    """The connections to one origin, such as https://api.example.com. Belongs to one event loop.
 
     `timeout` is (connect, read) in seconds; read counts from the write to the whole answer.
     Connections idle for `idle_seconds` (or a second less than the server announces) are closed, so
@@ -140,9 +145,10 @@ class Wire:
     def no_connection(self) -> NoConnection:
         """The error to raise when `take` gave nothing, with the reason if there is one."""
         why = f" ({self.trouble})" if self.trouble else ""
-        error = NoConnection(f"Nothing was sent: no connection to {self._host} yet{why}.")
-        error.failing = self.trouble is not None
-        return error
+        return NoConnection(
+            f"Nothing was sent: no connection to {self._host} yet{why}.",
+            failing=self.trouble is not None,
+        )
 
     async def close(self) -> None:
         """Close all connections; requests in flight end as Unknown. Safe to call twice."""

@@ -49,7 +49,8 @@ def check_public_url(url: str, *, allow_private: bool = False) -> str:
 def check_media_url(url: str) -> str:
     """The URL, if the provider may be asked to fetch it. Nothing is resolved. Raises Refused (422).
 
-    Only https and a public name; Twilio fetches it, and it must not be asked to look at an address.
+    Only https and a public name; the provider fetches it, and must not be asked to look at an
+    address.
     """
     parts = _split(url, schemes=("https",))
     host = _ascii_host(url, parts)

@@ -1,7 +1,7 @@
 """Twilio, as the rest of Volley sees it: send one text, and look up afterwards what became of it.
 
-Every answer becomes one of the four errors of shared.errors, by the table in codes.py. Nothing is
-ever repeated here: whether to try again is decided by whoever knows what was written.
+Every answer becomes one of the four errors of shared.providers.errors, by the table in codes.py.
+Nothing is ever repeated here: whether to try again is decided by whoever knows what was written.
 """
 
 import json
@@ -13,26 +13,32 @@ from typing import Any, Final, TypeVar
 from twilio.base.exceptions import TwilioException  # type: ignore[import-untyped]
 
 from shared import clock
-from shared.errors import Later, Rejected, Scope, SendError, Unknown
 from shared.opaque import Json
 from shared.providers.base import (
     Abilities,
     Accepted,
-    Credentials,
     Gate,
     Listed,
     OutboundText,
     Wrote,
 )
+from shared.providers.codes import Code, Disposition, Scope, Until
+from shared.providers.errors import Later, Rejected, SendError, Unknown
 from shared.providers.transport.pool import Response, Wire
+from shared.providers.twilio.accounts import TwilioCredentials
 from shared.providers.twilio.callbacks import STATUSES
 from shared.providers.twilio.client import API_URL, CALL, Call, client_for, origin_of
-from shared.providers.twilio.codes import Disposition, Until, look_up
-from shared.providers.twilio.options import OPTIONS
+from shared.providers.twilio.codes import look_up
+from shared.providers.twilio.options import OPTIONS, SERVICE
 
 PAGE_SIZE: Final = 50  # the longest texts, 50 times, stay below the cap on an answer's size
 MAX_RETRY_AFTER: Final = 3600.0
 """Seconds. A longer Retry-After is an error of somebody's clock, and would strand a campaign."""
+
+LEAST_VALIDITY, MOST_VALIDITY = 5, 36_000
+"""Seconds Twilio may try: below 5 is not advised, 36,000 is the most."""
+
+_RETRY_AFTER: Final = "retry-after"
 
 T = TypeVar("T")
 
@@ -50,7 +56,7 @@ class TwilioAdapter:
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: TwilioCredentials,
         *,
         timeout: tuple[float, float],
         max_connections: int = 256,
@@ -131,25 +137,30 @@ def outcome(response: Response, *, at: datetime) -> SendError:
         return _without_code(response, at=at)
     row = look_up(code)
     if row.disposition is Disposition.UNKNOWN:
-        return Unknown(row.sentence, code=code, http_status=status)
+        return Unknown(row.sentence, row=row, http_status=status)
     if row.holds:
         seconds = row.seconds(at=at)
         if not isinstance(row.wait, Until):
             seconds = _retry_after(response, at=at, default=row.wait)
-        later = Later(row.sentence, scope=row.scope, seconds=seconds, code=code, http_status=status)
-        later.told = "retry-after" in response.headers
-        return later
+        return Later(
+            row.sentence,
+            scope=row.scope,
+            seconds=seconds,
+            provider_named_time=_RETRY_AFTER in response.headers,
+            row=row,
+            http_status=status,
+        )
     if status == 429:  # whatever the code: a 429 was never processed
-        return _busy(response, sentence, code=code, at=at)
+        return _busy(response, sentence, row=row, at=at)
     said = row.sentence if row.known or not sentence else sentence
-    return Rejected(said, code=code, http_status=status)
+    return Rejected(said, row=row, http_status=status)
 
 
 def _without_code(response: Response, *, at: datetime) -> SendError:
     """An answer that is not Twilio's JSON: a proxy's, or a wrong address's."""
     status = response.status
     if status == 429:
-        return _busy(response, "", code=None, at=at)
+        return _busy(response, "", row=None, at=at)
     if status in {401, 403, 404, 407}:
         return Later(
             f"The API answered HTTP {status}: check the credentials and the API address.",
@@ -160,21 +171,20 @@ def _without_code(response: Response, *, at: datetime) -> SendError:
     return Rejected(f"The API refused it with HTTP {status}.", http_status=status)
 
 
-def _busy(response: Response, sentence: str, *, code: int | None, at: datetime) -> Later:
-    later = Later(
+def _busy(response: Response, sentence: str, *, row: Code | None, at: datetime) -> Later:
+    return Later(
         sentence or "Too many calls at once on this account.",
         scope=Scope.ACCOUNT,
         seconds=_retry_after(response, at=at, default=1.0),
-        code=code,
+        provider_named_time=_RETRY_AFTER in response.headers,
+        row=row,
         http_status=429,
     )
-    later.told = "retry-after" in response.headers
-    return later
 
 
 def _retry_after(response: Response, *, at: datetime, default: float) -> float:
     """Seconds from a Retry-After header, a number or an HTTP date; `default` without one."""
-    header = response.headers.get("retry-after", "").strip()
+    header = response.headers.get(_RETRY_AFTER, "").strip()
     if header.isdecimal():
         seconds = float(header)
     else:
@@ -223,17 +233,33 @@ def _fields(text: OutboundText) -> Json:
     fields: Json = {"to": text.to, "status_callback": text.status_callback}
     if text.body:
         fields["body"] = text.body
-    if text.messaging_service_sid:
-        fields["messaging_service_sid"] = text.messaging_service_sid
+    service = text.options.get(SERVICE) or text.sender_pool
+    if service:
+        fields["messaging_service_sid"] = service
     if text.sender:
         fields["from_"] = text.sender
+    fields |= _arguments(text)
+    if text.seconds_left is not None:
+        # What waits in Twilio's queue must not go out when its time has passed.
+        asked = fields.get("validity_period") or MOST_VALIDITY
+        fields["validity_period"] = max(
+            LEAST_VALIDITY, min(text.seconds_left, asked, MOST_VALIDITY)
+        )
+    return fields
+
+
+def _arguments(text: OutboundText) -> Json:
+    """The campaign's options, by the SDK's names. Pictures go with the first part."""
+    arguments: Json = {}
     for name, value in text.options.items():
+        if name == SERVICE or (name == "media_urls" and text.part > 0):
+            continue
         option = OPTIONS.get(name)
         if option is None:
             raise Rejected(f"Twilio has no option {name!r}.")
         if value is not None:
-            fields[option.argument] = list(value) if isinstance(value, tuple) else value
-    return fields
+            arguments[option.argument] = list(value) if isinstance(value, tuple) else value
+    return arguments
 
 
 def _listed(row: Any) -> Listed:
@@ -243,7 +269,7 @@ def _listed(row: Any) -> Listed:
         sid=row.sid,
         to=row.to,
         sender=row.from_,
-        messaging_service_sid=row.messaging_service_sid,
+        sender_pool=row.messaging_service_sid,
         body=row.body,
         direction=row.direction,
         status=STATUSES.get(row.status),

@@ -93,7 +93,7 @@ def parse(query: str, params: Mapping[str, str], *, raw: str = "") -> Receipt:
     status = params.get("MessageStatus") or params.get("SmsStatus") or ""
     return Receipt(
         provider="twilio",
-        account_sid=params.get("AccountSid", ""),
+        account=params.get("AccountSid", ""),
         sid=params.get("MessageSid") or params.get("SmsSid") or "",
         status=STATUSES.get(status),
         provider_status=status,

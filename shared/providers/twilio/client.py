@@ -18,9 +18,10 @@ from twilio.http import AsyncHttpClient  # type: ignore[import-untyped]
 from twilio.http.response import Response as TwilioResponse  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 
-from shared.errors import Rejected, Unreachable
-from shared.providers.base import Credentials, Gate, Wrote
+from shared.providers.base import Gate, Wrote
+from shared.providers.errors import Rejected, Unreachable
 from shared.providers.transport.pool import Connection, Response, Wire, header_block
+from shared.providers.twilio.accounts import TwilioCredentials
 
 API_URL: Final = "https://api.twilio.com"
 
@@ -46,14 +47,14 @@ CALL: Final[ContextVar[Call]] = ContextVar("call")
 """The call that the SDK is making for this task. Set it before, read its response after."""
 
 
-def client_for(credentials: Credentials, wire: Wire) -> Client:
+def client_for(credentials: TwilioCredentials, wire: Wire) -> Client:
     """The SDK's client for one account. Kept for the account's life: its headers are made once."""
     transport = WireTransport(wire)
     token = credentials.auth_tokens[0] if credentials.auth_tokens else ""
     client = _LeanClient(
-        credentials.api_key or credentials.account_sid,
+        credentials.api_key or credentials.account,
         credentials.api_secret if credentials.api_key else token,
-        credentials.account_sid,
+        credentials.account,
         http_client=transport,
         environment={"TWILIO_SETTINGS": "never read from the environment"},
     )

@@ -1,81 +1,13 @@
-"""Twilio's error codes, as data: what each means for us, how long, for whom, and what to do.
+"""Twilio's error codes, as rows of data: see shared.providers.codes.
 
-A code can refuse a call (HTTP 4xx) or come later in a status callback. The same row answers both:
-LATER in a refused call means that nothing was processed and `scope` waits; in a callback `scope`
-waits too, but that message was accepted, so it ends failed or undelivered, and is retryable.
 Source of the numbers: Twilio's error dictionary; the sentences are ours. A code that is not here
 is kept and shown as it came.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from enum import StrEnum
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from shared.errors import Scope
-
-PACIFIC: Final = ZoneInfo("America/Los_Angeles")
-
-
-class Disposition(StrEnum):
-    """What a code means for the message it speaks of."""
-
-    REJECTED = "rejected"  # never again as it stands
-    LATER = "later"  # nothing wrong with the message: its scope has to wait
-    UNKNOWN = "unknown"  # it may have gone, or may yet arrive
-
-
-class Until(StrEnum):
-    """An end of a wait that is not a number of seconds."""
-
-    MENDED = "mended"  # a person has to mend it: a hold
-    MIDNIGHT_PACIFIC = "midnight_pacific"  # US carriers count their days in Pacific time
-
-
-class Mark(StrEnum):
-    """What a code tells us about the recipient's number for good."""
-
-    OPTED_OUT = "opted_out"  # writes an opt-out suppression
-    INVALID = "invalid"  # the number cannot be texted
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One error code. `retryable`: may `retry-failed` make a new message for this recipient?"""
-
-    number: int
-    disposition: Disposition
-    sentence: str
-    fix: str
-    scope: Scope = Scope.MESSAGE
-    wait: float | Until = Until.MENDED
-    retryable: bool = False
-    mark: Mark | None = None
-    known: bool = True
-
-    @property
-    def holds(self) -> bool:
-        """Does `scope` wait because of it, also when it comes in a callback?"""
-        return self.disposition is Disposition.LATER
-
-    @property
-    def opted_out(self) -> bool:
-        """Does it say that this person must not be texted any more?"""
-        return self.mark is Mark.OPTED_OUT
-
-    @property
-    def daily(self) -> bool:
-        """Is it a cap that ends with the day?"""
-        return self.wait is Until.MIDNIGHT_PACIFIC
-
-    def seconds(self, *, at: datetime) -> float | None:
-        """How long the scope waits from `at`; None until a person mends it."""
-        if self.wait is Until.MIDNIGHT_PACIFIC:
-            return until_midnight_pacific(at)
-        return None if isinstance(self.wait, Until) else self.wait
+from shared.providers.codes import Code, Disposition, Mark, Scope, Until, table
 
 
 def look_up(number: int) -> Code:
@@ -87,13 +19,6 @@ def look_up(number: int) -> Code:
         f"See https://www.twilio.com/docs/api/errors/{number}.",
         known=False,
     )
-
-
-def until_midnight_pacific(at: datetime) -> float:
-    """Seconds from `at` to the next midnight in Los Angeles; a day may have 23 or 25 hours."""
-    tomorrow = at.astimezone(PACIFIC).date() + timedelta(days=1)
-    # Aware datetimes of one zone subtract as wall clock, so go through Unix time.
-    return datetime.combine(tomorrow, time(), PACIFIC).timestamp() - at.timestamp()
 
 
 def _rejected(
@@ -124,13 +49,6 @@ def _waits(
 def _uncertain(number: int, sentence: str) -> Code:
     fix = "A failed receipt can still have been delivered; retry later if the text is worth it."
     return Code(number, Disposition.UNKNOWN, sentence, fix, retryable=True)
-
-
-def _table(*groups: Iterable[Code]) -> MappingProxyType[int, Code]:
-    rows = [code for group in groups for code in group]
-    table = {code.number: code for code in rows}
-    assert len(table) == len(rows), "a code stands in the table twice"
-    return MappingProxyType(table)
 
 
 _NUMBER_FIX: Final = "Correct or remove the number in your list."
@@ -218,9 +136,9 @@ _THROTTLE: Final = (
     _waits(30017, Scope.SENDER, 60.0, "The carrier's network is congested."),
     _waits(30022, Scope.SENDER, 5.0, "The sender's registered (10DLC) rate was exceeded."),
     _waits(63018, Scope.SENDER, 5.0, "The channel's rate was exceeded."),
-    _waits(30023, Scope.SENDER, Until.MIDNIGHT_PACIFIC, "The sender's daily cap is reached."),
-    _waits(30027, Scope.SENDER, Until.MIDNIGHT_PACIFIC, "T-Mobile's daily cap is reached."),
-    _waits(63038, Scope.ACCOUNT, Until.MIDNIGHT_PACIFIC, "The account's daily cap is reached."),
+    _waits(30023, Scope.SENDER, Until.DAY_ENDS, "The sender's daily cap is reached."),
+    _waits(30027, Scope.SENDER, Until.DAY_ENDS, "T-Mobile's daily cap is reached."),
+    _waits(63038, Scope.ACCOUNT, Until.DAY_ENDS, "The account's daily cap is reached."),
 )
 
 _DELIVERY: Final = (
@@ -254,6 +172,6 @@ _CHANNELS: Final = (
     _rejected(63033, "The recipient is blocked on the channel.", "Nothing to do."),
 )
 
-CODES: Final = _table(
+CODES: Final[Mapping[int, Code]] = table(
     _RECIPIENT, _CONTENT, _ACCOUNT, _SENDER, _THROTTLE, _DELIVERY, _FILTERED, _CHANNELS
 )

@@ -11,9 +11,14 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared.errors import Refused
+from shared.opaque import Json
 from shared.providers.transport.urls import check_media_url
+from shared.providers.twilio.schema import is_service
 
 MAX_MEDIA: Final = 10
+
+SERVICE: Final = "messaging_service_sid"
+"""A campaign's own messaging service, instead of its agent's: no option, but given as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +30,16 @@ class Option:
     allows: Callable[[Any], bool]
 
 
-def check_options(options: Mapping[str, Any], *, messaging_service_sid: str | None) -> None:
+def check_options(options: Json) -> None:
     """Refuse (422) an option that Twilio would refuse, before a whole campaign fails on it."""
+    service = options.get(SERVICE)
+    if service is not None and not is_service(service):
+        raise Refused(
+            "invalid_option", f"Option {SERVICE!r} must be a SID: MG and 32 hexadecimal digits."
+        )
     for name, value in options.items():
+        if name == SERVICE:
+            continue
         option = OPTIONS.get(name)
         if option is None:
             known = ", ".join(sorted(OPTIONS))
@@ -36,10 +48,8 @@ def check_options(options: Mapping[str, Any], *, messaging_service_sid: str | No
             raise Refused("invalid_option", f"Option {name!r} must be {option.expects}.")
     for url in options.get("media_urls") or ():
         check_media_url(url)
-    if options.get("shorten_urls") and not messaging_service_sid:
-        raise Refused(
-            "invalid_option", "Option 'shorten_urls' needs a messaging_service_sid beside it."
-        )
+    if options.get("shorten_urls") and not service:
+        raise Refused("invalid_option", f"Option 'shorten_urls' needs a {SERVICE} beside it.")
 
 
 def _one_of(*words: str) -> tuple[str, Callable[[Any], bool]]:

@@ -6,15 +6,18 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from deploy.local.data_dirs.data_dir import Places, places
 from deploy.local.layout import Layout
 from deploy.local.roles import environment, programs
 from deploy.local.servers.valkey import EmbeddedValkey
 from deploy.local.system.child_process import Child
+from shared.providers.twilio import accounts
 from shared.queue.topology import SENDING, TENDING
-from shared.settings import Settings
+from shared.settings import Settings, load
 from tests.support.embedded import temporary_data_dir
+from tests.support.environment import environment as process_environment
 
 LAYOUT = Layout(http_port=8081, workers=2, carrier_port=4011, flower_port=5556)
 WITHOUT = Layout(http_port=8081, workers=1, carrier_port=None, flower_port=None)
@@ -75,10 +78,45 @@ def test_the_simulator_and_its_users_agree_on_the_account(here: Places, settings
 
     carrier = programs(here, LAYOUT, env=env)[0]
 
-    assert env["VOLLEY_CARRIER_URL"] == "http://127.0.0.1:4011"
-    assert f"--account-sid={env['VOLLEY_CARRIER_ACCOUNT_SID']}" in carrier.argv
-    assert carrier.env["VOLLEY_CARRIER_AUTH_TOKEN"] == env["VOLLEY_CARRIER_AUTH_TOKEN"]
-    assert Settings(carrier_account_sid=env["VOLLEY_CARRIER_ACCOUNT_SID"]).simulated
+    assert env["VOLLEY_TWILIO_API_URL"] == "http://127.0.0.1:4011"
+    assert f"--account-sid={env['VOLLEY_TWILIO_ACCOUNT_SID']}" in carrier.argv
+    assert carrier.env["VOLLEY_CARRIER_AUTH_TOKEN"] == env["VOLLEY_TWILIO_AUTH_TOKEN"]
+
+
+def test_half_of_a_real_accounts_settings_mixes_with_nothing_of_the_simulators(
+    here: Places, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("our token")
+    half = {
+        "twilio_auth_token_file": tmp_path / "token",
+        "twilio_api_key": "SK" + "1" * 32,
+        "twilio_api_secret": "our secret",
+    }
+    told = environment(settings, here, LAYOUT, servers=[])
+
+    names = [name for name in told if name.startswith("VOLLEY_")]
+    given = {name.removeprefix("VOLLEY_").lower(): told[name] for name in names}
+
+    with process_environment(**half | given):
+        chosen = load()
+        credentials = accounts.platform(chosen)
+
+    assert chosen.simulated
+    assert credentials.api_url == "http://127.0.0.1:4011"
+    assert credentials.callback_keys == (told["VOLLEY_TWILIO_AUTH_TOKEN"],)
+    assert (credentials.api_key, credentials.api_secret) == (
+        credentials.account,
+        told["VOLLEY_TWILIO_AUTH_TOKEN"],
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [None, "https://api.twilio.com", "https://api.dublin.ie1.twilio.com", "https://twilio.com"],
+)
+def test_nobody_can_call_a_real_account_simulated(url: str | None) -> None:
+    with pytest.raises(ValidationError, match="address of a simulator"):
+        Settings(simulated=True, twilio_api_url=url, twilio_account_sid="AC1")
 
 
 def test_no_command_line_shows_a_secret(here: Places, settings: Settings) -> None:
@@ -87,8 +125,8 @@ def test_no_command_line_shows_a_secret(here: Places, settings: Settings) -> Non
     words = " ".join(word for child in programs(here, LAYOUT, env=env) for word in child.argv)
 
     secrets = [path.read_text().strip() for path in here.data_dir.iterdir() if path.is_file()]
-    secrets.remove(env["VOLLEY_CARRIER_ACCOUNT_SID"])  # a name, and no secret
-    assert env["VOLLEY_CARRIER_AUTH_TOKEN"] in secrets
+    secrets.remove(env["VOLLEY_TWILIO_ACCOUNT_SID"])  # a name, and no secret
+    assert env["VOLLEY_TWILIO_AUTH_TOKEN"] in secrets
     assert not [secret for secret in secrets if secret in words]
 
 
@@ -103,7 +141,8 @@ def test_the_simulators_account_is_the_same_at_the_next_start(
 def test_without_a_carrier_nobody_is_told_of_one(here: Places, settings: Settings) -> None:
     env = environment(settings, here, WITHOUT, servers=[])
 
-    assert not [name for name in env if name.startswith("VOLLEY_CARRIER")]
+    words = ("VOLLEY_CARRIER", "VOLLEY_TWILIO", "VOLLEY_SIMULATED")
+    assert not [name for name in env if name.startswith(words)]
     assert [child.role for child in programs(here, WITHOUT, env=env)] == [
         "api",
         "scheduler",

@@ -63,7 +63,8 @@ def test_an_upload_becomes_a_campaign_ready_to_be_launched(agent):
     assert made.fresh
     assert (found.status, found.name, found.mode) == ("ready", "spring", "direct")
     assert (found.report["accepted"], found.report["rejected"]) == (2, 1)
-    assert audit() == [("create", f"campaign:{made.campaign_id}")]
+    subject = f"campaign:{made.campaign_id}"
+    assert audit() == [("create", subject), ("import", subject)]
 
 
 def test_the_same_bytes_and_settings_again_are_the_same_campaign(agent):
@@ -226,7 +227,11 @@ def test_a_campaign_remembers_when_it_first_started(agent):
 
 def test_launching_against_the_real_provider_needs_an_address_it_can_reach(agent):
     made = factories.campaign(agent, status="ready", report={"accepted": 1})
-    real = {"twilio_account_sid": "AC" + "1" * 32, "twilio_auth_token": "secret"}
+    real = {
+        "twilio_account_sid": "AC" + "1" * 32,
+        "twilio_auth_token": "secret",
+        "twilio_api_url": "",
+    }
 
     with environment(**real), pytest.raises(Refused, match="PUBLIC_URL"):
         lifecycle.launch(made, actor="ann")
@@ -453,4 +458,5 @@ def test_without_anything_to_retry_a_finished_campaign_stays_finished(database):
     sweeps.finish()
 
     assert retry_failed.retry_failed(scene.campaign, actor="ann") == 0
-    assert (row(scene.campaign).status, audit()) == ("finished", [])
+    assert row(scene.campaign).status == "finished"
+    assert audit() == [("finish", f"campaign:{scene.campaign}")]

@@ -158,6 +158,7 @@ def test_a_campaign_is_made_launched_and_stopped_from_the_command_line(
     assert [c["id"] for c in volley("campaign", "list")] == [made["id"]]
     assert [e["action"] for e in volley("campaign", "timeline", number)] == [
         "create",
+        "import",
         "launch",
         "pause",
         "cancel",

@@ -305,9 +305,9 @@ def wait(condition: object, *, seconds: float = 40) -> None:
 
 def _settings(carrier: Carrier) -> dict[str, object]:
     return {
-        "carrier_url": carrier.url,
-        "carrier_account_sid": carrier.account_sid,
-        "carrier_auth_token": carrier.auth_token,
+        "twilio_api_url": carrier.url,
+        "twilio_account_sid": carrier.account_sid,
+        "twilio_auth_token": carrier.auth_token,
         "public_url": "http://127.0.0.1:9",
         "http_timeout": "2,3",
     }

@@ -1,6 +1,7 @@
 """An API on a database of its own, and the few things most of its tests begin with."""
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -56,3 +57,17 @@ def key_of(api: TestClient) -> Callable[[str], dict[str, str]]:
         return {"Authorization": f"Bearer {made['key']}"}
 
     return headers
+
+
+@pytest.fixture
+def connected():
+    """Connects to an address; what a test connected is closed at its end."""
+    made = []
+
+    def connect(address):
+        made.append(socket.create_connection(address, timeout=20))
+        return made[-1]
+
+    yield connect
+    for connection in made:
+        connection.close()

@@ -1,14 +1,10 @@
 """What a stranger may cost who has not asked anything yet."""
 
-import socket
-import threading
 import time
-from contextlib import contextmanager
 
 import pytest
-import uvicorn
 
-from scheduler.http.connections import Bounds, Connections, guarded
+from tests.support import fair
 
 _GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 _POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
@@ -31,38 +27,9 @@ async def _app(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 
 
-@contextmanager
 def serving(**bounds):
-    """A server on a free port; gives its address."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen(2048)
-    connections = Connections(Bounds(**{"grace": 0.0} | bounds))
-    config = uvicorn.Config(_app, http=guarded(connections), lifespan="off", log_config=None)
-    server = uvicorn.Server(config)
-    server.config.timeout_keep_alive = 60  # the bounds close here, not the server
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield listening.getsockname()
-    finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
-
-
-@pytest.fixture
-def connected():
-    """Connects to an address; what a test connected is closed at its end."""
-    made = []
-
-    def connect(address):
-        made.append(socket.create_connection(address, timeout=20))
-        return made[-1]
-
-    yield connect
-    for connection in made:
-        connection.close()
+    """The app behind these bounds; gives its address."""
+    return fair.serving(_app, **bounds)
 
 
 def _answer(connection):

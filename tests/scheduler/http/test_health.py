@@ -1,9 +1,14 @@
 """What machines that watch are told, without a key and without personal data."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client import CollectorRegistry
 
 from scheduler.dispatch.leases import Leases
 from scheduler.http import health
@@ -25,6 +30,26 @@ def test_it_is_alive_without_a_database_and_ready_only_with_one(
 
     assert (ready.status_code, alive.status_code, not_ready.status_code) == (200, 200, 503)
     assert not_ready.json()["database"].startswith("does not answer")
+
+
+def test_two_that_ask_for_the_numbers_first_are_both_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    making = threading.Barrier(2)
+
+    def slow() -> CollectorRegistry:
+        with suppress(threading.BrokenBarrierError):  # the other one waits until it is made
+            making.wait(timeout=0.2)
+        return CollectorRegistry()
+
+    monkeypatch.setattr(health, "CollectorRegistry", slow)
+    monkeypatch.setattr(health, "REGISTRY", CollectorRegistry(auto_describe=True))
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    monkeypatch.setattr(health, "_made", cache(health._made.__wrapped__))
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(lambda _: health._registry(), range(2))
+
+    assert first is second
 
 
 def test_the_ledgers_numbers_are_read_when_they_are_asked_for(

@@ -2,9 +2,12 @@
 
 import asyncio
 import signal
+import socket
+from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from scheduler.http import __main__ as process
@@ -52,3 +55,27 @@ def test_the_date_of_answers_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None
         return server.server_state.default_headers[0][0]
 
     assert asyncio.run(asyncio.wait_for(live(), 20)) == b"date"
+
+
+def test_a_crowd_of_connections_is_taken_in_few_turns_of_the_loop() -> None:
+    async def live() -> int:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            raise AssertionError("nobody asks anything")
+
+        config = uvicorn.Config(app, port=0, lifespan="off", log_config=None)
+        config.load()
+        server = Server(config)
+        server.lifespan = config.lifespan_class(config)
+        await server.startup()
+        address = server.servers[0].sockets[0].getsockname()
+        crowd = [socket.create_connection(address) for _ in range(128)]
+        turns = 0
+        while len(server.server_state.connections) < len(crowd):
+            await asyncio.sleep(0)
+            turns += 1
+        for one in crowd:
+            one.close()
+        await server.shutdown()
+        return turns
+
+    assert uvloop.run(asyncio.wait_for(live(), 20)) < 64  # one by one it would be 128

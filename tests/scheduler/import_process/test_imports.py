@@ -1,6 +1,5 @@
 """An import in its own process: its file ends it, and nothing else."""
 
-import json
 import os
 import signal
 import threading
@@ -10,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from scheduler.import_process import Busy, imports, parent
-from scheduler.import_process.parent import Ended, Nursery
+from scheduler.import_process.parent import Ended
 from scheduler.import_process.protocol import ImportFailed
-from scheduler.ingest import uploads
+from scheduler.ingest import uploads, waiting_imports
 from shared.db.session import transaction
 from shared.errors import Refused
 from tests.scheduler.http.conftest import agent, api, upload
@@ -43,31 +42,6 @@ def loaded():
 
 
 WHOLE = [i + 2 for i in range(ROWS)]
-
-
-@pytest.fixture
-def hogs(database, monkeypatch):
-    """Have the children spend what is said."""
-    started = []
-
-    def hog(**told):
-        monkeypatch.setenv("HOG", json.dumps(told))
-        started.append(Nursery("tests.support.hog_server"))
-        monkeypatch.setattr(imports, "_nursery", started[-1])
-        return started[-1]
-
-    yield hog
-    for server in started:
-        server.close()
-
-
-@pytest.fixture
-def flags(tmp_path):
-    """A file for each child that shall spend something."""
-    paths = [tmp_path / name for name in ("first", "second", "third")]
-    for path in paths:
-        path.touch()
-    return list(map(str, paths))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +97,7 @@ def test_a_child_that_is_killed_from_outside_says_nothing_about_its_file(hogs):
         assert not imports.load(made)
         assert (campaign().status, loaded()) == ("draft", WHOLE[:10])
         with transaction() as connection:
-            assert uploads.abandoned(connection) == [made]  # at once, for anyone
+            assert waiting_imports.abandoned(connection) == [made]  # at once, for anyone
 
     hogs(what="killed", row=100)
     assert imports.load(made)
@@ -170,7 +144,7 @@ def test_an_import_whose_parent_is_to_end_ends_behind_its_chunk(hogs, monkeypatc
     assert (campaign().status, loaded()) == ("draft", WHOLE[:15])
     assert not imports.load(made)  # nor does it begin anew
     with transaction() as connection:
-        assert uploads.abandoned(connection) == [made]
+        assert waiting_imports.abandoned(connection) == [made]
 
 
 def test_a_bug_is_told_from_a_limit_and_a_refusal_arrives_whole(hogs):
@@ -229,3 +203,15 @@ def _wait_for(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_process_with_thousands_of_files_and_connections_open_can_import(database):
+    made = draft()
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert imports.load(made)
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+
+    assert loaded() == WHOLE

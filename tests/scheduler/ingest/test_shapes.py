@@ -53,8 +53,10 @@ def test_the_runbook_explains_every_doubt_about_a_files_reading():
     runbook = (sources.ROOT / "deploy/docs/runbook.md").read_text()
     section = runbook.partition("## A file is read wrongly")[2].partition("\n## ")[0]
     told = {code for line in section.splitlines() for code in re.findall(r"`(\w+_\w+)`", line[:50])}
-    ours = ("guess", "layout", "report", "rows", "swallowed", "tally")
-    written = "".join((sources.ROOT / f"scheduler/ingest/{name}.py").read_text() for name in ours)
+    room = sources.ROOT / "scheduler/ingest"
+    ours = ("encoding_guess", "layout", "rows", "swallowed_rows", "byte_tally")
+    files = [*(room / f"read/{name}.py" for name in ours), room / "check/report.py"]
+    written = "".join(path.read_text() for path in files)
     raised = set(re.findall(r'(?:add|Refused)\(\s*"(\w+)"|code="(\w+)"', written))
 
     codes = {one or other for one, other in raised} - {"empty_file", "no_rows", "not_a_csv"}

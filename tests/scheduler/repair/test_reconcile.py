@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from urllib.parse import urlencode
@@ -16,9 +17,9 @@ from scheduler.repair import reconcile
 from shared import clock
 from shared.db.session import transaction
 from shared.domain.message import AttemptStatus
-from shared.errors import Unreachable
 from shared.ledger import attempts_due
 from shared.providers.base import Listed
+from shared.providers.errors import Unreachable
 from shared.providers.twilio.adapter import TwilioAdapter
 from shared.secrets import seal
 from tests.support import factories, ledger
@@ -37,7 +38,7 @@ OLD = 1000
 def carrier(database):
     account = "AC" + "0" * 32
     with Carrier(script=QUICK, account_sid=account, auth_token="a token for tests") as running:
-        with environment(carrier_url=running.url, carrier_account_sid=account):
+        with environment(twilio_api_url=running.url, twilio_account_sid=account):
             yield running
 
 
@@ -354,9 +355,9 @@ def test_a_message_sent_through_a_service_is_found_by_its_service(scene):
     lost = doubtful(scene)
     (check,) = taken()
 
-    mine = listed(messaging_service_sid="MG1", sender="+15550001111")
+    mine = listed(sender_pool="MG1", sender="+15550001111")
     others = [
-        listed(sid="SM2", messaging_service_sid="MG2"),
+        listed(sid="SM2", sender_pool="MG2"),
         listed(sid="SM3", direction="inbound"),
     ]
 
@@ -504,7 +505,7 @@ def test_a_doubt_on_an_account_that_nobody_has_any_more_is_never_proved_not_gone
     look_now(polled, age=4000)
     on_unknown = "resend" if resend else "park"
 
-    with environment(carrier_account_sid="AC" + "5" * 32, on_unknown=on_unknown):
+    with environment(twilio_account_sid="AC" + "5" * 32, on_unknown=on_unknown):
         assert reconcile.reconcile() == 3
 
     assert next_look(young) == 120
@@ -527,10 +528,14 @@ def test_agents_of_one_account_with_unreadable_credentials_do_not_hold_up_the_ot
     assert state(stuck.message_id).status == "sending"
 
 
+def able(*, can_fetch, can_list):
+    return replace(TwilioAdapter.abilities, can_fetch=can_fetch, can_list=can_list)
+
+
 @contextmanager
 def away():
     """No provider answers."""
-    with environment(carrier_url="http://127.0.0.1:9", carrier_account_sid="AC" + "0" * 32):
+    with environment(twilio_api_url="http://127.0.0.1:9", twilio_account_sid="AC" + "0" * 32):
         yield
 
 
@@ -541,11 +546,54 @@ def taken():
 
 def listed(**facts):
     given = {
-        "sid": "SM1", "to": "+12025550100", "sender": None, "messaging_service_sid": None,
+        "sid": "SM1", "to": "+12025550100", "sender": None, "sender_pool": None,
         "body": "hello", "direction": "outbound-api", "status": AttemptStatus.SENT.value,
         "error_code": None, "created_at": clock.now(),
     }  # fmt: skip
     return Listed(**given | facts)
+
+
+@pytest.mark.parametrize("resend", [False, True])
+def test_a_provider_that_cannot_be_asked_leaves_a_doubt_to_people_and_a_late_message_as_it_is(
+    scene, monkeypatch, resend
+):
+    """What it cannot do, it has no method for: a call would be an AttributeError."""
+    blind = SimpleNamespace(abilities=able(can_fetch=False, can_list=False))
+    monkeypatch.setattr(reconcile, "adapter_for", lambda *_: blind)
+    young, old = doubtful(scene), doubtful(scene, age=OLD)
+    late = scene.claimed()
+    factories.change(
+        "UPDATE attempt SET status = 'accepted', sid = 'SM1' WHERE message_id = :id",
+        id=late.message_id,
+    )
+    look_now(late, age=4000)
+
+    with environment(on_unknown="resend" if resend else "park"):
+        assert reconcile.reconcile() == 3
+
+    assert next_look(young) == 120
+    assert state(old.message_id).status == ("ready" if resend else "unknown")
+    assert next_look(late) > 4000
+
+
+def test_a_provider_that_lists_nothing_but_knows_a_message_by_its_id_is_polled(scene, monkeypatch):
+    class Polled:
+        abilities = able(can_fetch=True, can_list=False)
+
+        async def fetch(self, sid):
+            return listed(sid=sid, status=AttemptStatus.DELIVERED.value)
+
+    monkeypatch.setattr(reconcile, "adapter_for", lambda *_: Polled())
+    late = scene.claimed()
+    factories.change(
+        "UPDATE attempt SET status = 'accepted', sid = 'SM1' WHERE message_id = :id",
+        id=late.message_id,
+    )
+    look_now(late, age=4000)
+
+    assert reconcile.reconcile() == 1
+
+    assert state(late.message_id).status == "delivered"
 
 
 def test_a_witness_page_that_cannot_be_read_is_no_witness():

@@ -75,7 +75,7 @@ def test_calls_and_callbacks_under_way_get_their_accounts_with_the_schema(empty)
     with environment(database_url=empty):
         calls = factories.rows("SELECT account FROM attempt ORDER BY message_id")
         told = factories.rows("SELECT account, stranger FROM callback ORDER BY message_id")
-        drained = callbacks.drain(timedelta(hours=1), react=lambda *_: None)
+        drained = callbacks.drain(timedelta(hours=1))
         ends = factories.rows("SELECT status FROM message ORDER BY id")
         # An API of the version before spools what it cannot store without an account.
         with pytest.raises(IntegrityError, match="account"):

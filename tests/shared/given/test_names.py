@@ -56,7 +56,7 @@ def test_names_of_others_names_without_a_value_and_right_ones_are_no_matter(
 
 
 def test_what_the_supervisor_tells_its_programs_is_no_strange_name() -> None:
-    with environment(stack_child="x", carrier_url="http://127.0.0.1:1", secret_key_file="/k"):
+    with environment(stack_child="x", simulated="0", carrier_auth_token="x", secret_key_file="/k"):
         assert strange_names() == {}
 
 

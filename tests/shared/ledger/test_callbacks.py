@@ -9,13 +9,12 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.db.session import engine, transaction
 from shared.ledger import callbacks, evidence
-from shared.ledger.late_failures import react
 from tests.support import factories, ledger
 from tests.support.ledger import Waits, attempts, called_back, said, state
 
 
 def drain():
-    return callbacks.drain(ledger.POLL, react=react)
+    return callbacks.drain(ledger.POLL)
 
 
 def waiting():
@@ -50,7 +49,9 @@ def test_what_says_nothing_about_a_message_is_kept_and_passed_over(scene):
     called_back(sending.message_id, uuid4(), "delivered")
     called_back(10**12, sending.token, "delivered")
     with transaction() as connection:
-        nobody = callbacks.Kept("twilio", None, None, None, "SM9", "delivered", 3, None, "{}", "")
+        nobody = callbacks.CallbackRow(
+            "twilio", None, None, None, "SM9", "delivered", 3, None, "{}", ""
+        )
         callbacks.keep(connection, [nobody])
 
     assert drain() == 4
@@ -74,7 +75,7 @@ def test_a_drain_leaves_to_another_what_that_one_has_taken(scene):
     sending = scene.claimed()
     called_back(sending.message_id, sending.token, "sent")
     with engine().connect() as other, other.begin():
-        taken = callbacks.apply_waiting(other, 10, ledger.POLL, react)
+        taken = callbacks.apply_waiting(other, 10, ledger.POLL)
         assert (taken, drain()) == (1, 0)
         other.rollback()
 
@@ -117,7 +118,7 @@ def test_without_one_by_one_that_batch_would_never_pass(scene):
         called_back(one.message_id, one.token, "accepted", sid="SM1")
 
     with pytest.raises(IntegrityError), transaction() as connection:
-        callbacks.apply_waiting(connection, 10, ledger.POLL, react)
+        callbacks.apply_waiting(connection, 10, ledger.POLL)
 
     assert waiting() == 2
 

@@ -11,9 +11,8 @@ from sqlalchemy import text
 from scheduler.campaigns.retry_failed import retry_failed
 from shared.db.session import transaction
 from shared.domain.message import RANK
-from shared.ledger import callbacks, evidence
+from shared.ledger import callbacks, evidence, late_failures
 from shared.ledger.claim import Claimed
-from shared.ledger.late_failures import react
 from tests.support import factories, ledger
 from tests.support.ledger import Scene, attempts, called_back, said, state
 
@@ -27,18 +26,20 @@ HEARD: list[int] = []
 
 
 @pytest.fixture
-def reactions():
+def reactions(monkeypatch):
     HEARD.clear()
+    follow = late_failures.react
+
+    def react(connection, failures):
+        HEARD.extend(failure.code for failure in failures)
+        follow(connection, failures)
+
+    monkeypatch.setattr(late_failures, "react", react)
     return HEARD
 
 
-def react_to(connection, failures):
-    HEARD.extend(failure.code for failure in failures)
-    react(connection, failures)
-
-
 def drain():
-    callbacks.drain(ledger.POLL, react=react_to)
+    callbacks.drain(ledger.POLL)
 
 
 def by_callback(one: Claimed, *words: Word):
@@ -54,7 +55,7 @@ def by_poll(one: Claimed, *words: Word):
         proof = said(one.message_id, one.token, status, error_code=code, source="poll")
         with transaction() as connection:
             applied = evidence.apply(connection, [proof], poll_after=ledger.POLL)
-            react_to(connection, applied.failures)
+            late_failures.react(connection, applied.failures)
 
 
 def told(one: Claimed):

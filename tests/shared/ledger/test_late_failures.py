@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from shared.db.session import transaction
 from shared.ledger import callbacks, due
-from shared.ledger.callbacks import Kept
+from shared.ledger.callbacks import CallbackRow
 from shared.ledger.evidence import Failure
 from shared.ledger.late_failures import react
 from tests.support import factories, ledger
@@ -14,7 +14,7 @@ from tests.support import factories, ledger
 def undelivered(scene: ledger.Scene, code: int, *, status: str = "undelivered") -> None:
     """One message of the scene was accepted, and then its callback says why it did not arrive."""
     call = scene.claimed()
-    told = Kept(
+    told = CallbackRow(
         provider="twilio",
         message_id=call.message_id,
         part=0,
@@ -28,7 +28,7 @@ def undelivered(scene: ledger.Scene, code: int, *, status: str = "undelivered") 
     )
     with transaction() as connection:
         callbacks.keep(connection, [told])
-    callbacks.drain(ledger.POLL, react=react)
+    callbacks.drain(ledger.POLL)
 
 
 def holds() -> list[tuple[str, str, int]]:

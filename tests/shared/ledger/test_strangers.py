@@ -4,7 +4,6 @@ import pytest
 
 from shared.db.session import transaction
 from shared.ledger import callbacks
-from shared.ledger.late_failures import react
 from shared.views import timeline
 from shared.views.gauges import readings
 from tests.support import factories, ledger
@@ -15,7 +14,7 @@ OPTED_OUT = 21610
 
 
 def drain() -> int:
-    return callbacks.drain(ledger.POLL, react=react)
+    return callbacks.drain(ledger.POLL)
 
 
 def told(message_id: int) -> list[str]:
@@ -161,7 +160,7 @@ def test_agents_of_one_account_share_its_callbacks(scene):
 def test_what_names_no_call_of_ours_changes_nothing_and_is_no_incident(scene):
     call = scene.claimed()
     with transaction() as connection:
-        nobody = callbacks.Kept(
+        nobody = callbacks.CallbackRow(
             "twilio", call.message_id, 0, None, "SM1", "failed", 3, OPTED_OUT, "{}",
             factories.ACCOUNT,
         )  # fmt: skip

@@ -1,25 +1,27 @@
 """From a provider's name to a warm adapter."""
 
 import asyncio
+from typing import get_args
 
 import pytest
 
 from shared.errors import Refused
 from shared.providers import registry
-from shared.providers.base import Credentials, Lists
-from shared.providers.twilio import callbacks
+from shared.providers.adapters import adapter_for, close_adapters
+from shared.providers.base import lists
+from shared.providers.twilio.accounts import TwilioCredentials
 
-ACCOUNT = Credentials("AC" + "0" * 32, ("token",), api_url="http://127.0.0.1:9")
+ACCOUNT = TwilioCredentials("AC" + "0" * 32, ("token",), api_url="http://127.0.0.1:9")
 
 
 def test_an_account_has_one_adapter_on_one_event_loop():
     async def scene():
-        first = registry.adapter_for("twilio", ACCOUNT)
-        again = registry.adapter_for("twilio", Credentials(**_fields(ACCOUNT)))
-        other = registry.adapter_for("twilio", Credentials("AC1", ("token",)))
-        await registry.close_adapters()
-        anew = registry.adapter_for("twilio", ACCOUNT)
-        await registry.close_adapters()
+        first = adapter_for("twilio", ACCOUNT)
+        again = adapter_for("twilio", TwilioCredentials(**_fields(ACCOUNT)))
+        other = adapter_for("twilio", TwilioCredentials("AC1", ("token",)))
+        await close_adapters()
+        anew = adapter_for("twilio", ACCOUNT)
+        await close_adapters()
         return first, again, other, anew
 
     first, again, other, anew = asyncio.run(scene())
@@ -27,12 +29,12 @@ def test_an_account_has_one_adapter_on_one_event_loop():
     assert first is again
     assert first is not other
     assert first is not anew
-    assert isinstance(first, Lists)
+    assert lists(first) is first
 
 
 def test_each_event_loop_has_its_own_adapter():
     async def one():
-        return registry.adapter_for("twilio", ACCOUNT)
+        return adapter_for("twilio", ACCOUNT)
 
     assert asyncio.run(one()) is not asyncio.run(one())
 
@@ -40,20 +42,44 @@ def test_each_event_loop_has_its_own_adapter():
 @pytest.mark.parametrize("provider", ["vonage", "convocore", "nobody"])
 def test_a_provider_that_is_not_built_is_refused_and_does_not_pretend(provider):
     with pytest.raises(Refused) as sending:
-        registry.adapter_for(provider, ACCOUNT)
-    with pytest.raises(Refused) as reporting:
-        registry.reports_of(provider)
+        adapter_for(provider, ACCOUNT)
+    with pytest.raises(Refused) as asking:
+        registry.provider_named(provider)
 
     assert (sending.value.status, sending.value.code) == (422, "not_available")
-    assert (reporting.value.status, reporting.value.code) == (422, "not_available")
+    assert (asking.value.status, asking.value.code) == (422, "not_available")
 
 
-def test_twilio_reports_by_its_own_callbacks():
-    assert registry.reports_of("twilio") is callbacks
+@pytest.mark.parametrize("known", registry.PROVIDERS.values(), ids=lambda known: known.name)
+class TestEachProvider:
+    """What every record of the list must keep."""
+
+    def test_its_name_is_one_that_an_agent_may_give(self, known):
+        assert known.name in get_args(registry.Name)
+        assert registry.provider_named(known.name) is known
+
+    def test_it_reports_what_became_of_a_message_and_refuses_a_kind_it_does_not_report(self, known):
+        assert callable(known.reports().verify)
+        with pytest.raises(Refused) as refusal:
+            known.reports("nonsense")
+
+        assert refusal.value.code == "not_available"
+
+    def test_every_number_has_a_row_that_says_what_to_do(self, known):
+        rows = [known.look_up(number) for number in (*known.codes, 987_654)]
+
+        assert all(row.sentence and row.fix for row in rows)
+        assert [row.number for row in rows if not row.known] == [987_654]
+
+    def test_it_has_the_methods_of_its_abilities_and_no_others(self, known):
+        can = known.adapter.abilities
+
+        assert can.can_list == all(hasattr(known.adapter, name) for name in ("list_to", "newest"))
+        assert can.can_fetch == hasattr(known.adapter, "fetch")
 
 
 def test_credentials_never_show_their_secrets():
-    shown = repr(Credentials("AC1", ("tok3n",), api_key="k3y", api_secret="s3cret"))
+    shown = repr(TwilioCredentials("AC1", ("tok3n",), api_key="k3y", api_secret="s3cret"))
 
     assert "AC1" in shown
     assert not any(secret in shown for secret in ("tok3n", "k3y", "s3cret"))

@@ -10,6 +10,9 @@ from shared.throttle import Throttle
 from shared.throttle.redis_clock import MOST_DOUBT, RedisClock, measure
 from tests.support.embedded import Servers
 
+#: Answers in real milliseconds: another test beside them makes them late.
+pytestmark = pytest.mark.alone
+
 
 class Teller:
     """A clock `ahead` seconds before ours, whose answers take these seconds one after the other."""

@@ -21,9 +21,7 @@ from worker.send.engine import Engine
 from worker.send.slots import Loaded
 
 ROUTE = SimpleNamespace(
-    agent=SimpleNamespace(
-        key=1, id="ann", provider="twilio", account="AC1", messaging_service_sid=None
-    ),
+    agent=SimpleNamespace(key=1, id="ann", provider="twilio", account="AC1", sender_pool=None),
     campaign=SimpleNamespace(options={}, send_before=None),
     credentials="of the account",
 )
@@ -96,10 +94,7 @@ def test_a_call_is_written_only_with_the_account_that_its_attempt_names(
 def test_a_message_whose_provider_cannot_be_reached_waits_seconds_not_slots(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    down = NoConnection("refused")
-    down.failing = True
-
-    _, dealt_with, recorded = call(monkeypatch, down)
+    _, dealt_with, recorded = call(monkeypatch, NoConnection("refused", failing=True))
 
     (given_back,) = recorded
     assert dealt_with

@@ -4,10 +4,12 @@ import uuid
 
 import pytest
 
-from shared.errors import Later, Rejected, Scope, SendError, Unknown, Unreachable
 from shared.ledger.claim import Claimed
 from shared.ledger.record import Doubt, Refusal, Return
 from shared.providers.base import Accepted
+from shared.providers.codes import Scope
+from shared.providers.errors import Later, Rejected, SendError, Unknown, Unreachable
+from shared.providers.twilio.codes import look_up
 from worker.send import outcomes
 
 CLAIMED = Claimed(
@@ -16,7 +18,7 @@ CLAIMED = Claimed(
 
 
 def failed(error: SendError) -> outcomes.Outcome:
-    return outcomes.failed(CLAIMED, error, provider="twilio")
+    return outcomes.failed(CLAIMED, error)
 
 
 def test_an_accepted_call_is_evidence_of_its_sid_under_its_token() -> None:
@@ -33,7 +35,7 @@ def test_what_was_not_written_is_given_back_and_is_no_attempt() -> None:
 
 
 def test_not_now_is_given_back_until_its_time_and_is_no_attempt() -> None:
-    later = Later("too many requests", scope=Scope.AGENT, seconds=10.0, code=20429)
+    later = Later("too many requests", scope=Scope.AGENT, seconds=10.0, row=look_up(20429))
 
     given_back = failed(later)
 
@@ -68,7 +70,7 @@ def test_a_call_that_could_not_be_written_is_tried_again_within_seconds() -> Non
 
 
 def test_a_refusal_is_the_end_of_the_message_with_the_providers_reason() -> None:
-    refused = failed(Rejected("not a mobile number", code=21614, http_status=400))
+    refused = failed(Rejected("not a mobile number", row=look_up(21614), http_status=400))
 
     assert refused == Refusal(
         7, CLAIMED.token, "not a mobile number", error_code=21614, http_status=400, suppress=False
@@ -76,7 +78,7 @@ def test_a_refusal_is_the_end_of_the_message_with_the_providers_reason() -> None
 
 
 def test_a_refusal_that_says_they_opted_out_suppresses_the_number() -> None:
-    refused = failed(Rejected("they sent STOP", code=21610, http_status=400))
+    refused = failed(Rejected("they sent STOP", row=look_up(21610), http_status=400))
 
     assert isinstance(refused, Refusal)
     assert refused.suppress
@@ -84,7 +86,7 @@ def test_a_refusal_that_says_they_opted_out_suppresses_the_number() -> None:
 
 @pytest.mark.parametrize("code", [None, 20500])
 def test_an_outcome_nobody_saw_is_a_doubt_and_never_a_return(code: int | None) -> None:
-    doubt = failed(Unknown("no answer within 10 s", code=code, http_status=500))
+    doubt = failed(Unknown("no answer within 10 s", row=code and look_up(code), http_status=500))
 
     assert doubt == Doubt(
         7, CLAIMED.token, "no answer within 10 s", error_code=code, http_status=500
@@ -101,19 +103,23 @@ def test_an_outcome_nobody_saw_is_a_doubt_and_never_a_return(code: int | None) -
     ],
 )
 def test_a_hold_names_what_it_holds(scope: Scope, subject: str) -> None:
-    error = Later("it must wait", scope=scope, seconds=60.0, code=21611)
+    error = Later("it must wait", scope=scope, seconds=60.0, row=look_up(21611))
 
-    held = outcomes.held(CLAIMED, provider="twilio", error=error)
+    held = outcomes.held(CLAIMED, error)
 
+    assert held is not None
     assert (held.agent_key, held.scope, held.subject) == (3, scope.value, subject)
     assert (held.code, held.seconds) == (21611, 60.0)
 
 
 def test_a_hold_tells_the_mend_of_its_code() -> None:
-    error = Later("this sender cannot text there", scope=Scope.SENDER, seconds=None, code=21606)
+    error = Later(
+        "this sender cannot text there", scope=Scope.SENDER, seconds=None, row=look_up(21606)
+    )
 
-    held = outcomes.held(CLAIMED, provider="twilio", error=error)
+    held = outcomes.held(CLAIMED, error)
 
+    assert held is not None
     assert held.fix == "Use a number that can text."
     assert held.seconds is None
 
@@ -121,6 +127,7 @@ def test_a_hold_tells_the_mend_of_its_code() -> None:
 def test_a_hold_without_a_code_tells_the_sentence() -> None:
     error = Later("come back later", scope=Scope.ACCOUNT, seconds=5.0)
 
-    held = outcomes.held(CLAIMED, provider="twilio", error=error)
+    held = outcomes.held(CLAIMED, error)
 
+    assert held is not None
     assert (held.code, held.fix) == (0, "come back later")

@@ -47,7 +47,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def dead(tmp_path: Path) -> Path:
     """A directory marked by a run of the tests that has ended."""
-    program = "from deploy.local import marks; from pathlib import Path; {}"
+    program = "from deploy.local.data_dirs import marks; from pathlib import Path; {}"
     marking = f"marks.put(Path({str(tmp_path)!r}), 'tests')"
     subprocess.run([sys.executable, "-c", program.format(marking)], check=True)
     return tmp_path

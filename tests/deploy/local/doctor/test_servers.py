@@ -1,6 +1,8 @@
 """Servers of one's own: what only a server in that state can show."""
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -8,7 +10,7 @@ import psycopg
 import pytest
 import redis
 
-from deploy.local.doctor import postgres, servers, stores
+from deploy.local.doctor import pooler, postgres, servers, stores
 from deploy.local.doctor.finding import Finding, Verdict, ok
 from deploy.local.doctor.servers import Check, at_once, required
 from deploy.local.servers.postgres import EmbeddedPostgres
@@ -108,4 +110,80 @@ def test_a_server_that_takes_for_ever_is_named_when_its_time_is_over() -> None:
 
 
 def test_every_wait_ends_before_a_person_has_waited_three_seconds() -> None:
-    assert max(postgres.PATIENCE_SECONDS, stores.PATIENCE_SECONDS) < servers.LONGEST_SECONDS < 3
+    patience = [module.PATIENCE_SECONDS for module in (postgres, pooler, stores)]
+
+    assert max(patience) < servers.LONGEST_SECONDS < 3
+
+
+def test_all_are_asked_at_once() -> None:
+    together = threading.Barrier(3)
+
+    def ask() -> list[Finding]:
+        together.wait(30)  # breaks unless the others are being asked, too
+        return [ok("store", "answers")]
+
+    checks = [Check(name, name, ask) for name in ("database", "store", "broker")]
+
+    assert len(at_once(checks, seconds=60)) == 3
+
+
+def test_a_servers_time_begins_when_all_is_imported_that_asking_needs() -> None:
+    loaded: list[str] = []
+    never = threading.Event()
+
+    def ask() -> list[Finding]:
+        loaded.append("asked")
+        never.wait()
+        return []
+
+    def load() -> None:
+        never.wait(0.2)
+        loaded.append("loaded")
+
+    (late,) = at_once([Check("store", "VOLLEY_REDIS_URL", ask, load)], seconds=0.1)
+    never.set()
+
+    assert (late.verdict, loaded) == (Verdict.FAIL, ["loaded", "asked"])
+
+
+_IMPORTED = """
+import sys
+from deploy.local.doctor import servers
+from shared.errors import Refused
+from shared.settings import Settings
+
+begun, imported = servers._begun, set()
+
+def asked(check, answer):
+    before = set(sys.modules)
+    thread = begun(check, answer)
+    thread.join()
+    imported.update(set(sys.modules) - before)
+    return thread
+
+servers._begun = asked
+given = {"secret_key": "sixteen characters and more"} | dict([sys.argv[1:]])
+try:
+    servers.required(Settings.model_validate(given))
+except Refused as refused:
+    print(refused.message, file=sys.stderr)
+print(*sorted({name.partition(".")[0] for name in imported}))
+"""
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("name", ["database_url", "redis_url", "broker_url"])
+def test_nothing_large_is_imported_while_a_server_is_asked(name: str, database: str) -> None:
+    url = {
+        "database_url": database,
+        "redis_url": "redis://127.0.0.1:1/0",
+        "broker_url": "amqp://u:p@127.0.0.1:1//",
+    }[name]
+
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORTED, name, url], capture_output=True, text=True, check=True
+    )
+
+    libraries = {"kombu", "amqp", "vine", "alembic", "mako", "sqlalchemy", "shared", "redis"}
+    assert libraries & set(done.stdout.split()) == set(), done.stdout
+    assert (name == "database_url") == (not done.stderr), done.stderr

@@ -41,6 +41,7 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/cb"
 
     def statuses(self) -> list[str]:
+        """In the order they came; two posts on two connections may overtake each other."""
         return [callback.fields["MessageStatus"] for callback in self.got]
 
     def wait(self, count: int) -> list[Callback]:

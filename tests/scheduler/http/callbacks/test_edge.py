@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from twilio.request_validator import RequestValidator
 
 from scheduler.http.callbacks import group_commit, signing_tokens
-from scheduler.http.callbacks.edge import Webhooks
+from scheduler.http.callbacks.edge import CallbackEdge
 from scheduler.http.callbacks.signing_tokens import Tokens
 from scheduler.http.callbacks.spool import Spool
 from shared.db.session import transaction
@@ -30,7 +30,7 @@ def signed(n: int, *, token: str | None = None, part: int = 0, **fields: str) ->
     chosen = settings()
     path, query = "/webhooks/twilio/status", f"m={n}&p={part}&a={uuid.UUID(int=n).hex}"
     form = {
-        "AccountSid": chosen.carrier_account_sid or "",
+        "AccountSid": chosen.twilio_account_sid or "",
         "MessageSid": f"SM{n:032d}",
         "MessageStatus": "delivered",
     } | fields
@@ -51,7 +51,7 @@ def signed(n: int, *, token: str | None = None, part: int = 0, **fields: str) ->
     return scope, urlencode(form).encode()
 
 
-async def answered(edge: Webhooks, request: Any) -> Any:
+async def answered(edge: CallbackEdge, request: Any) -> Any:
     """The beginning of the answer."""
     scope, body = request
     answers: list[Any] = []
@@ -66,15 +66,15 @@ async def answered(edge: Webhooks, request: Any) -> Any:
     return answers[0]
 
 
-async def post(edge: Webhooks, request: Any) -> int:
+async def post(edge: CallbackEdge, request: Any) -> int:
     """The status of the answer."""
     return int((await answered(edge, request))["status"])
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Webhooks]:
+async def running() -> AsyncIterator[CallbackEdge]:
     """An edge that keeps."""
-    edge = Webhooks()
+    edge = CallbackEdge()
     await edge.start()
     try:
         yield edge
@@ -138,7 +138,7 @@ def test_an_unknown_account_is_asked_to_come_again_while_accounts_cannot_be_read
     monkeypatch.setattr(signing_tokens, "_own_tokens", away)
     scope, body = signed(1)
 
-    stranger = body.replace((settings().carrier_account_sid or "").encode(), b"AC" + b"9" * 32)
+    stranger = body.replace((settings().twilio_account_sid or "").encode(), b"AC" + b"9" * 32)
 
     assert posted([(scope, stranger)]) == [503]
 
@@ -232,7 +232,9 @@ def test_callbacks_of_one_moment_share_a_commit(
     groups = []
     keep = callback_ledger.Writer.keep
 
-    def counted(writer: callback_ledger.Writer, callbacks: list[callback_ledger.Kept]) -> None:
+    def counted(
+        writer: callback_ledger.Writer, callbacks: list[callback_ledger.CallbackRow]
+    ) -> None:
         groups.append(len(callbacks))
         keep(writer, callbacks)
 
@@ -247,7 +249,7 @@ def test_callbacks_of_one_moment_share_a_commit(
 def test_nobody_who_is_known_waits_while_accounts_are_read(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = settings().carrier_account_sid or ""
+    known = f"twilio:{settings().twilio_account_sid}"
     frozen, thaw = threading.Event(), threading.Event()
 
     def reads() -> dict[str, tuple[str, ...]]:
@@ -299,7 +301,7 @@ def test_the_edge_stands_before_the_api_and_asks_for_no_key(api: TestClient) -> 
 def as_json(n: int, **fields: str) -> Any:
     """The same as JSON, which can spell what no form can."""
     scope, _ = signed(n)
-    body = json.dumps({"AccountSid": settings().carrier_account_sid, **fields}).encode()
+    body = json.dumps({"AccountSid": settings().twilio_account_sid, **fields}).encode()
     query = f"{scope['query_string'].decode()}&bodySHA256={sha256(body).hexdigest()}"
     url = f"{settings().callback_base}{scope['path']}?{query}"
     signature = RequestValidator(settings().auth_tokens[0]).compute_signature(url, {})

@@ -8,11 +8,11 @@ import orjson
 import pytest
 
 from scheduler.http.callbacks.spool import Spool
-from shared.ledger.callbacks import Kept
+from shared.ledger.callbacks import CallbackRow
 
 
-def callback(n: int) -> Kept:
-    return Kept(
+def callback(n: int) -> CallbackRow:
+    return CallbackRow(
         provider="twilio",
         message_id=n,
         part=0,
@@ -31,7 +31,7 @@ def test_what_was_kept_comes_back_as_it_was(tmp_path: Path) -> None:
     spool.keep([callback(1), callback(2)])
     spool.keep([callback(3)])
 
-    home: list[Kept] = []
+    home: list[CallbackRow] = []
     drained = spool.drain(home.extend)
 
     assert drained == 3
@@ -54,7 +54,7 @@ def test_a_line_of_before_accounts_were_kept_is_of_the_account_it_names(
     del line["account"]
     group.write_bytes(orjson.dumps(line))
 
-    home: list[Kept] = []
+    home: list[CallbackRow] = []
     spool.drain(home.extend)
 
     assert home == [replace(callback(1), raw=raw, account="twilio:AC7")]
@@ -64,13 +64,13 @@ def test_a_group_that_cannot_be_stored_yet_stays(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool")
     spool.keep([callback(1)])
 
-    def away(_: list[Kept]) -> None:
+    def away(_: list[CallbackRow]) -> None:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
         spool.drain(away)
 
-    home: list[Kept] = []
+    home: list[CallbackRow] = []
     spool.drain(home.extend)
     assert home == [callback(1)]
 
@@ -84,7 +84,7 @@ def test_a_group_held_by_a_process_that_died_is_taken_up_again(tmp_path: Path) -
 
     Spool(tmp_path / "spool").adopt()
 
-    home: list[Kept] = []
+    home: list[CallbackRow] = []
     spool.drain(home.extend)
     assert home == [callback(1)]
 

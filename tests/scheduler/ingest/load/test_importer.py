@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.campaigns import export, status
-from scheduler.ingest import Reject, uploads, write_rejects
+from scheduler.ingest import Reject, uploads, waiting_imports, write_rejects
 from scheduler.ingest.load import importer as loading
 from scheduler.ingest.load.chunk_writer import Store
 from scheduler.ingest.load.importer import Dealer, load
@@ -295,7 +295,7 @@ def test_an_import_whose_process_is_to_end_ends_behind_its_chunk_and_another_goe
         assert not load(made)  # nor does the process begin anew
 
     with transaction() as connection:
-        assert uploads.abandoned(connection) == [made]
+        assert waiting_imports.abandoned(connection) == [made]
     assert load(made)
     assert [row.row for row in loaded()] == [i + 2 for i in range(ROWS)]
     assert (campaign().status, campaign().report["rows"]) == ("ready", ROWS)

@@ -1,9 +1,11 @@
 """Small files overtake a huge one, a huge one is never starved, and no row is loaded twice."""
 
+from collections import Counter
+
 import pytest
 
 from scheduler import tasks
-from scheduler.ingest import uploads
+from scheduler.ingest import uploads, waiting_imports
 from scheduler.ingest.load import importer as loading
 from scheduler.ingest.load import turns
 from scheduler.ingest.load.turns import Turn, import_waiting
@@ -96,6 +98,8 @@ def test_a_small_file_that_comes_while_a_huge_one_is_imported_is_imported_before
     small = arrives(monkeypatch, behind=40, make=lambda: waiting(10))
 
     tasks._import(ImportUpload(campaign_id=huge))
+    assert ended == small
+    sweeps.resume_imports()
 
     assert ended == [small[0], huge]
     assert loaded(huge) == list(range(2, 402))
@@ -146,6 +150,56 @@ def test_however_many_take_turns_a_file_is_read_a_few_times_and_not_for_every_tu
         assert len(read_again) <= 7
 
 
+def test_however_many_small_files_come_a_huge_one_is_read_again_twice_at_most(
+    database, ended, monkeypatch
+):
+    rows, jobs = 160, []
+    huge, other = waiting(rows), waiting(rows)
+    small = comes_behind_each_chunk(monkeypatch, of=(huge, other), jobs=jobs)
+    read_again = rows_read_again(monkeypatch)
+
+    jobs += [huge, other]
+    while jobs:  # the queue's thread and the sweep's, in turns
+        tasks._import(ImportUpload(campaign_id=jobs.pop(0)))
+    assert not {huge, other} & set(ended)
+    sweeps.resume_imports()
+    while jobs:
+        tasks._import(ImportUpload(campaign_id=jobs.pop(0)))
+
+    for campaign_id in (huge, other):
+        assert loaded(campaign_id) == list(range(2, rows + 2))
+        assert SMALL <= read_again[campaign_id] <= 2 * rows
+    assert len(small) > 2 * rows / CHUNK - 10
+    assert sorted(ended) == sorted([huge, other, *small])
+
+
+def comes_behind_each_chunk(monkeypatch, *, of, jobs):
+    """Behind each new chunk of the imports `of` a small file comes, and a job for it."""
+    renew, made = uploads.renew, []
+
+    def noted(connection, job, **more):
+        renew(connection, job, **more)
+        if job.campaign_id in of:
+            made.append(waiting(1))
+            jobs.append(made[-1])
+
+    monkeypatch.setattr(uploads, "renew", noted)
+    return made
+
+
+def rows_read_again(monkeypatch):
+    """How many rows the turns of each import read that were stored already."""
+    counted, lease = Counter(), uploads.lease
+
+    def noted(connection, campaign_id, length):
+        job = lease(connection, campaign_id, length)
+        counted[campaign_id] += job.loaded_row if job else 0
+        return job
+
+    monkeypatch.setattr(uploads, "lease", noted)
+    return counted
+
+
 @pytest.mark.parametrize(
     ("quick", "through", "since", "least", "over"),
     [
@@ -165,7 +219,7 @@ def test_however_many_take_turns_a_file_is_read_a_few_times_and_not_for_every_tu
 def test_a_turn_is_over_when_another_has_had_much_less(  # noqa: PLR0917
     database, monkeypatch, quick, through, since, least, over
 ):
-    monkeypatch.setattr(uploads, "least_loaded", lambda _, but: least)
+    monkeypatch.setattr(waiting_imports, "least_loaded", lambda _, but: least)
 
     assert Turn(quick).is_over(through, since=since) is over
 

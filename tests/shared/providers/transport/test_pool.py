@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.errors import Unknown
+from shared.providers.errors import Unknown
 from shared.providers.transport.pool import NoConnection, header_block
 from tests.shared.providers.stub import (
     HEADERS,

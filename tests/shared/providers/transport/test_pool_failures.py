@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from shared.errors import Unknown, Unreachable
+from shared.providers.errors import Unknown, Unreachable
 from shared.providers.transport.pool import NoConnection
 from tests.shared.providers.stub import Stub, hangs, listener, post, warmed, wire
 

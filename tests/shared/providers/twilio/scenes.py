@@ -1,6 +1,7 @@
 """One text, one answer, and what came of it: what the tests of the adapter share."""
 
-from shared.providers.base import Credentials, OutboundText
+from shared.providers.base import OutboundText
+from shared.providers.twilio.accounts import TwilioCredentials
 from shared.providers.twilio.adapter import TwilioAdapter
 from tests.shared.providers.stub import Stub, reply, until
 
@@ -9,7 +10,7 @@ TEXT = OutboundText(
     to="+15551234567",
     body="Hi Ana – 20% off & more?",
     sender="+15557654321",
-    messaging_service_sid=None,
+    sender_pool=None,
     status_callback="https://sms.example.org/webhooks/twilio/status?m=1&p=0&a=ab#rc=3&rp=ct,rt,5xx",
 )
 MADE = {
@@ -20,7 +21,7 @@ MADE = {
 
 
 def adapter(url, **changes):
-    credentials = Credentials(ACCOUNT, ("token", "older"), api_url=url)
+    credentials = TwilioCredentials(ACCOUNT, ("token", "older"), api_url=url)
     return TwilioAdapter(changes.pop("credentials", credentials), timeout=(1.0, 0.3), **changes)
 
 

@@ -3,15 +3,17 @@
 import asyncio
 import logging
 from base64 import b64encode
+from dataclasses import replace
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import Rejected
-from shared.providers.base import Credentials, OutboundText
+from shared.providers.base import OutboundText
+from shared.providers.errors import Rejected
 from shared.providers.transport.pool import NoConnection
+from shared.providers.twilio.accounts import TwilioCredentials
 from shared.providers.twilio.client import form
 from tests.shared.providers.stub import Stub, reply, until
 from tests.shared.providers.twilio.scenes import (
@@ -68,10 +70,34 @@ def test_options_and_a_messaging_service_travel_by_twilios_names(run):
     assert accepted.segments is None  # a service counts later
 
 
+def test_what_a_campaign_says_about_its_senders_its_pictures_and_its_end_travels_too(run):
+    options = {"messaging_service_sid": "MG2", "media_urls": ["https://a.example.org/1"]}
+    text = replace(TEXT, sender_pool="MG1", options=options, part=1, seconds_left=90)
+
+    requests, _ = run(sent(reply(201, MADE), text))
+
+    (fields,) = [parse_qs(request.body.decode()) for request in requests]
+    assert fields["MessagingServiceSid"] == ["MG2"], "the campaign's, not the agent's"
+    assert fields["ValidityPeriod"] == ["90"]
+    assert "MediaUrl" not in fields, "pictures go with the first part"
+
+
+@pytest.mark.parametrize(
+    ("asked", "left", "given"),
+    [(None, 90, 90), (60, 90, 60), (600, 90, 90), (None, -3, 5), (None, 90_000, 36_000), (9, 1, 5)],
+)
+def test_twilio_tries_no_longer_than_the_campaign_lets_it(run, asked, left, given):
+    text = replace(TEXT, options={"validity_period": asked}, seconds_left=left)
+
+    requests, _ = run(sent(reply(201, MADE), text))
+
+    assert parse_qs(requests[0].body.decode())["ValidityPeriod"] == [str(given)]
+
+
 def test_an_api_key_signs_in_the_accounts_name(run):
     async def scene():
         async with Stub(lambda *_: reply(201, MADE)) as server:
-            keyed = Credentials(ACCOUNT, ("token",), "SK1", "secret", api_url=server.url)
+            keyed = TwilioCredentials(ACCOUNT, ("token",), "SK1", "secret", api_url=server.url)
             twilio = adapter(server.url, credentials=keyed)
             await ready(twilio)
             await twilio.send(TEXT, gate=nothing, wrote=nothing)

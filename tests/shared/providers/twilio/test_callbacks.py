@@ -211,7 +211,7 @@ def test_a_receipt_finds_its_way_home_by_our_own_address():
     assert url.startswith("https://sms.example.org/webhooks/twilio/status?m=7&p=2&a=0123456789ab")
     assert url.endswith("#rc=3&rp=ct,rt,5xx")
     assert (receipt.message_id, receipt.part, receipt.token) == (7, 2, token)
-    assert (receipt.account_sid, receipt.sid) == (ACCOUNT, DELIVERED["MessageSid"])
+    assert (receipt.account, receipt.sid) == (ACCOUNT, DELIVERED["MessageSid"])
     assert (receipt.status, receipt.provider_status, receipt.error_code) == (
         "delivered", "delivered", None,
     )  # fmt: skip

@@ -4,15 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.errors import Scope
-from shared.providers.twilio.codes import (
-    CODES,
-    Disposition,
-    Mark,
-    Until,
-    look_up,
-    until_midnight_pacific,
-)
+from shared.providers.codes import Disposition, Mark, Scope, Until
+from shared.providers.twilio.codes import CODES, look_up
 
 POLICY = (
     "14107 20003 20005 20404 20429 21211 21214 21217 21408 21602 21603 21604 21605 21606 21607 "
@@ -74,18 +67,6 @@ def test_a_daily_cap_ends_at_midnight_in_california(number):
 
     assert look_up(number).daily
     assert look_up(number).seconds(at=at) == 1800
-
-
-@pytest.mark.parametrize(
-    ("midnight", "hours"),
-    [
-        (datetime(2026, 3, 8, 8, 0, tzinfo=UTC), 23),  # the clocks go forward
-        (datetime(2026, 11, 1, 7, 0, tzinfo=UTC), 25),  # and back
-        (datetime(2026, 7, 1, 7, 0, tzinfo=UTC), 24),
-    ],
-)
-def test_a_day_may_have_23_or_25_hours(midnight, hours):
-    assert until_midnight_pacific(midnight) == hours * 3600
 
 
 def test_an_unknown_code_is_kept_as_it_came_and_not_retried():

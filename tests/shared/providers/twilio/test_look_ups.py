@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from shared.errors import Later, Unknown, Unreachable
+from shared.providers.errors import Later, Unknown, Unreachable
 from tests.shared.providers.stub import Stub, reply
 from tests.shared.providers.twilio.scenes import ACCOUNT, MADE, SID, TEXT, adapter, error
 

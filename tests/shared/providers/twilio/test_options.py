@@ -28,7 +28,7 @@ def test_every_option_is_an_argument_of_the_sdk():
     ],
 )
 def test_what_twilio_accepts_is_accepted(options):
-    check_options(options, messaging_service_sid=SERVICE)
+    check_options({**options, "messaging_service_sid": SERVICE})
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,10 @@ def test_what_twilio_accepts_is_accepted(options):
         ({"risk_check": "maybe"}, "'enable' or 'disable'"),
         ({"content_sid": "XX"}, "begins with HX"),
         ({"shorten_urls": True}, "messaging_service_sid"),
+        ({"messaging_service_sid": "SM" + "0" * 32}, "MG and 32 hexadecimal digits"),
+        ({"messaging_service_sid": 7}, "MG and 32 hexadecimal digits"),
     ],
 )
 def test_what_twilio_refuses_is_refused_with_the_reason(options, says):
     with pytest.raises(Refused, match=says):
-        check_options(options, messaging_service_sid=None)
+        check_options(options)

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from shared import clock
-from shared.errors import Later, Rejected, Scope, Unknown
+from shared.providers.codes import Scope
+from shared.providers.errors import Later, Rejected, Unknown
 from tests.shared.providers.stub import hangs, reply
 from tests.shared.providers.twilio.scenes import MADE, error, sent
 

@@ -13,7 +13,8 @@ import pytest
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from shared.providers.base import Credentials, OutboundText
+from shared.providers.base import OutboundText
+from shared.providers.twilio.accounts import TwilioCredentials
 from shared.providers.twilio.adapter import TwilioAdapter
 from tests.shared.providers.stub import until
 
@@ -22,7 +23,7 @@ TEXT = OutboundText(
     to="+15551234567",
     body="Hi Ana, this is Sam. We have a table for you at 7 tonight, shall I keep it? STOP to end.",
     sender="+15557654321",
-    messaging_service_sid=None,
+    sender_pool=None,
     status_callback="https://sms.example.org/webhooks/twilio/status?m=12345&p=0&a=" + "ab" * 16,
 )
 MADE = {
@@ -74,7 +75,7 @@ def provider(one_core):
 
 async def through_ours(url, count):
     """Seconds of CPU for one send."""
-    twilio = TwilioAdapter(Credentials(ACCOUNT, ("token",), api_url=url), timeout=(3.05, 10))
+    twilio = TwilioAdapter(TwilioCredentials(ACCOUNT, ("token",), api_url=url), timeout=(3.05, 10))
     twilio.warm(IN_FLIGHT)
     await until(lambda: twilio._wire.idle == IN_FLIGHT)
     turns = iter(range(count))

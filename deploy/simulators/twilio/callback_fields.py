@@ -1,11 +1,11 @@
-"""What a webhook says: the fields of a status callback and of an inbound message."""
+"""What a callback says: the fields of a status callback and of an inbound message."""
 
 import time
 from functools import lru_cache
 from typing import NamedTuple
 
 from deploy.simulators.twilio import resources
-from deploy.simulators.twilio.callbacks import Truth, Webhook
+from deploy.simulators.twilio.callbacks import Authenticity, Callback
 from deploy.simulators.twilio.store import Message
 from shared import clock
 
@@ -13,40 +13,42 @@ FINAL = ("delivered", "undelivered", "failed")
 OTHER_ACCOUNT = "AC" + "f" * 32
 
 
-class Note(NamedTuple):
+class StatusReport(NamedTuple):
     """One status callback to post: what it says, and whether it is genuine."""
 
     status: str
     code: int | None
-    truth: Truth = Truth.GENUINE
+    authenticity: Authenticity = Authenticity.GENUINE
 
 
-def status_callback(message: Message, note: Note, url: str) -> Webhook:
-    """The webhook for one status. Its token is the same whenever the same note is posted."""
-    account = OTHER_ACCOUNT if note.truth is Truth.WRONG_ACCOUNT else message.account
+def status_callback(message: Message, report: StatusReport, url: str) -> Callback:
+    """The callback for one status. Its token is the same whenever the same report is posted."""
+    account = (
+        OTHER_ACCOUNT if report.authenticity is Authenticity.WRONG_ACCOUNT else message.account
+    )
     fields = [
         ("ApiVersion", resources.VERSION),
         ("SmsSid", message.sid),
-        ("SmsStatus", note.status),
+        ("SmsStatus", report.status),
         ("To", message.to),
         ("From", message.sender or ""),
         ("MessageSid", message.sid),
         ("AccountSid", account),
-        ("MessageStatus", note.status),
+        ("MessageStatus", report.status),
     ]
     if message.service is not None:
         fields.append(("MessagingServiceSid", message.service))
-    if note.code is not None:
-        fields.append(("ErrorCode", str(note.code)))
-        fields.append(("ErrorMessage", resources.DELIVERY.get(note.code, "Unknown error")))
-    if note.status in FINAL:
+    if report.code is not None:
+        fields.append(("ErrorCode", str(report.code)))
+        fields.append(("ErrorMessage", resources.DELIVERY.get(report.code, "Unknown error")))
+    if report.status in FINAL:
         fields.append(("RawDlrDoneDate", _minute(int(clock.unix()) // 60)))
-    token = f"{message.sid[2:10]}-{message.sid[10:22]}-{note.status}"
-    return Webhook(url, message.sid, note.status, fields, token, note.truth)
+    token = f"{message.sid[2:10]}-{message.sid[10:22]}-{report.status}"
+    return Callback(url, message.sid, report.status, fields, token, report.authenticity)
 
 
-def inbound(message: Message, url: str) -> Webhook:
-    """The webhook for a text that a person sent to one of the account's numbers."""
+def inbound(message: Message, url: str) -> Callback:
+    """The callback for a text that a person sent to one of the account's numbers."""
     fields = [
         ("ToCountry", "US"),
         ("FromCountry", "US"),
@@ -64,7 +66,7 @@ def inbound(message: Message, url: str) -> Webhook:
     ]
     if message.service is not None:
         fields.append(("MessagingServiceSid", message.service))
-    return Webhook(url, message.sid, "received", fields, message.sid[2:])
+    return Callback(url, message.sid, "received", fields, message.sid[2:])
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,1 @@
+"""One file a provider, named as its folder in shared/providers."""
