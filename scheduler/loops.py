@@ -38,9 +38,9 @@ def run(timer: Timer, *, least: float) -> bool:
             return False
         timer.run()
         servers.answered()
-    except InWords as error:  # no server is away: it says itself what is wrong
+    except InWords as error:  # no server is away: it says itself what is wrong, and goes on so
         metrics.loop_failures.labels(timer.name).inc()
-        log.error("loop.refused", loop=timer.name, reason=error.message)
+        servers.failed(error, loop=timer.name, reason=error.message)
     except (RedisError, DBAPIError) as error:
         metrics.loop_failures.labels(timer.name).inc()
         servers.failed(error, loop=timer.name)
