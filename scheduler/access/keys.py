@@ -105,7 +105,7 @@ def create(new: NewKey, *, actor: str) -> NewlyMade:
 def revoke(key_id: int, *, actor: str) -> None:
     """The key opens nothing any more; harmless to repeat.
 
-    Raises Refused 404 key_not_found, 409 last_admin_key.
+    Raises Refused: key_not_found, last_admin_key.
     """
 
     def work(connection: Connection) -> None:

@@ -31,7 +31,7 @@ def create(new: NewAgent, *, actor: str) -> AgentView:
     """Make an agent; returns it as people see it.
 
     With a future `effective_at` it starts at the default rate and gets its own then. Raises
-    Refused: 409 agent_exists, 422 for what is not built yet, 503 without an account to send with.
+    Refused (agent_exists, or what is not built yet), Misconfigured without an account to send with.
     """
     new.refuse_what_is_not_built()
     senders = new.speaks_from()
@@ -65,7 +65,7 @@ def create(new: NewAgent, *, actor: str) -> AgentView:
 def change(agent_id: str, changes: AgentChanges, *, actor: str) -> AgentView:
     """Change what is given; returns the agent. `status: "active"` lifts its holds.
 
-    Raises Refused: 404 agent_not_found, 409 when nothing would be left to speak from, 422.
+    Raises Refused: agent_not_found, no_sender when nothing would be left to speak from, …
     """
     senders = changes.speaks_from() if "senders" in changes.model_fields_set else None
     columns = _columns(changes)
@@ -119,7 +119,7 @@ def delete(agent_id: str, *, actor: str) -> None:
 
 
 def show(agent_id: str) -> AgentView:
-    """One agent. Raises Refused 404 agent_not_found."""
+    """One agent. Raises Refused agent_not_found."""
     with transaction() as connection:
         return _found(agent_views.show(connection, _known(agent_id)), agent_id)
 

@@ -50,14 +50,14 @@ def messages_csv(campaign_id: int) -> Iterator[str]:
     """Each recipient's latest message, then the columns of the file they came from.
 
     They are as they were read: trimmed, the phone in E.164. A file's column that has the name of
-    one of ours is called `file.<name>`. Raises Refused 404.
+    one of ours is called `file.<name>`. Raises Refused.
     """
     own = _header(campaign_id)
     return _message_pieces(campaign_id, own)
 
 
 def rejects_csv(campaign_id: int) -> Iterator[str]:
-    """The rows that were not accepted, with why: to be mended and uploaded. Raises Refused 404.
+    """The rows that were not accepted, with why: to be mended and uploaded. Raises Refused.
 
     Where the table has not all of them (`ingest.kept`), they are found anew in the stored file.
     """
@@ -70,7 +70,7 @@ def rejects_csv(campaign_id: int) -> Iterator[str]:
 
 
 def rereads_file(campaign_id: int) -> bool:
-    """Whether `rejects_csv` reads the stored file anew. Raises Refused 404."""
+    """Whether `rejects_csv` reads the stored file anew. Raises Refused."""
     _header(campaign_id)
     with transaction() as connection:
         return uploads.kept(connection, campaign_id) is not None

@@ -124,7 +124,7 @@ def cancel(campaign_id: int, *, actor: str) -> str:
 def patch(campaign_id: int, changes: CampaignPatch, *, actor: str) -> None:
     """Change the name, the priority or `send_before` of a campaign.
 
-    Raises Refused 422 for a new `send_before` by which nothing could be sent.
+    Raises Refused for a new `send_before` by which nothing could be sent.
     """
     columns = changes.columns()
     with transaction() as connection:

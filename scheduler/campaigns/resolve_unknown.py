@@ -25,8 +25,8 @@ def resolve_unknown(
 ) -> int:
     """Send a campaign's unknown messages again, or call them failed; returns how many.
 
-    Sending again may text somebody twice: that is the person's decision, not ours. Raises Refused
-    (404, 409 on a cancelled campaign).
+    Sending again may text somebody twice: that is the person's decision, not ours. Raises Refused:
+    campaign_not_found, cancelled.
     """
 
     if not reason.strip():

@@ -60,7 +60,7 @@ class CampaignSettings(BaseModel):
         return _PRIORITIES[self.priority]
 
     def refuse_what_is_not_built(self) -> None:
-        """Raises Refused 422 not_available for an option of a later stage; it never pretends."""
+        """Raises Refused not_available for an option of a later stage; it never pretends."""
         asked = {
             "window": self.window not in (None, "always"),
             "require_consent": self.require_consent,
@@ -72,12 +72,12 @@ class CampaignSettings(BaseModel):
                 raise Refused("not_available", f"'{name}' is not available yet.{mend}")
 
     def refuse_unknown_encoding(self) -> None:
-        """Raises Refused 422 for an `encoding` that is none of a file."""
+        """Raises Refused for an `encoding` that is none of a file."""
         if self.encoding is not None:
             codec_named(self.encoding)
 
     def checked_options(self) -> Json:
-        """The provider's options, validated. Raises Refused 422."""
+        """The provider's options, validated. Raises Refused."""
         provider_named(DEFAULT).check_options(self.options)
         return dict(self.options)
 
@@ -102,7 +102,7 @@ class CampaignPatch(BaseModel):
     send_before: Instant | None = None
 
     def columns(self) -> dict[str, str | int | datetime | None]:
-        """The columns to write. Raises Refused 422 for a window that is not built yet."""
+        """The columns to write. Raises Refused for a window that is not built yet."""
         if self.window not in (None, "always"):
             raise Refused("not_available", "'window' is not available yet. Use \"always\" for now.")
         given: dict[str, str | int | datetime | None] = {}

@@ -46,7 +46,7 @@ class Resolved(Campaign):
 
 
 def campaign(campaign_id: int) -> Campaign:
-    """One campaign with its whole report. Raises Refused 404 campaign_not_found."""
+    """One campaign with its whole report. Raises Refused campaign_not_found."""
     with transaction() as connection:
         found = campaign_views.campaign(connection, campaign_id)
         if found is None:
@@ -79,7 +79,7 @@ def _explained(connection: Connection, found: list[C]) -> list[C]:
 def messages(
     campaign_id: int, *, statuses: Sequence[str] = (), after: int = 0, limit: int = 100
 ) -> list[Message]:
-    """Each recipient's latest message, in id order. Raises Refused 404 campaign_not_found."""
+    """Each recipient's latest message, in id order. Raises Refused campaign_not_found."""
     with transaction() as connection:
         if message_views.header(connection, campaign_id) is None:
             raise no_campaign(campaign_id)
@@ -90,7 +90,7 @@ def messages(
 
 
 def message(message_id: int) -> MessageStory:
-    """One message with its file's `fields` and its `timeline`. Raises Refused 404."""
+    """One message with its file's `fields` and its `timeline`. Raises Refused."""
     with transaction() as connection:
         entry = message_views.one(connection, message_id)
         if entry is None:

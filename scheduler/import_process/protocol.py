@@ -4,7 +4,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import psycopg
@@ -40,7 +40,7 @@ def hear_where(connection: socket.socket) -> str:
     return connection.recv(length, socket.MSG_WAITALL).decode()
 
 
-def say(connection: socket.socket, **said: Any) -> None:
+def say(connection: socket.socket, **said: object) -> None:
     """A line. Nobody there to hear it is no error."""
     with suppress(OSError):
         connection.sendall(b"\n" + orjson.dumps(said) + b"\n")

@@ -82,7 +82,7 @@ class Imported(Added):
 def add(new: NewSuppression, *, actor: str) -> tuple[Suppressed, bool]:
     """Suppress one number; returns it, and whether it was new.
 
-    After this returns no claim that had not seen it can commit. Raises Refused 422 with the phone
+    After this returns no claim that had not seen it can commit. Raises Refused with the phone
     error's code, or not_available for a scope other than all.
     """
     _refuse_scope(new.scope)
@@ -94,7 +94,7 @@ def add(new: NewSuppression, *, actor: str) -> tuple[Suppressed, bool]:
 def add_all(given: Iterable[NewSuppression], *, actor: str) -> Added:
     """Suppress many. A number that cannot be read does not keep the others from being kept.
 
-    Raises Refused 422 not_available for a scope other than all.
+    Raises Refused not_available for a scope other than all.
     """
     numbers = list(given)
     for new in numbers:
@@ -148,7 +148,7 @@ def import_file(  # noqa: PLR0913  (all that may be said about a file)
 
 
 def remove(number: str, *, actor: str) -> None:
-    """Lift a number's suppression. Raises Refused 404 not_suppressed, 422."""
+    """Lift a number's suppression. Raises Refused: not_suppressed, or why it is no number."""
     phone = normalised(number)
 
     def work(connection: Connection) -> None:
@@ -166,7 +166,7 @@ def page(*, after: str = "", limit: int = 100) -> list[Suppression]:
 
 
 def normalised(number: str, *, region: str | None = None) -> str:
-    """The number in E.164. Raises Refused 422 with the mend."""
+    """The number in E.164. Raises Refused with the mend."""
     try:
         return normalise(number, region or settings().default_region)
     except PhoneError as error:

@@ -45,7 +45,7 @@ class Provider:
     `name` stands in the ledger and in addresses, `title` in sentences for people. `callbacks` are
     what it reports, by kind: the last word of the address that it calls. `codes` is its table of
     error codes, and `look_up` finds in it, or makes, the row of any number. `check_options` raises
-    Refused (422) for an option of a campaign that the provider would refuse. The schemas of its
+    Refused for an option of a campaign that the provider would refuse. The schemas of its
     credentials and senders, which the API's description shows, are named in registry.py.
     """
 
@@ -59,7 +59,7 @@ class Provider:
     accounts: Accounts
 
     def reports(self, kind: str = "status") -> Reports:
-        """How its callbacks of that kind are verified and read. Raises Refused (422) for a kind
+        """How its callbacks of that kind are verified and read. Raises Refused for a kind
         that it does not report.
         """
         known = self.callbacks.get(kind)

@@ -56,7 +56,7 @@ class AgentView:
     ]
     sessions_per_second: Annotated[float, told("Conversation starts a second.", 5.0)]
     next_sessions_per_second: Annotated[
-        float | None, left_out("The same from `effective_at` on.", 2.0)
+        float | None, left_out("Conversation starts a second from `effective_at` on.", 2.0)
     ] = None
     effective_at: Annotated[
         Instant | None, left_out("From when the next pace counts.", AN_INSTANT)

@@ -106,7 +106,8 @@ def timeline(
     return [entry for _, entry in found]
 
 
-def _call(details: Json) -> tuple[Any, Any]:
+def _call(details: Json) -> tuple[int | None, int | None]:
+    """The part and the attempt that an event speaks of, if it speaks of one."""
     return details.get("part"), details.get("attempt")
 
 
@@ -200,7 +201,7 @@ def _event(row: Row[Any]) -> _Timed:
         f"{row.kind} at the {by}" if by == "claim" else row.kind
     )
     part, attempt = _call(row.details)
-    if row.kind in _OF_A_CALL and attempt is not None:
+    if row.kind in _OF_A_CALL and part is not None and attempt is not None:
         said = f"Part {part + 1}, attempt {attempt}: {row.kind}: {said}"
     return row.at, DecisionEntry(
         at=instant(row.at), kind=row.kind, text=f"{said.rstrip('.')}.", details=row.details

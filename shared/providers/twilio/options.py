@@ -31,7 +31,7 @@ class Option:
 
 
 def check_options(options: Json) -> None:
-    """Refuse (422) an option that Twilio would refuse, before a whole campaign fails on it."""
+    """Refuse an option that Twilio would refuse, before a whole campaign fails on it."""
     service = options.get(SERVICE)
     if service is not None and not is_service(service):
         raise Refused(

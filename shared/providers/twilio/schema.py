@@ -27,7 +27,7 @@ class ProviderSettings(BaseModel):
     api_url: str | None = Field(default=None, max_length=500)
 
     def checked(self) -> Json:
-        """As it is sealed. Raises Refused 422 invalid_url; resolves the host's name."""
+        """As it is sealed. Raises Refused invalid_url; resolves the host's name."""
         if self.api_url is None:
             return self.model_dump(exclude_none=True)
         url = check_public_url(self.api_url, allow_private=settings().allow_private_urls)

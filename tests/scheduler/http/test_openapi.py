@@ -295,6 +295,76 @@ def is_closed(schema: dict[str, Any]) -> bool:
     return schema.get("additionalProperties") is False
 
 
+#: It answers with the parts that are asked, each with a word: no view, described by hand.
+BY_HAND: Final = {"GET /readyz"}
+
+
+def answers() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each route that answers what it was asked for in JSON, and the schema of that answer."""
+    for name, one in OPERATIONS.items():
+        for status, told in one.definition.raw["responses"].items():
+            json_ = told.get("content", {}).get("application/json")
+            if status < "300" and json_ is not None and name not in BY_HAND:
+                yield name, json_["schema"]
+
+
+def named(schema: dict[str, Any]) -> set[str]:
+    """The models that a schema names, itself."""
+    if "$ref" in schema:
+        return {schema["$ref"].rpartition("/")[2]}
+    inside = [*schema.get("anyOf", []), schema.get("items", {})]
+    return {name for one in inside for name in named(one)} if any(inside) else set()
+
+
+def shown_fields() -> dict[str, dict[str, Any]]:
+    """Every field of every model that an answer is made of, as `Model.field`."""
+    schemas = DESCRIBED["components"]["schemas"]
+    fields: dict[str, dict[str, Any]] = {}
+    left = {model for _, schema in answers() for model in named(schema)}
+    seen: set[str] = set()
+    while left:
+        model = left.pop()
+        seen.add(model)
+        for name, field in schemas[model]["properties"].items():
+            fields[f"{model}.{name}"] = field
+            left |= named(field) - seen
+    return fields
+
+
+def test_every_answer_has_a_model_by_name() -> None:
+    found = list(answers())
+
+    assert len(found) > 25
+    assert [name for name, schema in found if not named(schema)] == []
+
+
+def test_every_field_of_an_answer_says_what_it_means_or_is_a_model_that_does() -> None:
+    fields = shown_fields()
+
+    assert len(fields) > 100
+    assert [name for name, field in fields.items() if not is_told(field)] == []
+
+
+def is_told(field: dict[str, Any]) -> bool:
+    """Whether a field says what it means, or each model in it does."""
+    models = [DESCRIBED["components"]["schemas"][name] for name in named(field)]
+    said = [model.get("description") for model in models]
+    return bool(field.get("description")) or (bool(said) and all(said))
+
+
+def test_a_number_of_an_answer_says_its_unit() -> None:
+    """An instant is told as one; a span says seconds; a size or a pace says what is counted."""
+    words = {"seconds": "second", "per_second": "a second", "per_day": "a day", "rate": "a second"}
+    silent = [
+        (name, field["description"])
+        for name, field in shown_fields().items()
+        for end, unit in words.items()
+        if name.rpartition(".")[2].endswith(end) and unit not in field["description"].lower()
+    ]
+
+    assert silent == []
+
+
 def test_the_form_of_an_upload_says_what_may_be_told_of_a_file() -> None:
     body = DESCRIBED["paths"]["/api/campaigns"]["post"]["requestBody"]["content"]
     form = body["multipart/form-data"]["schema"]["properties"]
