@@ -29,6 +29,7 @@ from scheduler.ingest.read.layout import Layout, layout_of
 from scheduler.ingest.read.sheets.sheet import MOST_COLUMNS
 from scheduler.ingest.read.swallowed_rows import holds_numbers
 from scheduler.ingest.read.table import Place, Table, tabled
+from scheduler.ingest.read.unreadable import LOST, UNREADABLE
 from scheduler.ingest.read.warnings import Warnings
 from scheduler.ingest.read.workbook import Workbook, is_workbook
 from scheduler.ingest.rejects import RejectCode, Returned, all_unguarded, unguarded
@@ -148,6 +149,7 @@ class Rows:
             self.origins.update(cells[at].strip() for cells in table.odd.values() if cells[at:])
             self.origins.discard("")
             _refuse_many_origins(self.origins)
+            _refuse_unreadable_origins(self.origins)
 
     def _duplicates(self, table: Table) -> list[int]:
         """The rows that fit, and are duplicates to their reject file."""
@@ -193,6 +195,7 @@ class Rows:
             else:
                 _refuse_open_quote(cells)
                 _refuse_many(cells)
+                _refuse_unreadable(cells)
                 return [cell.strip().lstrip("\ufeff") for cell in cells]
         raise Refused("empty_file", "The file is empty. Export it again and upload that.")
 
@@ -237,6 +240,16 @@ def _refuse_many_origins(origins: set[str]) -> None:
         )
 
 
+def _refuse_unreadable_origins(origins: set[str]) -> None:
+    """Raises Refused unreadable_origin: whom that file's campaign texted could not be looked up."""
+    for origin in filter(UNREADABLE.search, origins):
+        raise Refused(
+            "unreadable_origin",
+            f"The column “{ORIGIN_COLUMN}” names a file that cannot be read: "
+            f"“{legible(origin)[:_TITLE_SHOWN]}”. Upload the reject file as it was written.",
+        )
+
+
 def _refuse_many(header: list[str]) -> None:
     """Raises Refused too_many_columns."""
     named = max((place for place, name in enumerate(header, 1) if name.strip()), default=0)
@@ -246,6 +259,22 @@ def _refuse_many(header: list[str]) -> None:
             f"The header has {len(header):,} columns, and a file may "
             f"have {MOST_COLUMNS:,}. Delete the columns that no text needs.",
         )
+
+
+def _refuse_unreadable(header: list[str]) -> None:
+    """Raises Refused unreadable_header: neither a person nor a placeholder could name it."""
+    for place, name in enumerate(header, 1):
+        if found := UNREADABLE.search(name):
+            lost = LOST.match(found[0])
+            why = (
+                "bytes that are not text in the file's encoding" if lost else "a control character"
+            )
+            raise Refused(
+                "unreadable_header",
+                f"The name of column {place} (“{legible(name)[:_TITLE_SHOWN]}”) has {why}. Type it "
+                "again, or export the file as UTF-8.",
+                details={"column": place},
+            )
 
 
 #: Columns up to the last with a name, those of a reject file included; and up to the last at all.
@@ -262,7 +291,7 @@ def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> 
 
     The file stays the caller's, open while rows are read. Raises Refused empty_file, no_rows,
     not_a_csv, open_quote, unclear_delimiter, unclear_encoding, unknown_encoding, which_sheet,
-    too_many_columns.
+    too_many_columns, unreadable_header.
     """
     warnings = Warnings()
     if is_workbook(file):
