@@ -53,6 +53,17 @@ _SAID: Final = {
     "schema says. `not_available`: it is in the plan and not built yet.",
     503: "The database, or another part that is needed, is away. Try again after Retry-After.",
 }
+#: What each may look like: the code and the message of one that has this status.
+_FOR_EXAMPLE: Final = {
+    401: ("unauthorized", "This API key is not known, or was revoked. Use another."),
+    403: ("forbidden", "This key is a viewer's; it takes an operator's."),
+    404: ("campaign_not_found", "There is no campaign 99."),
+    409: ("wrong_status", "The campaign is finished and cannot be paused."),
+    413: ("too_large", "The request is larger than 1 MB. Split it."),
+    415: ("unsupported_media_type", "Send JSON, with 'Content-Type: application/json'."),
+    422: ("invalid_request", "name: Write something here."),
+    503: ("database_unavailable", "The database does not answer. Try again in a moment."),
+}
 _SECONDS: Final = {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds."}
 _HEADERS: Final[dict[int, Json]] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
@@ -121,6 +132,10 @@ def _refusals(path: str, method: str, operation: Json) -> Iterator[int]:
 
 
 def _refusal(status: int) -> Json:
-    shape = {"schema": {"$ref": "#/components/schemas/Refusal"}}
-    told: Json = {"description": _SAID[status], "content": {_JSON: shape}}
+    code, message = _FOR_EXAMPLE[status]
+    shown = {
+        "schema": {"$ref": "#/components/schemas/Refusal"},
+        "example": {"error": {"code": code, "message": message, "details": {}}},
+    }
+    told: Json = {"description": _SAID[status], "content": {_JSON: shown}}
     return told | ({"headers": _HEADERS[status]} if status in _HEADERS else {})

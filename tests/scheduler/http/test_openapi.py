@@ -256,9 +256,11 @@ def test_every_refusal_that_is_described_has_our_shape_and_says_what_it_means() 
     for one in OPERATIONS.values():
         for status, told in one.definition.raw["responses"].items():
             if status >= "400" and one.path != "/readyz":
-                shape = told["content"]["application/json"]["schema"]
-                assert shape == {"$ref": "#/components/schemas/Refusal"}
+                shown = told["content"]["application/json"]
+                assert shown["schema"] == {"$ref": "#/components/schemas/Refusal"}
                 assert told["description"]
+                code = shown["example"]["error"]["code"]
+                assert errors.STATUS.get(code, 422) == int(status), code
     assert {"HTTPValidationError", "ValidationError"} & set(
         DESCRIBED["components"]["schemas"]
     ) == set()
