@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, text
 from shared.domain.instants import instant
 from shared.ledger import sender_limits
 from shared.opaque import Json
+from shared.providers.registry import DEFAULT
 from shared.views.fields import AN_INSTANT, Instant, left_out, told
 
 
@@ -35,7 +36,7 @@ class HoldView:
     """Why an agent may not speak, or not to everybody."""
 
     scope: Annotated[str, told("What is held: agent, account, sender, country …", "country")]
-    code: Annotated[int, told("The provider's code that held it.", 21408)]
+    code: Annotated[int, told("The provider's code that held it.", 1001)]
     until: Annotated[Instant | None, told("Null until a person mends it.", AN_INSTANT)]
     fix: Annotated[str, told("What to do.", "Enable the country.")]
     subject: Annotated[
@@ -49,7 +50,7 @@ class AgentView:
 
     id: Annotated[str, told("Its id.", "sales")]
     name: Annotated[str | None, told("What people call it.", "Sales")]
-    provider: Annotated[str, told("Through whom it sends.", "twilio")]
+    provider: Annotated[str, told("Through whom it sends.", DEFAULT)]
     senders: list[SenderView]
     messaging_service_sid: Annotated[
         str | None, told("The provider's pool of numbers it speaks from.", None)

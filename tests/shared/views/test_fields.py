@@ -29,7 +29,7 @@ def views():
                 yield pytest.param(kind, id=f"{found.name}.{name}")
 
 
-@pytest.mark.parametrize("view", views())
+@pytest.mark.parametrize("view", list(views()))
 def test_a_view_is_shown_by_its_own_example_and_reads_it_back(view):
     shown = example_of(view)
 
