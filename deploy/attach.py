@@ -27,7 +27,6 @@ def attach() -> None:
         raise Refused(
             "no_stack",
             "no stack is running here: start it with 'volley up', or set VOLLEY_DATABASE_URL",
-            status=503,
         )
     given = _told_to_programs(stack, chosen)
     adopted = Settings.model_validate(chosen.model_dump(exclude_unset=True) | given)

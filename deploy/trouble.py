@@ -6,7 +6,7 @@ Everything that a person can cause is here; any other error is a bug, and is sho
 import errno
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.errors import Refused
+from shared.errors import InWords
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -24,7 +24,7 @@ class Told(NamedTuple):
 
 def told(error: Exception) -> Told | None:
     """The line for this error; None for one that no setting and no input explains."""
-    if isinstance(error, Refused):
+    if isinstance(error, InWords):
         return _failed(error.message)
     if isinstance(error, OSError):
         return _failed(_of_system(error))

@@ -12,6 +12,7 @@ import time
 from scheduler.dispatch.dispatcher import Dispatcher, run
 from scheduler.dispatch.leases import Leases, own_name
 from scheduler.nudges import Nudges
+from shared.db.session import engine
 from shared.logging import configure_logging, get_logger
 from shared.queue.named import takes_name
 from shared.throttle import Throttle
@@ -34,6 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     configure_logging("scheduler")
     stopping = threading.Event()
     nudges = Nudges(redis())
+    engine()  # without a database nothing can be dispatched, ever: that is said at once
 
     def stop(*_: object) -> None:
         stopping.set()
@@ -51,7 +53,10 @@ def main(argv: list[str] | None = None) -> None:
     holder.start()
     nudges.start(stopping)
     dispatcher = Dispatcher(Throttle(redis()), Tally(redis()), lambda: leases.mine)
-    run(dispatcher, stopping.is_set, nudges.wait)
+    try:
+        run(dispatcher, stopping.is_set, nudges.wait)
+    finally:
+        stopping.set()  # whatever ends it, the child ends with it
     holder.join(_GIVE_BACK_WITHIN)
     keeper.join()
 

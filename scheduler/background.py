@@ -13,6 +13,7 @@ from celery import signals
 
 from scheduler import loops, tasks
 from scheduler.ingest.load import importer
+from shared.db.session import engine
 from shared.logging import configure_logging
 from shared.queue.consumer import consumer
 from shared.queue.topology import REPAIRING
@@ -23,6 +24,7 @@ __all__ = ["main", "tasks"]
 def main(name: str) -> None:
     """Consume the scheduler's queue, as `name`@host, until told to stop."""
     configure_logging("scheduler")
+    engine()  # without a database there is nothing to mend, ever: that is said at once
     stopped = threading.Event()
     loops.Rota().start(stopped)
     parent = os.getppid()

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from scheduler.timetable import TIMETABLE, Timer
 from shared import metrics
 from shared.db.session import retried, statement
-from shared.errors import Refused
+from shared.errors import InWords
 from shared.ledger.repairs import claim_run
 from shared.logging import get_logger
 from shared.outage import Outage
@@ -38,7 +38,10 @@ def run(timer: Timer, *, least: float) -> bool:
             return False
         timer.run()
         servers.answered()
-    except (RedisError, DBAPIError, Refused) as error:
+    except InWords as error:  # no server is away: it says itself what is wrong, and goes on so
+        metrics.loop_failures.labels(timer.name).inc()
+        servers.failed(error, loop=timer.name, reason=error.message)
+    except (RedisError, DBAPIError) as error:
         metrics.loop_failures.labels(timer.name).inc()
         servers.failed(error, loop=timer.name)
     except Exception as error:  # no loop may die of one exception: it is due again soon

@@ -1,36 +1,46 @@
 """Every error Volley raises on purpose, named for what to do next.
 
 VolleyError
-├── Refused            a person asked for something we will not do; says why and what to do
+├── InWords            its message is one line for a person: what is wrong, what to do
+│   ├── Refused        a person asked for something we will not do
+│   └── Misconfigured  this process lacks a setting, or has a wrong one; asking again is no use
 └── SendError          what became of one call to a provider: shared/providers/errors.py
 """
 
 from typing import Any
 
 from shared.legible import in_one_line
+from shared.opaque import Json
 
 
 class VolleyError(Exception):
     """Base of all errors raised on purpose."""
 
 
-class Refused(VolleyError):
-    """A request that cannot be met as it stands. The message is one line: what is wrong, what to
-    do.
+class InWords(VolleyError):
+    """An error whose message is one line for a person: what is wrong, what to do.
 
-    `status` is the HTTP status of the API's answer; the CLI prints the same message.
+    `code` is a word for programs, `details` what they may want to know beside it.
     """
 
-    def __init__(
-        self, code: str, message: str, *, status: int = 422, details: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, code: str, message: str, *, details: Json | None = None) -> None:
         # Both quote what strangers wrote: a column's name may hold escapes for a terminal.
         message = in_one_line(message)
         super().__init__(message)
         self.code = code
         self.message = message
-        self.status = status
-        self.details: dict[str, Any] = _readable(details or {})
+        self.details: Json = _readable(details or {})
+
+
+class Refused(InWords):
+    """A request that cannot be met as it stands."""
+
+
+class Misconfigured(InWords):
+    """A process that cannot do its work with the settings it has.
+
+    No `Refused`: a loop that outlives what people ask and what servers do must not outlive this.
+    """
 
 
 def _readable(details: Any) -> Any:

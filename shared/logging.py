@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from shared.errors import Refused
+from shared.errors import InWords
 from shared.given.faults import UnusableSettings, end_in_a_line
 from shared.legible import legible
 from shared.settings import settings
@@ -55,7 +55,7 @@ def configure_logging(role: str) -> None:
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(role=role)
-    end_in_a_line(Refused, UnusableSettings)
+    end_in_a_line(InWords, UnusableSettings)
 
 
 def _shared_processors() -> list[structlog.typing.Processor]:

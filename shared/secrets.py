@@ -3,30 +3,29 @@
 import base64
 import hashlib
 from functools import cache
-from typing import Any
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken
 
-from shared.errors import Refused
+from shared.errors import Misconfigured
+from shared.opaque import Json
 from shared.settings import settings
 
 
-def seal(value: dict[str, Any]) -> bytes:
+def seal(value: Json) -> bytes:
     """Encrypt a small JSON document."""
     return _fernet().encrypt(orjson.dumps(value))
 
 
-def unseal(sealed: bytes) -> dict[str, Any]:
-    """Decrypt what `seal` made. Raises Refused when SECRET_KEY is another one."""
+def unseal(sealed: bytes) -> Json:
+    """Decrypt what `seal` made. Raises Misconfigured when SECRET_KEY is another one."""
     try:
-        opened: dict[str, Any] = orjson.loads(_fernet().decrypt(sealed))
+        opened: Json = orjson.loads(_fernet().decrypt(sealed))
     except InvalidToken as error:
-        raise Refused(
+        raise Misconfigured(
             "wrong_secret_key",
             "An agent's credentials were sealed with another VOLLEY_SECRET_KEY: set the former "
             "key, or give the agent its credentials again.",
-            status=503,
         ) from error
     return opened
 

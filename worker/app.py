@@ -10,10 +10,12 @@ import sys
 
 from celery import signals
 
+from shared.db.session import engine as database
 from shared.logging import configure_logging
 from shared.queue.consumer import consumer
 from shared.queue.named import takes_name
 from shared.queue.topology import Queue
+from shared.throttle.redis_client import redis
 from worker import tasks
 from worker.send import deliver
 
@@ -28,12 +30,20 @@ def main(argv: list[str] | None = None) -> None:
     given = _parser().parse_args(argv)
     configure_logging("worker")
     sending = Queue.SEND in given.queues
+    _require_settings(sending=sending)
     if sending:
         _keep_time()
     # A worker that is told to stop finishes what it holds; see Engine.stop and Beside.on_stop.
     worker = consumer(given.queues, name=given.name, prompt=sending)
     worker.start()
     sys.exit(worker.exitcode)
+
+
+def _require_settings(*, sending: bool) -> None:
+    """Raises Misconfigured, before there is a thread, for what no job could be done without."""
+    if sending:
+        redis()
+    database()
 
 
 def _keep_time() -> None:

@@ -18,6 +18,8 @@ from deploy.local.stack import running_stack
 from scheduler.cli.campaign.live_view import follow
 from shared.errors import Refused
 from shared.settings import Settings, settings
+from shared.views.campaigns import Campaign
+from shared.views.fields import of_json
 
 #: Session starts per second of the demo's agents: those of the first campaign, those of the second.
 RATES = ((5, 5, 5, 5, 4, 3, 2, 1), (5, 5, 4, 3, 2, 1))
@@ -52,7 +54,9 @@ def run(*, rows: int | None = None, keep: bool = False) -> int:
         )
         campaigns, samples = _launch(api, rows)
         finished = follow(
-            lambda: [api.get(f"/api/campaigns/{campaign}") for campaign in campaigns],
+            lambda: [
+                of_json(Campaign, api.get(f"/api/campaigns/{campaign}")) for campaign in campaigns
+            ],
             done=lambda: _all_ended(api, campaigns),
             seconds=rows / sum(map(sum, RATES)) + PATIENCE,
         )
@@ -116,7 +120,7 @@ class Api:
     def _read(response: requests.Response) -> Any:
         if response.status_code >= 400:
             error = response.json()["error"]
-            raise Refused(error["code"], error["message"], status=response.status_code)
+            raise Refused(error["code"], error["message"])
         return response.json() if response.content else None
 
 
@@ -167,7 +171,7 @@ def _agent(api: Api, group: int, i: int, rate: int) -> str:
     try:
         api.post("/api/agents", json=wanted)
     except Refused as refused:
-        if refused.status != 409:  # it is there from an earlier demo
+        if refused.code != "agent_exists":  # it is there from an earlier demo
             raise
     return name
 

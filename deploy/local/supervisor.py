@@ -226,7 +226,6 @@ def _sole(places: Places) -> contextlib.AbstractContextManager[None]:
         "already_running",
         f"Volley is already running on {places.data_dir}"
         f"{f', pid {holder}' if holder else ''}; volley ps shows it.",
-        status=409,
     )
     return locked(places.run / "lock", otherwise=refusal)
 

@@ -1,10 +1,34 @@
 """API keys, of which only hashes are kept."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from sqlalchemy import Connection, Row, text
 
 from shared.domain.instants import instant
+from shared.views.fields import AN_INSTANT, Instant, told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key to the API, without what would open a door."""
+
+    id: Annotated[int, told("Its number.", 3)]
+    name: Annotated[str, told("Whose it is.", "the booking system")]
+    role: Annotated[
+        str, told("What it may do.", "operator", one_of=("viewer", "operator", "admin"))
+    ]
+    shown: Annotated[str, told("Enough of it to tell keys apart.", "volley_ab…wxyz")]
+    created_at: Annotated[Instant | None, told("When it was made.", AN_INSTANT)]
+    revoked_at: Annotated[Instant | None, told("Since when it opens nothing.", None)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewlyMade(Key):
+    """A key that was just made."""
+
+    key: Annotated[str, told("The key itself: this is the only time it is seen.", "volley_…")]
+
 
 _ADD = text("""
     INSERT INTO api_key (name, role, shown, hash) VALUES (:name, :role, :shown, :hash)
@@ -20,9 +44,7 @@ _REVOKE = text("""
 """)
 
 
-def add(
-    connection: Connection, *, name: str, role: str, shown: str, hashed: bytes
-) -> dict[str, Any] | None:
+def add(connection: Connection, *, name: str, role: str, shown: str, hashed: bytes) -> Key | None:
     """Keep a key's hash; None when that very key is there already, revoked or not."""
     parameters = {"name": name, "role": role, "shown": shown, "hash": hashed}
     row = connection.execute(_ADD, parameters).one_or_none()
@@ -34,7 +56,7 @@ def find(connection: Connection, hashed: bytes) -> Row[Any] | None:
     return connection.execute(_FIND, {"hash": hashed}).one_or_none()
 
 
-def everything(connection: Connection) -> list[dict[str, Any]]:
+def everything(connection: Connection) -> list[Key]:
     """All keys, without what would open a door."""
     return [_shown(row) for row in connection.execute(_ALL)]
 
@@ -49,12 +71,12 @@ def revoke(connection: Connection, key_id: int) -> bool:
     return connection.execute(_REVOKE, {"id": key_id}).first() is not None
 
 
-def _shown(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "role": row.role,
-        "shown": row.shown,
-        "created_at": instant(row.created_at),
-        "revoked_at": instant(row.revoked_at),
-    }
+def _shown(row: Row[Any]) -> Key:
+    return Key(
+        id=row.id,
+        name=row.name,
+        role=row.role,
+        shown=row.shown,
+        created_at=instant(row.created_at),
+        revoked_at=instant(row.revoked_at),
+    )

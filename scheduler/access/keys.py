@@ -10,16 +10,18 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from scheduler.access import key_store
+from scheduler.access.key_store import Key, NewlyMade
 from shared.db.audit import note
 from shared.db.session import retried, transaction
 from shared.errors import Refused
 from shared.settings import settings
+from shared.views.fields import extended
 
 FIRST_KEY = "first key"
 #: Tells people and secret scanners what was found lying around.
@@ -84,18 +86,18 @@ def keep_first_key() -> None:
         _keep_first(connection)
 
 
-def create(new: NewKey, *, actor: str) -> dict[str, Any]:
+def create(new: NewKey, *, actor: str) -> NewlyMade:
     """A new key. `key` in the answer is the only time it is seen."""
     key = PREFIX + secrets.token_urlsafe(32)
 
-    def work(connection: Connection) -> dict[str, Any]:
+    def work(connection: Connection) -> NewlyMade:
         made = key_store.add(
             connection, name=new.name, role=new.role, shown=_shown(key), hashed=_hash(key)
         )
         assert made is not None  # 256 random bits
         details = {"name": new.name, "role": new.role}
-        note(connection, actor=actor, action="create", subject=f"key:{made['id']}", details=details)
-        return made | {"key": key}
+        note(connection, actor=actor, action="create", subject=f"key:{made.id}", details=details)
+        return extended(NewlyMade, made, key=key)
 
     return retried(work)
 
@@ -103,7 +105,7 @@ def create(new: NewKey, *, actor: str) -> dict[str, Any]:
 def revoke(key_id: int, *, actor: str) -> None:
     """The key opens nothing any more; harmless to repeat.
 
-    Raises Refused 404 key_not_found, 409 last_admin_key.
+    Raises Refused: key_not_found, last_admin_key.
     """
 
     def work(connection: Connection) -> None:
@@ -111,17 +113,16 @@ def revoke(key_id: int, *, actor: str) -> None:
             raise Refused(
                 "last_admin_key",
                 "It is the last admin key: make another one before you revoke it.",
-                status=409,
             )
         if not key_store.revoke(connection, key_id):
-            raise Refused("key_not_found", f"There is no key {key_id}.", status=404)
+            raise Refused("key_not_found", f"There is no key {key_id}.")
         note(connection, actor=actor, action="revoke", subject=f"key:{key_id}")
 
     retried(work)
 
 
-def everything() -> list[dict[str, Any]]:
-    """All keys: {id, name, role, shown, created_at, revoked_at}."""
+def everything() -> list[Key]:
+    """All keys, revoked ones too."""
     with transaction() as connection:
         return key_store.everything(connection)
 

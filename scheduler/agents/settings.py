@@ -18,6 +18,7 @@ from shared.domain.phone import PhoneError, normalise
 from shared.domain.template import Template
 from shared.errors import Refused
 from shared.ledger.agents import NewSender
+from shared.opaque import Json
 from shared.providers import registry
 from shared.settings import settings
 
@@ -89,8 +90,8 @@ class Opener(BaseModel):
     fallback: Any = None
     max_segments: Any = None
 
-    def checked(self) -> dict[str, Any]:
-        """As it is stored. Raises Refused 422 not_available, or why the template is not one."""
+    def checked(self) -> Json:
+        """As it is stored. Raises Refused not_available, or why the template is not one."""
         if self.kind != "template":
             raise not_available(f"opener.kind '{self.kind}'", "Use 'template' for now.")
         for name in ("model", "instructions", "fallback", "max_segments"):
@@ -144,7 +145,7 @@ class AgentChanges(registry.AgentFields):
         return self
 
     def speaks_from(self) -> list[NewSender]:
-        """The senders as they are stored. Raises Refused 422."""
+        """The senders as they are stored. Raises Refused."""
         given = self.senders or []
         if sum(sender.primary for sender in given) > 1:
             raise Refused("two_primary_senders", "Only one sender can be the primary one.")
@@ -162,7 +163,7 @@ class NewAgent(AgentChanges):
     provider: registry.Name = registry.DEFAULT
 
     def refuse_what_is_not_built(self) -> None:
-        """Raises Refused 422 not_available for a provider of a later stage."""
+        """Raises Refused not_available for a provider of a later stage."""
         if self.provider not in registry.PROVIDERS:
             built = " or ".join(f"'{name}'" for name in registry.PROVIDERS)
             raise not_available(f"Provider '{self.provider}'", f"Use {built} for now.")

@@ -13,10 +13,13 @@ from shared.errors import Refused
 from shared.ledger import agents, sender_limits
 from shared.ledger.campaigns import shut_gate
 from shared.ledger.holds import due_now, lift_holds
+from shared.opaque import Json
 from shared.providers.accounts import account_name, credentials_for
 from shared.providers.registry import DEFAULT
 from shared.secrets import seal
 from shared.throttle.nudge import nudge
+from shared.views import agents as agent_views
+from shared.views.agents import AgentView
 
 #: Session starts per second of an agent that says nothing.
 DEFAULT_RATE = 1.0
@@ -24,11 +27,11 @@ DEFAULT_RATE = 1.0
 _ID = re.compile(AGENT_ID)
 
 
-def create(new: NewAgent, *, actor: str) -> dict[str, Any]:
-    """Make an agent; returns it as the API shows it.
+def create(new: NewAgent, *, actor: str) -> AgentView:
+    """Make an agent; returns it as people see it.
 
     With a future `effective_at` it starts at the default rate and gets its own then. Raises
-    Refused: 409 agent_exists, 422 for what is not built yet, 503 without an account to send with.
+    Refused (agent_exists, or what is not built yet), Misconfigured without an account to send with.
     """
     new.refuse_what_is_not_built()
     senders = new.speaks_from()
@@ -47,28 +50,27 @@ def create(new: NewAgent, *, actor: str) -> dict[str, Any]:
         "account": account,
     }
 
-    def work(connection: Connection) -> dict[str, Any]:
+    def work(connection: Connection) -> AgentView:
         if not agents.add(connection, columns, senders):
             raise Refused(
                 "agent_exists",
                 f"There is an agent {new.id!r} already: change that one, or choose another id.",
-                status=409,
             )
         note(connection, actor=actor, action="create", subject=_name(new.id), details=_told(new))
-        return _found(agents.show(connection, new.id), new.id)
+        return _found(agent_views.show(connection, new.id), new.id)
 
     return retried(work)
 
 
-def change(agent_id: str, changes: AgentChanges, *, actor: str) -> dict[str, Any]:
+def change(agent_id: str, changes: AgentChanges, *, actor: str) -> AgentView:
     """Change what is given; returns the agent. `status: "active"` lifts its holds.
 
-    Raises Refused: 404 agent_not_found, 409 when nothing would be left to speak from, 422.
+    Raises Refused: agent_not_found, no_sender when nothing would be left to speak from, …
     """
     senders = changes.speaks_from() if "senders" in changes.model_fields_set else None
     columns = _columns(changes)
 
-    def work(connection: Connection) -> dict[str, Any]:
+    def work(connection: Connection) -> AgentView:
         row = _locked(connection, agent_id)
         merged = row._asdict() | columns | _rate_columns(changes, row)
         agents.change(connection, row.key, merged)
@@ -90,7 +92,7 @@ def change(agent_id: str, changes: AgentChanges, *, actor: str) -> dict[str, Any
             agents.replace_senders(connection, row.key, senders)
         if merged["messaging_service_sid"] is None and not agents.has_sender(connection, row.key):
             raise _no_voice()
-        return _found(agents.show(connection, agent_id), agent_id)
+        return _found(agent_views.show(connection, agent_id), agent_id)
 
     agent = retried(work)
     nudge()
@@ -108,7 +110,6 @@ def delete(agent_id: str, *, actor: str) -> None:
             raise Refused(
                 "agent_in_use",
                 f"Agent {agent_id!r} is needed by campaign {listed}: cancel it, or let it finish.",
-                status=409,
                 details={"campaign_ids": needed_by},
             )
         agents.delete(connection, row.key)
@@ -117,34 +118,34 @@ def delete(agent_id: str, *, actor: str) -> None:
     retried(work)
 
 
-def show(agent_id: str) -> dict[str, Any]:
-    """One agent. Raises Refused 404 agent_not_found."""
+def show(agent_id: str) -> AgentView:
+    """One agent. Raises Refused agent_not_found."""
     with transaction() as connection:
-        return _found(agents.show(connection, _known(agent_id)), agent_id)
+        return _found(agent_views.show(connection, _known(agent_id)), agent_id)
 
 
-def page(*, after: str = "", limit: int = 100) -> list[dict[str, Any]]:
+def page(*, after: str = "", limit: int = 100) -> list[AgentView]:
     """Agents in the order of their ids."""
     with transaction() as connection:
-        return agents.page(connection, after=after, limit=limit)
+        return agent_views.page(connection, after=after, limit=limit)
 
 
 def follow_platform_account(provider: str = DEFAULT) -> int:
     """Agents without an account of their own belong to the platform's; returns how many moved.
 
-    Run at start: the settings may name another account than the last time. Raises Refused when
-    there is none.
+    Run at start: the settings may name another account than the last time. Raises
+    Misconfigured when there is none.
     """
     account = account_name(provider, credentials_for(provider, None).account)
     with transaction() as connection:
         return agents.move_account(connection, provider, account)
 
 
-def _columns(changes: AgentChanges) -> dict[str, Any]:
+def _columns(changes: AgentChanges) -> Json:
     """The columns that are given. Looks names up and seals, so it runs before the transaction."""
     given = changes.model_fields_set
     plain = ("name", "messaging_service_sid", "timezone")
-    columns: dict[str, Any] = {name: getattr(changes, name) for name in plain if name in given}
+    columns: Json = {name: getattr(changes, name) for name in plain if name in given}
     if "opener" in given:
         columns["opener"] = changes.opener.checked() if changes.opener else None
     if "provider_settings" in given:
@@ -160,11 +161,11 @@ def _account(given: AgentChanges, provider: str) -> tuple[str, bytes | None]:
     return account, seal(own) if own else None
 
 
-def _rate_columns(changes: AgentChanges, row: Row[Any]) -> dict[str, Any]:
+def _rate_columns(changes: AgentChanges, row: Row[Any]) -> Json:
     return _rates(changes, present=row.rate) if changes.sessions_per_second is not None else {}
 
 
-def _rates(given: AgentChanges, *, present: float) -> dict[str, Any]:
+def _rates(given: AgentChanges, *, present: float) -> Json:
     """The rate now, and the one to come when `effective_at` lies ahead."""
     wanted = given.sessions_per_second or present
     if given.effective_at is not None and given.effective_at > clock.now():
@@ -172,7 +173,7 @@ def _rates(given: AgentChanges, *, present: float) -> dict[str, Any]:
     return {"rate": wanted, "next_rate": None, "next_rate_at": None}
 
 
-def _told(given: AgentChanges) -> dict[str, Any]:
+def _told(given: AgentChanges) -> Json:
     """What the audit keeps: everything but secrets."""
     kept = given.model_dump(mode="json", exclude={"provider_settings"}, exclude_unset=True)
     if "provider_settings" in given.model_fields_set:
@@ -194,14 +195,14 @@ def _known(agent_id: str) -> str:
     return agent_id
 
 
-def _found(agent: dict[str, Any] | None, agent_id: str) -> dict[str, Any]:
+def _found(agent: AgentView | None, agent_id: str) -> AgentView:
     if agent is None:
         raise _not_found(agent_id)
     return agent
 
 
 def _not_found(agent_id: str) -> Refused:
-    return Refused("agent_not_found", f"There is no agent {agent_id[:64]!r}.", status=404)
+    return Refused("agent_not_found", f"There is no agent {agent_id[:64]!r}.")
 
 
 def _no_voice() -> Refused:

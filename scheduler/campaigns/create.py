@@ -13,9 +13,10 @@ from scheduler.import_process import Busy, load
 from scheduler.ingest import uploads
 from shared.db.audit import note
 from shared.db.session import retried, transaction
-from shared.errors import Refused
+from shared.errors import InWords, Refused
 from shared.ledger import campaigns
 from shared.legible import in_one_line
+from shared.opaque import Json
 from shared.queue.jobs import ImportUpload
 from shared.queue.publish import publish
 
@@ -77,7 +78,7 @@ def create(
 
 
 def _accepted_in_time(
-    chosen: CampaignSettings, agents: list[Row[Any]], file: "_Counted", stored: dict[str, Any]
+    chosen: CampaignSettings, agents: list[Row[Any]], file: "_Counted", stored: Json
 ) -> int | None:
     """The campaign of a request that comes too late now, but was accepted when it first came.
 
@@ -100,7 +101,7 @@ def _former(fingerprint: str) -> int | None:
         return campaigns.by_fingerprint(connection, fingerprint)
 
 
-def _facts(chosen: CampaignSettings, stored: dict[str, Any]) -> dict[str, Any]:
+def _facts(chosen: CampaignSettings, stored: Json) -> Json:
     return {
         "name": chosen.name,
         "mode": chosen.mode,
@@ -111,7 +112,7 @@ def _facts(chosen: CampaignSettings, stored: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fingerprint(file: "_Counted", stored: dict[str, Any]) -> str:
+def _fingerprint(file: "_Counted", stored: Json) -> str:
     settings = orjson.dumps(stored, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(file.sha256.digest() + settings).hexdigest()
 
@@ -125,7 +126,7 @@ def _import(campaign_id: int, *, inline: bool) -> None:
         pass
     except uploads.LeaseLost:
         return  # it was cancelled meanwhile, or a sweep took it over: the campaign stands
-    except Refused:
+    except InWords:
         with transaction() as connection:
             campaigns.forget(connection, campaign_id)
         raise
@@ -178,7 +179,7 @@ def _refuse_missing(ids: set[str]) -> None:
         )
 
 
-def _template(chosen: CampaignSettings, openers: list[dict[str, Any] | None]) -> str:
+def _template(chosen: CampaignSettings, openers: list[Json | None]) -> str:
     """The words of the campaign: its message, or in agent mode the agents' opener template."""
     if chosen.mode == "direct":
         if not (chosen.message or "").strip():

@@ -7,9 +7,10 @@ it, phone numbers included, and our own reader takes it away again.
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from operator import attrgetter
+from typing import Final
 
 from scheduler.campaigns import status
 from scheduler.ingest import uploads
@@ -22,6 +23,7 @@ from shared.views import messages
 #: Without it Excel takes UTF-8 for the code page of its machine.
 BOM: Final = "\ufeff"
 _PAGE: Final = 1000
+_SIDS: Final = "sids"
 _COLUMNS: Final = (
     "id",
     "row",
@@ -32,7 +34,7 @@ _COLUMNS: Final = (
     "error_message",
     "segments",
     "encoding",
-    "sids",
+    _SIDS,
     "agent_id",
     "sender",
     "body",
@@ -40,20 +42,22 @@ _COLUMNS: Final = (
     "sent_at",
     "delivered_at",
 )
+_BEFORE_SIDS: Final = attrgetter(*_COLUMNS[: _COLUMNS.index(_SIDS)])
+_BEHIND_SIDS: Final = attrgetter(*_COLUMNS[_COLUMNS.index(_SIDS) + 1 :])
 
 
 def messages_csv(campaign_id: int) -> Iterator[str]:
     """Each recipient's latest message, then the columns of the file they came from.
 
     They are as they were read: trimmed, the phone in E.164. A file's column that has the name of
-    one of ours is called `file.<name>`. Raises Refused 404.
+    one of ours is called `file.<name>`. Raises Refused.
     """
     own = _header(campaign_id)
     return _message_pieces(campaign_id, own)
 
 
 def rejects_csv(campaign_id: int) -> Iterator[str]:
-    """The rows that were not accepted, with why: to be mended and uploaded. Raises Refused 404.
+    """The rows that were not accepted, with why: to be mended and uploaded. Raises Refused.
 
     Where the table has not all of them (`ingest.kept`), they are found anew in the stored file.
     """
@@ -66,7 +70,7 @@ def rejects_csv(campaign_id: int) -> Iterator[str]:
 
 
 def rereads_file(campaign_id: int) -> bool:
-    """Whether `rejects_csv` reads the stored file anew. Raises Refused 404."""
+    """Whether `rejects_csv` reads the stored file anew. Raises Refused."""
     _header(campaign_id)
     with transaction() as connection:
         return uploads.kept(connection, campaign_id) is not None
@@ -76,7 +80,7 @@ def _header(campaign_id: int) -> list[str]:
     with transaction() as connection:
         found = messages.header(connection, campaign_id)
     if found is None:
-        raise Refused("campaign_not_found", f"There is no campaign {campaign_id}.", status=404)
+        raise Refused("campaign_not_found", f"There is no campaign {campaign_id}.")
     return found
 
 
@@ -90,17 +94,21 @@ def _message_pieces(campaign_id: int, own: Sequence[str]) -> Iterator[str]:
         if not found:
             return
         yield _written(_cells(entry, own) for entry in found)
-        after = found[-1].shown["id"]
+        after = found[-1].message.id
 
 
-def _cells(entry: messages.Entry, own: Sequence[str]) -> list[Any]:
-    shown = status.told(entry)
-    shown |= {"sids": " ".join(part["sid"] or "" for part in shown["parts"])}
-    ours = [shown[name] for name in _COLUMNS]
+def _cells(entry: messages.Entry, own: Sequence[str]) -> list[object]:
+    ours = _of_ours(status.told(entry))
     return [*ours, *(entry.fields.get(name, "") for name in own)]
 
 
-def _written(rows: Any) -> str:
+def _of_ours(message: messages.Message) -> list[object]:
+    """Its cells, in the order of the columns."""
+    sids = " ".join(part.sid or "" for part in message.parts)
+    return [*_BEFORE_SIDS(message), sids, *_BEHIND_SIDS(message)]
+
+
+def _written(rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     for row in rows:

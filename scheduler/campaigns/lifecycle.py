@@ -44,7 +44,6 @@ def launch(campaign_id: int, *, actor: str) -> str:
             raise Refused(
                 "still_importing",
                 "The file is still being imported: launch when ready.",
-                status=409,
             )
         _require(
             row, _C.READY, "launched", hint="resume it instead" if row.status == _C.PAUSED else ""
@@ -110,7 +109,7 @@ def cancel(campaign_id: int, *, actor: str) -> str:
 
     def decide(connection: Connection, row: Row[Any]) -> str:
         if row.status == _C.FINISHED:
-            raise Refused("finished", "It has finished: there is nothing to cancel.", status=409)
+            raise Refused("finished", "It has finished: there is nothing to cancel.")
         return _C.CANCELLED
 
     status = _change(
@@ -125,7 +124,7 @@ def cancel(campaign_id: int, *, actor: str) -> str:
 def patch(campaign_id: int, changes: CampaignPatch, *, actor: str) -> None:
     """Change the name, the priority or `send_before` of a campaign.
 
-    Raises Refused 422 for a new `send_before` by which nothing could be sent.
+    Raises Refused for a new `send_before` by which nothing could be sent.
     """
     columns = changes.columns()
     with transaction() as connection:
@@ -160,7 +159,7 @@ def _change(
 def locked(connection: Connection, campaign_id: int) -> Row[Any]:
     row = campaigns.lock(connection, campaign_id) if 0 < campaign_id < 1 << 31 else None
     if row is None:
-        raise Refused("campaign_not_found", f"There is no campaign {campaign_id}.", status=404)
+        raise Refused("campaign_not_found", f"There is no campaign {campaign_id}.")
     return row
 
 
@@ -170,7 +169,6 @@ def _require(row: Row[Any], status: CampaignStatus, done: str, *, hint: str = ""
         raise Refused(
             "wrong_status",
             f"The campaign is {row.status} and cannot be {done}{mend}.",
-            status=409,
             details={"status": row.status},
         )
 
@@ -187,7 +185,6 @@ def _refuse_what_cannot_start(connection: Connection, row: Row[Any]) -> None:
         raise Refused(
             "no_recipients",
             "No row of the file was accepted: mend the rejects and upload them again.",
-            status=409,
         )
     _refuse_unreachable_callbacks(connection, row.id)
 
@@ -205,5 +202,4 @@ def _refuse_unreachable_callbacks(connection: Connection, campaign_id: int) -> N
                 "public_url_loopback",
                 f"{known.title} cannot reach {settings().callback_base} to report deliveries: set "
                 "VOLLEY_PUBLIC_URL to this server's public https address and start again.",
-                status=409,
             )

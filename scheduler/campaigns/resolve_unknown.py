@@ -25,8 +25,8 @@ def resolve_unknown(
 ) -> int:
     """Send a campaign's unknown messages again, or call them failed; returns how many.
 
-    Sending again may text somebody twice: that is the person's decision, not ours. Raises Refused
-    (404, 409 on a cancelled campaign).
+    Sending again may text somebody twice: that is the person's decision, not ours. Raises Refused:
+    campaign_not_found, cancelled.
     """
 
     if not reason.strip():
@@ -35,11 +35,9 @@ def resolve_unknown(
     def work(connection: Connection) -> int:
         row = campaigns.lock(connection, campaign_id) if 0 < campaign_id < 1 << 31 else None
         if row is None:
-            raise Refused("campaign_not_found", f"There is no campaign {campaign_id}.", status=404)
+            raise Refused("campaign_not_found", f"There is no campaign {campaign_id}.")
         if row.status == CampaignStatus.CANCELLED and resolved == "resend":
-            raise Refused(
-                "cancelled", "The campaign is cancelled: nothing of it is sent again.", status=409
-            )
+            raise Refused("cancelled", "The campaign is cancelled: nothing of it is sent again.")
         count = unknown.resolve(connection, campaign_id, resolved, reason=reason, actor=actor)
         if count and resolved == "resend" and row.status == CampaignStatus.FINISHED:
             campaigns.move(

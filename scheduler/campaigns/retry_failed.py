@@ -73,7 +73,6 @@ def _retryable(connection: Connection, campaign_id: int) -> Row[Any]:
         raise Refused(
             "not_retryable",
             f"The campaign is {row.status}: there is nothing to retry.",
-            status=409,
         )
     return row
 

@@ -10,6 +10,7 @@ from scheduler.ingest.read.encoding_names import codec_named
 from shared.domain.campaign import Priority
 from shared.domain.numbering import as_region
 from shared.errors import Refused
+from shared.opaque import Json
 from shared.providers.registry import DEFAULT, provider_named
 from shared.settings import settings
 
@@ -40,7 +41,7 @@ class CampaignSettings(BaseModel):
     split_at: int = Field(default=1600, ge=70, le=1600)
     require_consent: bool = False
     canary: Any = None
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: Json = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_way_to_name_agents(self) -> Self:
@@ -59,7 +60,7 @@ class CampaignSettings(BaseModel):
         return _PRIORITIES[self.priority]
 
     def refuse_what_is_not_built(self) -> None:
-        """Raises Refused 422 not_available for an option of a later stage; it never pretends."""
+        """Raises Refused not_available for an option of a later stage; it never pretends."""
         asked = {
             "window": self.window not in (None, "always"),
             "require_consent": self.require_consent,
@@ -71,16 +72,16 @@ class CampaignSettings(BaseModel):
                 raise Refused("not_available", f"'{name}' is not available yet.{mend}")
 
     def refuse_unknown_encoding(self) -> None:
-        """Raises Refused 422 for an `encoding` that is none of a file."""
+        """Raises Refused for an `encoding` that is none of a file."""
         if self.encoding is not None:
             codec_named(self.encoding)
 
-    def checked_options(self) -> dict[str, Any]:
-        """The provider's options, validated. Raises Refused 422."""
+    def checked_options(self) -> Json:
+        """The provider's options, validated. Raises Refused."""
         provider_named(DEFAULT).check_options(self.options)
         return dict(self.options)
 
-    def stored(self, *, template: str | None) -> dict[str, Any]:
+    def stored(self, *, template: str | None) -> Json:
         """What the campaign row keeps: the settings, with every default filled in."""
         kept = self.model_dump(mode="json", exclude_none=True)
         return kept | {
@@ -101,7 +102,7 @@ class CampaignPatch(BaseModel):
     send_before: Instant | None = None
 
     def columns(self) -> dict[str, str | int | datetime | None]:
-        """The columns to write. Raises Refused 422 for a window that is not built yet."""
+        """The columns to write. Raises Refused for a window that is not built yet."""
         if self.window not in (None, "always"):
             raise Refused("not_available", "'window' is not available yet. Use \"always\" for now.")
         given: dict[str, str | int | datetime | None] = {}

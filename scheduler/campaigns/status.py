@@ -1,8 +1,9 @@
 """What people ask to see of campaigns and messages; the HTTP API and the CLI both ask here."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, TypeVar
 
 from sqlalchemy import Connection
 
@@ -13,11 +14,39 @@ from shared.settings import settings
 from shared.views import campaigns as campaign_views
 from shared.views import messages as message_views
 from shared.views import waiting_reasons
-from shared.views.timeline import timeline
+from shared.views.campaigns import Campaign, Progress, Switch
+from shared.views.fields import extended
+from shared.views.fields import told as field
+from shared.views.messages import Message
+from shared.views.timeline import TimelineEntry, timeline
+
+C = TypeVar("C", bound=Progress)
 
 
-def campaign(campaign_id: int) -> dict[str, Any]:
-    """One campaign with its whole report. Raises Refused 404 campaign_not_found."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageStory(Message):
+    """A message with everything that happened to it."""
+
+    fields: Annotated[dict[str, str], field("Its row of the file.", {"first name": "Ana"})]
+    timeline: Annotated[list[TimelineEntry], field("What happened, the oldest first.", [])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried(Campaign):
+    """A campaign whose failures were tried again."""
+
+    retried: Annotated[int, field("Messages that were made anew.", 3)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved(Campaign):
+    """A campaign whose unknown messages were decided."""
+
+    resolved: Annotated[int, field("Messages that were decided.", 2)]
+
+
+def campaign(campaign_id: int) -> Campaign:
+    """One campaign with its whole report. Raises Refused campaign_not_found."""
     with transaction() as connection:
         found = campaign_views.campaign(connection, campaign_id)
         if found is None:
@@ -25,22 +54,20 @@ def campaign(campaign_id: int) -> dict[str, Any]:
         return _explained(connection, [found])[0]
 
 
-def campaigns(
-    *, status: str = "", before: int | None = None, limit: int = 50
-) -> list[dict[str, Any]]:
+def campaigns(*, status: str = "", before: int | None = None, limit: int = 50) -> list[Campaign]:
     """The newest campaigns, those with an id below `before`; reports without their rejects."""
     with transaction() as connection:
         found = campaign_views.campaigns(connection, status=status, before=before, limit=limit)
         return _explained(connection, found)
 
 
-def progress(campaign_ids: Sequence[int]) -> list[dict[str, Any]]:
+def progress(campaign_ids: Sequence[int]) -> list[Progress]:
     """Where these campaigns stand now, without reports; those that do not exist are left out."""
     with transaction() as connection:
         return _explained(connection, campaign_views.progress(connection, list(campaign_ids)))
 
 
-def _explained(connection: Connection, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _explained(connection: Connection, found: list[C]) -> list[C]:
     """These campaigns with why they wait and, only while something moves, the time left."""
     certain_after = timedelta(seconds=settings().fence + settings().http_timeout[1])
     verdict_after = timedelta(seconds=settings().reconcile_checks[-1])
@@ -51,8 +78,8 @@ def _explained(connection: Connection, found: list[dict[str, Any]]) -> list[dict
 
 def messages(
     campaign_id: int, *, statuses: Sequence[str] = (), after: int = 0, limit: int = 100
-) -> list[dict[str, Any]]:
-    """Each recipient's latest message, in id order. Raises Refused 404 campaign_not_found."""
+) -> list[Message]:
+    """Each recipient's latest message, in id order. Raises Refused campaign_not_found."""
     with transaction() as connection:
         if message_views.header(connection, campaign_id) is None:
             raise no_campaign(campaign_id)
@@ -62,26 +89,26 @@ def messages(
     return [told(entry) for entry in found]
 
 
-def message(message_id: int) -> dict[str, Any]:
-    """One message with its file's `fields` and its `timeline`. Raises Refused 404."""
+def message(message_id: int) -> MessageStory:
+    """One message with its file's `fields` and its `timeline`. Raises Refused."""
     with transaction() as connection:
         entry = message_views.one(connection, message_id)
         if entry is None:
-            raise Refused("message_not_found", f"There is no message {message_id}.", status=404)
+            raise Refused("message_not_found", f"There is no message {message_id}.")
         story = timeline(connection, message_id, meaning=_meaning)
-    return told(entry) | {"fields": entry.fields, "timeline": story}
+    return extended(MessageStory, told(entry), fields=entry.fields, timeline=story)
 
 
-def told(entry: message_views.Entry) -> dict[str, Any]:
+def told(entry: message_views.Entry) -> Message:
     """A message with the words for its error: a receipt brings a code without them."""
-    code, words = entry.shown["error_code"], entry.shown["error_message"]
-    if code is None or words:
-        return entry.shown
-    return entry.shown | {"error_message": _meaning(entry.provider, code)}
+    found = entry.message
+    if found.error_code is None or found.error_message:
+        return found
+    return replace(found, error_message=_meaning(entry.provider, found.error_code))
 
 
-def sending() -> dict[str, Any]:
-    """Whether all sending is stopped: {stopped, stopped_at, stopped_by}."""
+def sending() -> Switch:
+    """Whether all sending is stopped."""
     with transaction() as connection:
         return campaign_views.sending(connection)
 
@@ -95,4 +122,4 @@ def _meaning(provider: str, code: int) -> str:
 
 def no_campaign(campaign_id: int) -> Refused:
     """There is none with this id."""
-    return Refused("campaign_not_found", f"There is no campaign {campaign_id}.", status=404)
+    return Refused("campaign_not_found", f"There is no campaign {campaign_id}.")

@@ -26,7 +26,7 @@ Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 def refuse_past_times(*, scheduled_at: datetime | None, send_before: datetime | None) -> None:
-    """Raises Refused 422: past_schedule, deadline_before_start or send_before_past."""
+    """Raises Refused: past_schedule, deadline_before_start or send_before_past."""
     if scheduled_at is not None and scheduled_at < clock.now():
         raise Refused(
             "past_schedule",
@@ -37,7 +37,7 @@ def refuse_past_times(*, scheduled_at: datetime | None, send_before: datetime | 
 
 
 def refuse_deadline(send_before: datetime | None, *, scheduled_at: datetime | None) -> None:
-    """Raises Refused 422 for a deadline by which nothing could be sent: every message would expire.
+    """Raises Refused for a deadline by which nothing could be sent: every message would expire.
 
     deadline_before_start: it does not lie after the start; send_before_past: it has passed.
     """

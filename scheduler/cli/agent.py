@@ -2,12 +2,16 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scheduler.cli import output
 from scheduler.cli.output import JsonOutput
+from shared.opaque import Json
+
+if TYPE_CHECKING:  # the command line must answer --help quickly, so the engine is imported late
+    from shared.views.agents import AgentView, HoldView, SenderView
 
 app = typer.Typer(help="Make, change and list agents.", no_args_is_help=True)
 
@@ -126,7 +130,7 @@ def change(  # noqa: PLR0913  (a command's options are its arguments)
     from scheduler.agents.settings import AgentChanges
 
     limits = _limits(segments_per_second, segments_per_day)
-    present = store.show(agent_id)["senders"] if limits else ()
+    present = store.show(agent_id).senders if limits else ()
     given = _given(
         name=name,
         senders=_senders(sender, limits, present=present),
@@ -159,24 +163,24 @@ def list_agents(*, json_output: JsonOutput = False) -> None:
         return
     output.print_table(
         ("ID", "STATUS", "RATE", "SPEAKS FROM", "HELD BY"),
-        [
-            (a["id"], a["status"], f"{a['sessions_per_second']:g}/s", _from(a), _held(a))
-            for a in found
-        ],
+        [(a.id, a.status, f"{a.sessions_per_second:g}/s", _from(a), _held(a)) for a in found],
         none="No agent yet: volley agent add ID --sender +15005550006 --rate 5",
     )
 
 
-def _given(**options: Any) -> dict[str, Any]:
+def _given(**options: object) -> Json:
     return {name: value for name, value in options.items() if value is not None}
 
 
 def _senders(
-    numbers: list[str] | None, limits: dict[str, float | None], *, present: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]] | None:
+    numbers: list[str] | None,
+    limits: dict[str, float | None],
+    *,
+    present: "Sequence[SenderView]",
+) -> list[Json] | None:
     """These numbers, or those it speaks from at present, with these limits in place of theirs."""
     kept = ("number", "primary", "segments_per_second", "segments_per_day")
-    senders = [{name: one[name] for name in kept if name in one} for one in present]
+    senders = [_given(**{name: getattr(one, name) for name in kept}) for one in present]
     if numbers:
         senders = [{"number": number, "primary": n == 0} for n, number in enumerate(numbers)]
     elif limits and not senders:
@@ -214,36 +218,36 @@ def _account(sid: str | None, token: str | None, url: str | None) -> dict[str, s
     return _given(account_sid=sid, auth_token=secret, api_url=url)
 
 
-def _answer(agent: dict[str, Any], *, json_output: bool) -> None:
+def _answer(agent: "AgentView", *, json_output: bool) -> None:
     if json_output:
         output.print_json(agent)
         return
-    pace = f"{agent['sessions_per_second']:g} a second"
-    output.say(f"Agent {agent['id']} is {agent['status']}: {pace}, from {_from(agent)}.")
+    pace = f"{agent.sessions_per_second:g} a second"
+    output.say(f"Agent {agent.id} is {agent.status}: {pace}, from {_from(agent)}.")
 
 
-def _from(agent: dict[str, Any]) -> str:
-    numbers = [sender["number"] + _limited(sender) for sender in agent["senders"]]
+def _from(agent: "AgentView") -> str:
+    numbers = [sender.number + _limited(sender) for sender in agent.senders]
     shown = numbers[:3] + ([f"{len(numbers) - 3} more"] if len(numbers) > 3 else [])
-    return ", ".join(shown) or str(agent["messaging_service_sid"])
+    return ", ".join(shown) or str(agent.messaging_service_sid)
 
 
-def _limited(sender: dict[str, Any]) -> str:
+def _limited(sender: "SenderView") -> str:
     """` (1/s, 40 of 2,000 today)`: what its number may carry, in segments."""
     said = []
-    if "segments_per_second" in sender:
-        said.append(f"{sender['segments_per_second']:g}/s")
-    if "segments_per_day" in sender:
-        said.append(f"{sender['segments_today']:,} of {sender['segments_per_day']:,} today")
+    if sender.segments_per_second is not None:
+        said.append(f"{sender.segments_per_second:g}/s")
+    if sender.segments_per_day is not None:
+        said.append(f"{sender.segments_today:,} of {sender.segments_per_day:,} today")
     return f" ({', '.join(said)})" if said else ""
 
 
-def _held(agent: dict[str, Any]) -> str:
-    return "; ".join(map(_hold, agent["holds"]))
+def _held(agent: "AgentView") -> str:
+    return "; ".join(map(_hold, agent.holds))
 
 
-def _hold(hold: dict[str, Any]) -> str:
-    subject = hold.get("subject", "")
-    whom = f" +{subject}" if hold["scope"] == "country" else f" {subject}" if subject else ""
-    end = f" until {hold['until']}" if hold["until"] else ""
-    return f"{hold['scope']}{whom}, error {hold['code']}{end}: {hold['fix']}"
+def _hold(hold: "HoldView") -> str:
+    subject = hold.subject or ""
+    whom = f" +{subject}" if hold.scope == "country" else f" {subject}" if subject else ""
+    end = f" until {hold.until}" if hold.until else ""
+    return f"{hold.scope}{whom}, error {hold.code}{end}: {hold.fix}"

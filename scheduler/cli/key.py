@@ -28,8 +28,8 @@ def create(
     if json_output:
         output.print_json(made)
     else:
-        output.say(made["key"])
-        output.note(f"Key {made['id']}, {role}: keep it now, it is not shown again.")
+        output.say(made.key)
+        output.note(f"Key {made.id}, {role}: keep it now, it is not shown again.")
 
 
 @app.command("list")
@@ -46,10 +46,7 @@ def list_keys(*, json_output: JsonOutput = False) -> None:
         return
     output.print_table(
         ("ID", "KEY", "ROLE", "MADE", "REVOKED", "NAME"),
-        [
-            (k["id"], k["shown"], k["role"], k["created_at"], k["revoked_at"], k["name"])
-            for k in found
-        ],
+        [(k.id, k.shown, k.role, k.created_at, k.revoked_at, k.name) for k in found],
         none="No key yet: volley key create NAME --role operator",
     )
 

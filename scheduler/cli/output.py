@@ -25,12 +25,14 @@ def actor() -> str:
         return "cli"
 
 
-def print_json(document: Any) -> None:
-    """One JSON document on stdout."""
+def print_json(document: object) -> None:
+    """One JSON document on stdout: a view as the API shows it, a list of them, or plain JSON."""
     import orjson
 
-    document = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
-    sys.stdout.write(escaped(document) + "\n")
+    from shared.views.fields import as_json
+
+    printed = orjson.dumps(as_json(document), option=orjson.OPT_INDENT_2).decode()
+    sys.stdout.write(escaped(printed) + "\n")
 
 
 def say(sentence: str) -> None:

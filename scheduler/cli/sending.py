@@ -47,7 +47,7 @@ def _show(json_output: bool) -> None:
     sending = status.sending()
     if json_output:
         output.print_json(sending)
-    elif sending["stopped"]:
-        output.say(f"All sending is stopped, by {sending['stopped_by']}: 'volley sending start'.")
+    elif sending.stopped:
+        output.say(f"All sending is stopped, by {sending.stopped_by}: 'volley sending start'.")
     else:
         output.say("Sending is on.")

@@ -33,15 +33,16 @@ def add(
     Example: volley suppress add +12025550123 --reason "asked on the phone"
     """
     from scheduler.people import suppressions
+    from shared.views.fields import as_json
 
     options = {"number": "NUMBER", "reason": "--reason"}
     told = {"number": number, "reason": reason}
     given = output.checked(suppressions.NewSuppression, told, options=options)
     added, fresh = suppressions.add(given, actor=output.actor())
     if json_output:
-        output.print_json(added | {"added": fresh})
+        output.print_json(as_json(added) | {"added": fresh})
     else:
-        output.say(f"{added['number']} is suppressed." if fresh else "It was suppressed before.")
+        output.say(f"{added.number} is suppressed." if fresh else "It was suppressed before.")
 
 
 @app.command()
@@ -88,8 +89,6 @@ def import_file(  # noqa: PLR0913  (a command's options are its arguments)
 
     Example: volley suppress import opted-out.csv
     """
-    from dataclasses import asdict
-
     from scheduler.ingest import Reading, resource_limits
     from scheduler.people import suppressions
 
@@ -104,7 +103,7 @@ def import_file(  # noqa: PLR0913  (a command's options are its arguments)
             own_senders=yes,
         )
     if json_output:
-        output.print_json(asdict(done))
+        output.print_json(done)
     else:
         _tell(file.name, done)
     raise typer.Exit(1 if done.rejected else 0)
@@ -116,10 +115,10 @@ def _tell(name: str, done: "Imported") -> None:
     output.say("")
     output.print_table(("", "WHY", "ROWS", "FIRST"), _reasons(done), none="Every row was read.")
     for warning in done.warnings:
-        where = f"row {warning['rows'][0]}: " if warning["rows"] else ""
-        output.note(output.plain(f"warning: {where}{warning['message']} {warning['fix']}"))
+        where = f"row {warning.rows[0]}: " if warning.rows else ""
+        output.note(output.plain(f"warning: {where}{warning.message} {warning.fix}"))
     for told in done.rejected[:_REJECTS]:
-        said = f"row {told['row']}: {told['value']}: {told['reason']} {told['fix']}"
+        said = f"row {told.row}: {told.value}: {told.reason} {told.fix}"
         output.note(output.plain(said))
     if len(done.rejected) > _REJECTS:
         output.note(f"… and {len(done.rejected) - _REJECTS:,} more; --json tells them all.")
@@ -127,13 +126,13 @@ def _tell(name: str, done: "Imported") -> None:
 
 def _reasons(done: "Imported") -> list[tuple[str, str, int, str]]:
     """Why rows suppress nobody: those left out, then those that could not be read."""
-    told = [("left out", left["reason"], left["count"], left["rows"]) for left in done.left_out]
+    told = [("left out", left.reason, left.count, left.rows) for left in done.left_out]
     if done.hidden_rows:
         why = "The workbook hides them; --include-hidden takes them in."
         told.append(("left out", why, done.hidden_rows, []))
     unread: dict[str, list[int]] = {}
     for rejected in done.rejected:
-        unread.setdefault(rejected["reason"], []).append(rejected["row"])
+        unread.setdefault(rejected.reason, []).append(rejected.row)
     kinds = sorted(unread.items(), key=lambda kind: -len(kind[1]))[:_KINDS]
     told += [("not read", why, len(rows), rows) for why, rows in kinds]
     return [(what, why, count, _first(rows)) for what, why, count, rows in told]
@@ -162,6 +161,6 @@ def list_suppressions(
         return
     output.print_table(
         ("NUMBER", "SINCE", "SOURCE", "REASON"),
-        [(s["number"], s["created_at"], s["source"], s["reason"]) for s in found],
+        [(s.number, s.created_at, s.source, s.reason) for s in found],
         none="No number is suppressed.",
     )

@@ -20,7 +20,7 @@ from scheduler.dispatch.releases import Lane, releases, some
 from scheduler.dispatch.sender_limited import LimitedSenders
 from shared import metrics
 from shared.db.session import retried, statement
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.ledger import due as lanes
 from shared.ledger import sender_limits
 from shared.ledger.due import Hint, LaneRow
@@ -265,7 +265,9 @@ def run(
     stopping: Callable[[], bool],
     nudged: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Tick until told to stop. No error ends the loop: without Redis or Postgres nothing starts.
+    """Tick until told to stop. Without Redis or Postgres nothing starts, and the loop goes on.
+
+    Raises Misconfigured: only that ends it.
 
     `nudged` waits so many seconds for a nudge, while there is nothing to do.
     """
@@ -276,7 +278,9 @@ def run(
         try:
             dispatcher.tick()
             servers.answered()
-        except (RedisError, DBAPIError, Refused) as error:
+        except Misconfigured:  # no tick will ever be better: whoever started us is told
+            raise
+        except (RedisError, DBAPIError) as error:
             metrics.loop_failures.labels("dispatch").inc()
             servers.failed(error)
             time.sleep(0.5)

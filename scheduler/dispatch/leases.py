@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared import metrics
 from shared.db.session import retried, statement
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.ledger import shards as queries
 from shared.logging import get_logger
 from shared.outage import Outage
@@ -110,7 +110,10 @@ class Leases:
         try:
             work()
             self._servers.answered()
-        except (RedisError, DBAPIError, Refused) as error:
+        except Misconfigured as error:  # the dispatch loop ends by it
+            metrics.loop_failures.labels("leases").inc()
+            log.error("leases.misconfigured", reason=error.message)
+        except (RedisError, DBAPIError) as error:
             metrics.loop_failures.labels("leases").inc()
             self._servers.failed(error)
         except Exception as error:

@@ -34,7 +34,7 @@ from scheduler.http.idempotency import Idempotency
 from scheduler.http.redirects import RelativeRedirects
 from scheduler.http.requests import refuse_odd_text
 from shared.db.session import engine
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.logging import get_logger
 
 log = get_logger(__name__)
@@ -52,7 +52,7 @@ def create_app() -> "Front":
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with suppress(Refused):  # without a database every answer says so
+        with suppress(Misconfigured):  # without a database every answer says so
             engine()  # before there are threads: two that ask for it at once would make one each
         await webhooks.start()
         import_process.start()
@@ -117,11 +117,14 @@ async def _settle_in(stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         try:
             await run_in_threadpool(key_store.keep_first_key)
-            with suppress(Refused):  # no account yet: agents are told when they are made
+            with suppress(Misconfigured):  # no account yet: agents are told when they are made
                 await run_in_threadpool(agent_rules.follow_platform_account)
             return
-        except (DBAPIError, Refused) as error:
+        except DBAPIError as error:
             log.info("api.waits_for_database", error=type(error).__name__)
+        except Misconfigured as error:  # asking again is no use; every request says it too
+            log.error("api.misconfigured", reason=error.message)
+            return
         except OSError as error:  # a full disk: the first key cannot be made yet
             log.warning("api.first_key_not_kept", error=error.strerror)
         with suppress(TimeoutError):

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from scheduler.access import keys
 from scheduler.access.keys import Caller, Role
 from scheduler.http.errors import answer, of_database
-from shared.errors import Refused
+from shared.errors import InWords, Refused
 
 GUARDED: Final = "/api"
 
@@ -41,7 +41,7 @@ class Authentication:
             return
         try:
             caller = await _caller(Headers(scope=scope))
-        except Refused as error:
+        except InWords as error:
             await answer(error)(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
@@ -73,7 +73,6 @@ def require(caller: Caller, role: Role) -> None:
             "forbidden",
             f"This key is {_one(caller.role)}'s; it takes {_one(role)}'s. "
             "Ask an admin for one: POST /api/keys.",
-            status=403,
             details={"role": caller.role.name.lower(), "needed": role.name.lower()},
         )
 
@@ -98,14 +97,11 @@ async def _caller(headers: Headers) -> Caller:
         raise Refused(
             "unauthorized",
             "No API key. Send one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'.",
-            status=401,
         )
     try:
         caller = await run_in_threadpool(keys.caller_of, key)
     except (DBAPIError, PoolTimeout) as error:
         raise of_database(error) from error
     if caller is None:
-        raise Refused(
-            "unauthorized", "This API key is not known, or was revoked. Use another.", status=401
-        )
+        raise Refused("unauthorized", "This API key is not known, or was revoked. Use another.")
     return caller

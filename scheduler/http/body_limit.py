@@ -91,7 +91,6 @@ class _Limited:
         return Refused(
             "too_large",
             f"The request is larger than {most} MB. {mend}",
-            status=413,
             details={"max_mb": most},
         )
 

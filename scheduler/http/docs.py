@@ -8,13 +8,15 @@ import json
 import threading
 from collections.abc import Iterator
 from html import escape
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
+
+from shared.opaque import Json
 
 router = APIRouter(include_in_schema=False)
 
@@ -71,7 +73,7 @@ def _make(app: FastAPI) -> _Made:
         return made
 
 
-def _page(described: dict[str, Any]) -> Iterator[str]:
+def _page(described: Json) -> Iterator[str]:
     title = escape(described["info"]["title"])
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title} API</title>'
     yield f"<style>{_STYLE}</style><h1>{title}</h1>{_OPENING}"
@@ -87,7 +89,7 @@ def _page(described: dict[str, Any]) -> Iterator[str]:
         yield f"<details><summary>{escape(name)}</summary>{_json(schema)}</details>"
 
 
-def _operations(described: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+def _operations(described: Json) -> list[tuple[str, str, Json]]:
     """In the order of their first tag, and within it as they were written."""
     found = [
         (path, method.upper(), operation)
@@ -98,7 +100,7 @@ def _operations(described: dict[str, Any]) -> list[tuple[str, str, dict[str, Any
     return sorted(found, key=lambda one: tags.index(one[2].get("tags", ["other"])[0]))
 
 
-def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
+def _operation(path: str, method: str, operation: Json) -> Iterator[str]:
     yield f"<details><summary><b>{method}</b> <code>{escape(path)}</code></summary>"
     yield f"<p>{escape(operation.get('description', ''))}</p>"
     parameters = operation.get("parameters", [])
@@ -116,5 +118,5 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
     yield "</ul></details>"
 
 
-def _json(schema: dict[str, Any]) -> str:
+def _json(schema: Json) -> str:
     return f"<pre>{escape(json.dumps(schema, indent=1, ensure_ascii=False))}</pre>"

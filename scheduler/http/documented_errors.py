@@ -11,9 +11,11 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from scheduler.http.auth import GUARDED
+from scheduler.http.examples import add_examples
+from shared.opaque import Json
 
 _JSON: Final = "application/json"
-_SHAPE: Final[dict[str, Any]] = {
+_SHAPE: Final[Json] = {
     "title": "Refusal",
     "type": "object",
     "additionalProperties": False,
@@ -24,9 +26,17 @@ _SHAPE: Final[dict[str, Any]] = {
             "additionalProperties": False,
             "required": ["code", "message", "details"],
             "properties": {
-                "code": {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"},
-                "message": {"type": "string", "minLength": 1},
-                "details": {"type": "object"},
+                "code": {
+                    "type": "string",
+                    "pattern": "^[a-z][a-z0-9_]*$",
+                    "examples": ["invalid_request"],
+                },
+                "message": {
+                    "type": "string",
+                    "minLength": 1,
+                    "examples": ["name: Write something here."],
+                },
+                "details": {"type": "object", "examples": [{}]},
             },
         }
     },
@@ -43,13 +53,24 @@ _SAID: Final = {
     "schema says. `not_available`: it is in the plan and not built yet.",
     503: "The database, or another part that is needed, is away. Try again after Retry-After.",
 }
+#: What each may look like: the code and the message of one that has this status.
+_FOR_EXAMPLE: Final = {
+    401: ("unauthorized", "This API key is not known, or was revoked. Use another."),
+    403: ("forbidden", "This key is a viewer's; it takes an operator's."),
+    404: ("campaign_not_found", "There is no campaign 99."),
+    409: ("wrong_status", "The campaign is finished and cannot be paused."),
+    413: ("too_large", "The request is larger than 1 MB. Split it."),
+    415: ("unsupported_media_type", "Send JSON, with 'Content-Type: application/json'."),
+    422: ("invalid_request", "name: Write something here."),
+    503: ("database_unavailable", "The database does not answer. Try again in a moment."),
+}
 _SECONDS: Final = {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds."}
-_HEADERS: Final[dict[int, dict[str, Any]]] = {
+_HEADERS: Final[dict[int, Json]] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
     409: {"Retry-After": _SECONDS},
     503: {"Retry-After": _SECONDS | {"required": True}},
 }
-_KEY: Final[dict[str, Any]] = {
+_KEY: Final[Json] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
@@ -58,7 +79,7 @@ _KEY: Final[dict[str, Any]] = {
 }
 
 #: For a route that is no POST and can find things in a state that forbids it.
-CONFLICTS: Final[dict[int | str, dict[str, Any]]] = {409: {}}
+CONFLICTS: Final[dict[int | str, Json]] = {409: {}}
 
 
 class Described(FastAPI):
@@ -68,7 +89,7 @@ class Described(FastAPI):
         super().__init__(**given)
         self._describing = threading.Lock()
 
-    def openapi(self) -> dict[str, Any]:
+    def openapi(self) -> Json:
         """The description; made once, whole before anybody sees it."""
         with self._describing:
             fresh = self.openapi_schema is None
@@ -78,7 +99,7 @@ class Described(FastAPI):
             return found
 
 
-def _complete(described: dict[str, Any]) -> None:
+def _complete(described: Json) -> None:
     schemas = described["components"]["schemas"]
     schemas["Refusal"] = _SHAPE
     for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape of a 422
@@ -91,9 +112,13 @@ def _complete(described: dict[str, Any]) -> None:
             for status in _refusals(path, method, operation):
                 told[str(status)] = _refusal(status)
             operation["responses"] = dict(sorted(told.items()))
+    for schema in schemas.values():
+        if "properties" in schema:  # we say what we say, and nothing else
+            schema.setdefault("additionalProperties", False)
+    add_examples(described)
 
 
-def _refusals(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
+def _refusals(path: str, method: str, operation: Json) -> Iterator[int]:
     yield 413
     if not path.startswith(f"{GUARDED}/"):
         return
@@ -106,7 +131,11 @@ def _refusals(path: str, method: str, operation: dict[str, Any]) -> Iterator[int
         yield 409
 
 
-def _refusal(status: int) -> dict[str, Any]:
-    shape = {"schema": {"$ref": "#/components/schemas/Refusal"}}
-    told: dict[str, Any] = {"description": _SAID[status], "content": {_JSON: shape}}
+def _refusal(status: int) -> Json:
+    code, message = _FOR_EXAMPLE[status]
+    shown = {
+        "schema": {"$ref": "#/components/schemas/Refusal"},
+        "example": {"error": {"code": code, "message": message, "details": {}}},
+    }
+    told: Json = {"description": _SAID[status], "content": {_JSON: shown}}
     return told | ({"headers": _HEADERS[status]} if status in _HEADERS else {})

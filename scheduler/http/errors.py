@@ -1,6 +1,6 @@
 """Every refusal in one shape: {"error": {"code", "message", "details"}}. Bad input is no 500."""
 
-from typing import Any
+from typing import Final
 
 import psycopg
 from fastapi import FastAPI, Request
@@ -13,8 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from scheduler.validation_messages import sentence
-from shared.errors import Refused
+from shared.errors import InWords, Misconfigured, Refused
 from shared.logging import get_logger
+from shared.opaque import Json
 
 log = get_logger(__name__)
 
@@ -29,18 +30,54 @@ _WORDS = {
     413: ("too_large", "The request is too large."),
     415: ("unsupported_media_type", "Send JSON, with 'Content-Type: application/json'."),
 }
+#: The status of a refusal's answer, by its code. What is not listed is 422: it cannot be taken.
+STATUS: Final[dict[str, int]] = {
+    code: status
+    for status, codes in {
+        401: ("unauthorized",),
+        403: ("forbidden",),
+        404: (
+            *("agent_not_found", "campaign_not_found", "key_not_found", "message_not_found"),
+            *("not_found", "not_suppressed"),
+        ),
+        405: ("method_not_allowed",),
+        409: (
+            *("agent_exists", "agent_in_use", "last_admin_key"),
+            *("cancelled", "finished", "no_recipients", "not_retryable", "public_url_loopback"),
+            *("still_importing", "wrong_status"),
+            *("idempotency_key_reused", "in_progress"),
+        ),
+        413: ("too_large",),
+        415: ("unsupported_media_type",),
+        500: ("internal_error",),
+        503: ("cannot_verify", "database_unavailable"),
+    }.items()
+    for code in codes
+}
 _UNREADABLE = ("invalid_request", "The request's body cannot be read. Send a JSON document.")
 
 
-def answer(error: Refused) -> JSONResponse:
-    """The response that tells a refusal."""
+def status_of(error: InWords) -> int:
+    """The HTTP status of the answer that tells this."""
+    return 503 if isinstance(error, Misconfigured) else STATUS.get(error.code, 422)
+
+
+def answer(error: InWords, *, in_address: bool = True) -> JSONResponse:
+    """The response that tells an error.
+
+    What is missing is 404 where the address names it; `in_address` is false where it names nothing:
+    then the body does, and cannot be taken.
+    """
+    status = status_of(error)
+    if status == 404 and not in_address:
+        status = 422
     body = {"code": error.code, "message": error.message, "details": error.details}
     headers = {}
-    if error.status in {429, 503} or error.code == "in_progress":
-        headers["Retry-After"] = str(error.details.get("retry_after", RETRY_AFTER[error.status]))
-    if error.status == 401:
+    if status in {429, 503} or error.code == "in_progress":
+        headers["Retry-After"] = str(error.details.get("retry_after", RETRY_AFTER[status]))
+    if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({"error": body}, status_code=error.status, headers=headers)
+    return JSONResponse({"error": body}, status_code=status, headers=headers)
 
 
 def unreadable(error: ValidationError | RequestValidationError, *, where: str = "") -> Refused:
@@ -59,9 +96,9 @@ def unreadable(error: ValidationError | RequestValidationError, *, where: str = 
 def install(app: FastAPI) -> None:
     """Give all of the app's failures our shape."""
 
-    async def refused(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, Refused)
-        return answer(error)
+    async def in_words(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, InWords)
+        return answer(error, in_address=bool(request.path_params))
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ValidationError | RequestValidationError)
@@ -70,8 +107,7 @@ def install(app: FastAPI) -> None:
     async def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         code, words = _WORDS.get(error.status_code, _UNREADABLE)
-        status = error.status_code if error.status_code in _WORDS else 422
-        made = answer(Refused(code, words, status=status))
+        made = answer(Refused(code, words))
         made.headers.update(error.headers or {})
         return made
 
@@ -81,7 +117,7 @@ def install(app: FastAPI) -> None:
     async def database(_: Request, error: Exception) -> JSONResponse:
         return answer(of_database(error))
 
-    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(InWords, in_words)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(ValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
@@ -107,20 +143,19 @@ def of_database(error: Exception) -> Refused:
     return Refused(
         "database_unavailable",
         "The database does not answer. Nothing was changed; try again in a moment.",
-        status=503,
     )
 
 
 async def _bug(_: Request, error: Exception) -> JSONResponse:
     words = "Something went wrong on our side. It was logged; trying again may help."
-    return answer(Refused("internal_error", words, status=500))
+    return answer(Refused("internal_error", words))
 
 
 #: Steps of an error's place that are ours, not the caller's.
 _PLACES = {"body", "query", "path", "one", "many"}
 
 
-def _detail(error: ErrorDetails, where: str) -> dict[str, Any]:
+def _detail(error: ErrorDetails, where: str) -> Json:
     steps = [str(step) for step in error["loc"] if step not in _PLACES]
     if error["type"] == "json_invalid":  # its place is a position in a text that has no fields
         steps = []

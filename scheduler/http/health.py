@@ -3,8 +3,9 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
@@ -18,8 +19,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from shared.db.session import transaction
 from shared.domain.campaign import CampaignStatus
 from shared.domain.message import MessageStatus
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.queue.app import app as celery
+from shared.views.fields import told
 from shared.views.gauges import Readings, readings
 
 router = APIRouter(tags=["health"])
@@ -27,7 +29,7 @@ router = APIRouter(tags=["health"])
 _MAKING: Final = threading.Lock()
 _FRESH_SECONDS: Final = 5.0
 _BROKER_SECONDS: Final = 2
-_WORD: Final = {"type": "string", "minLength": 1}
+_WORD: Final = {"type": "string", "minLength": 1, "examples": ["ok"]}
 _READY: Final[dict[str, Any]] = {
     "description": "Ready, or degraded.",
     "content": {
@@ -47,6 +49,13 @@ _READY: Final[dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A process that answers."""
+
+    status: Annotated[Literal["ok"], told("It answers; there is no other word.", "ok")]
+
+
 @router.get("/", include_in_schema=False)
 def root() -> RedirectResponse:
     """Where a person who opens the address in a browser finds something to read."""
@@ -54,9 +63,9 @@ def root() -> RedirectResponse:
 
 
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def healthz() -> Alive:
     """This process answers."""
-    return {"status": "ok"}
+    return Alive("ok")
 
 
 @router.get("/readyz", responses={200: _READY, 503: _READY | {"description": "Not ready."}})
@@ -80,7 +89,7 @@ def _database() -> str:
     try:
         with transaction() as connection:
             connection.execute(text("SELECT stopped_at FROM control"))
-    except (DBAPIError, PoolTimeout, Refused) as error:
+    except (DBAPIError, PoolTimeout, Misconfigured) as error:
         return _why(error)
     return "ok"
 
@@ -148,7 +157,7 @@ def _readings() -> Readings | None:
     try:
         with transaction() as connection:
             return readings(connection)
-    except (DBAPIError, PoolTimeout, Refused):
+    except (DBAPIError, PoolTimeout, Misconfigured):
         return None
 
 

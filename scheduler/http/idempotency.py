@@ -24,7 +24,7 @@ from scheduler.http.body_hash import BodyHash
 from scheduler.http.errors import answer, of_database
 from scheduler.http.idempotency_store import Kept, Slot
 from shared.db.session import retried
-from shared.errors import Refused
+from shared.errors import InWords, Refused
 from shared.secrets import seal, unseal
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Idempotency:
                 await self._first(slot, scope, receive, send)
             else:
                 await _again(left, scope, receive, send)
-        except Refused as error:
+        except InWords as error:
             await answer(error)(scope, receive, send)
 
     async def _first(self, slot: Slot, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +107,7 @@ class _Recording:
 
 async def _settle(slot: Slot, recording: _Recording) -> None:
     """Keep the answer, or leave the key free; then let the answer go."""
-    with contextlib.suppress(Refused):  # it was done: who asked must hear of it all the same
+    with contextlib.suppress(InWords):  # it was done: who asked must hear of it all the same
         if recording.complete and 200 <= recording.status < 300:
             digest = await recording.digest()
             sealed = seal({"body": recording.body.decode()})
@@ -128,14 +128,12 @@ async def _again(kept: Kept, scope: Scope, receive: Receive, send: Send) -> None
         raise Refused(
             "in_progress",
             "The first request with this Idempotency-Key is still under way. Ask again.",
-            status=409,
             details={"retry_after": 1},
         )
     if await _Recording(Headers(scope=scope), receive, send).digest() != kept.request_hash:
         raise Refused(
             "idempotency_key_reused",
             "This Idempotency-Key was used for another request. Take a new one.",
-            status=409,
         )
     headers = {"Idempotent-Replay": "true", "Content-Type": "application/json"}
     replay = Response(unseal(kept.body)["body"], status_code=kept.status, headers=headers)
@@ -167,7 +165,7 @@ async def _leased(slot: Slot) -> AsyncIterator[None]:
     async def renew() -> None:
         while True:
             await asyncio.sleep(_RENEW_EVERY)
-            with contextlib.suppress(Refused):  # a database that is away for a moment
+            with contextlib.suppress(InWords):  # a database that is away for a moment
                 await _stored(lambda connection: idempotency_store.renew(connection, slot))
 
     renewing = asyncio.create_task(renew())

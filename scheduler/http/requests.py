@@ -1,11 +1,15 @@
 """What our routes read from a request: ids, pages, and texts that can be stored."""
 
-from typing import Annotated, Any, Final
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import orjson
 from fastapi import Depends, Query, Request
 
 from shared.errors import Refused
+from shared.views.fields import told
+
+T = TypeVar("T")
 
 _MOST: Final = {"campaign": (1 << 31) - 1, "key": (1 << 31) - 1, "message": (1 << 63) - 1}
 
@@ -17,7 +21,7 @@ def whole(text: str, kind: str) -> int:
     """
     if text.isascii() and text.isdecimal() and len(text) < 20 and 0 < int(text) <= _MOST[kind]:
         return int(text)
-    raise Refused(f"{kind}_not_found", f"There is no {kind} {text[:30]!r}.", status=404)
+    raise Refused(f"{kind}_not_found", f"There is no {kind} {text[:30]!r}.")
 
 
 def _campaign_id(campaign_id: str) -> int:
@@ -46,9 +50,17 @@ AfterText = Annotated[
 ]
 
 
-def paged(found: list[Any], limit: int) -> dict[str, Any]:
-    """{data, has_more} of one more entry than was asked for."""
-    return {"data": found[:limit], "has_more": len(found) > limit}
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some entries of a list."""
+
+    data: list[T]
+    has_more: Annotated[bool, told("Whether others follow: ask again with `after`.", False)]
+
+
+def paged(found: list[T], limit: int) -> Page[T]:
+    """A page of one more entry than was asked for."""
+    return Page(found[:limit], len(found) > limit)
 
 
 async def refuse_odd_text(request: Request) -> None:
@@ -64,7 +76,6 @@ async def refuse_odd_text(request: Request) -> None:
         raise Refused(
             "unsupported_media_type",
             "Send JSON, with 'Content-Type: application/json'.",
-            status=415,
         )
     strict_json(body)
 

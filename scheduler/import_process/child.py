@@ -4,13 +4,14 @@ import os
 import socket
 import threading
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from scheduler.import_process import protocol
 from scheduler.ingest import resource_limits
 from scheduler.ingest.load import importer
 from scheduler.ingest.load.turns import Turn
 from shared.logging import get_logger
+from shared.opaque import Json
 
 log = get_logger(__name__)
 
@@ -35,7 +36,7 @@ def main(campaign_id: int, parent: socket.socket) -> NoReturn:
         os._exit(0)
 
 
-def _imported(campaign_id: int, turn: Turn | None, parent: socket.socket) -> dict[str, Any]:
+def _imported(campaign_id: int, turn: Turn | None, parent: socket.socket) -> Json:
     try:
         whole = importer.load(campaign_id, turn, leased=lambda: protocol.say(parent, leased=True))
         return {"whole": whole}

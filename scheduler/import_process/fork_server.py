@@ -25,7 +25,7 @@ from scheduler.import_process import child, protocol
 from scheduler.ingest import Plan, ReportBuilder, open_rows, validate
 from scheduler.ingest.load.copy_text import recipient_lines, reject_lines
 from shared.db.session import engine
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.logging import configure_logging
 from shared.settings import settings
 
@@ -99,7 +99,7 @@ class Server:
 
 def _rehearse() -> None:
     """Have all that an import loads at its first use loaded here, once for all children."""
-    with suppress(Refused):  # without a database, each child says so
+    with suppress(Misconfigured):  # without a database, each child says so
         engine()  # it has no connection yet
     rows = open_rows(io.BytesIO(_REHEARSED), filename="rehearsal.csv")
     plan = Plan(template="Hi {name}", region=settings().default_region)

@@ -11,12 +11,13 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from scheduler.import_process import protocol
 from scheduler.ingest.load.importer import stopping
 from scheduler.ingest.load.turns import Turn
 from shared.errors import VolleyError
+from shared.opaque import Json
 from shared.settings import settings
 
 #: Children at once; each has a core's worth of work and its own limits.
@@ -46,7 +47,7 @@ class Ended:
     `peak` is in kibibytes, `seconds` are the processor's.
     """
 
-    said: dict[str, Any]
+    said: Json
     leased: bool
     limit: str
     pid: int = 0
@@ -56,7 +57,7 @@ class Ended:
     @classmethod
     def of(cls, heard: bytes) -> "Ended":
         """From all that child and server have said."""
-        known: dict[str, Any] = {}
+        known: Json = {}
         for said in protocol.lines(heard):
             known |= said
         limit = known.get("limit") or _OWN_FAULTS.get(known.get("ended", 0), "")

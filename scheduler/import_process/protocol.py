@@ -4,7 +4,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import psycopg
@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from scheduler.ingest.load.turns import Turn
 from scheduler.ingest.uploads import LeaseLost
-from shared.errors import Refused, VolleyError
+from shared.errors import InWords, Misconfigured, Refused, VolleyError
+from shared.opaque import Json
 
 #: An order: the campaign's number in so many bytes, and with it the child's end of a socket.
 ORDER_BYTES: Final = 8
@@ -39,7 +40,7 @@ def hear_where(connection: socket.socket) -> str:
     return connection.recv(length, socket.MSG_WAITALL).decode()
 
 
-def say(connection: socket.socket, **said: Any) -> None:
+def say(connection: socket.socket, **said: object) -> None:
     """A line. Nobody there to hear it is no error."""
     with suppress(OSError):
         connection.sendall(b"\n" + orjson.dumps(said) + b"\n")
@@ -63,7 +64,7 @@ def hear_turn(connection: socket.socket) -> Turn | None:
     return Turn(quick=said["quick"], failed=tuple(said["failed"])) if said else None
 
 
-def lines(heard: bytes) -> Iterator[dict[str, Any]]:
+def lines(heard: bytes) -> Iterator[Json]:
     """What was said; a line that a death cut short was not."""
     for line in heard.split(b"\n"):
         try:
@@ -74,11 +75,15 @@ def lines(heard: bytes) -> Iterator[dict[str, Any]]:
             yield said
 
 
-def told(error: Exception) -> dict[str, Any]:
+_IN_WORDS: Final = {"refused": Refused, "misconfigured": Misconfigured}
+
+
+def told(error: Exception) -> Json:
     """An import's error, to be raised anew by `raised`."""
-    if isinstance(error, Refused):
-        given = {"message": error.message, "status": error.status, "details": error.details}
-        return {"error": "refused", "code": error.code} | given
+    if isinstance(error, InWords):
+        kind = "refused" if isinstance(error, Refused) else "misconfigured"
+        given = {"message": error.message, "details": error.details}
+        return {"error": kind, "code": error.code} | given
     if isinstance(error, LeaseLost):
         return {"error": "lease_lost", "message": str(error)}
     if isinstance(error, OperationalError | psycopg.OperationalError):
@@ -86,11 +91,11 @@ def told(error: Exception) -> dict[str, Any]:
     return {"error": "bug", "message": type(error).__name__}
 
 
-def raised(said: dict[str, Any]) -> Exception:
+def raised(said: Json) -> Exception:
     """The error that `told` told."""
     message = str(said.get("message", ""))
-    if said["error"] == "refused":
-        return Refused(said["code"], message, status=said["status"], details=said["details"])
+    if said["error"] in _IN_WORDS:
+        return _IN_WORDS[said["error"]](said["code"], message, details=said["details"])
     if said["error"] == "lease_lost":
         return LeaseLost(message)
     if said["error"] == "database":

@@ -12,6 +12,7 @@ from shared.db.session import transaction
 from shared.domain.campaign import CampaignStatus
 from shared.errors import VolleyError
 from shared.ledger import campaigns
+from shared.opaque import Json
 
 _PIECE = 1 << 20
 
@@ -28,7 +29,7 @@ class ImportJob:
     upload_id: int
     filename: str
     mode: str
-    settings: dict[str, Any]
+    settings: Json
     loaded_row: int
     #: (key, session starts per second) of the campaign's agents
     agents: list[tuple[int, float]]
@@ -222,7 +223,7 @@ def give_up(connection: Connection, campaign_id: int) -> int | None:
     return row
 
 
-def tell(connection: Connection, job: ImportJob, report: dict[str, Any]) -> None:
+def tell(connection: Connection, job: ImportJob, report: Json) -> None:
     """Show how far the import is: the report on the rows so far. Raises LeaseLost.
 
     It locks the campaign: to be called last.
@@ -237,7 +238,7 @@ def finish(
     connection: Connection,
     job: ImportJob,
     *,
-    report: dict[str, Any],
+    report: Json,
     header: Sequence[str],
     keep: bool = False,
 ) -> None:

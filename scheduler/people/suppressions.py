@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final
+from typing import Annotated, BinaryIO, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
@@ -18,6 +18,10 @@ from shared.errors import Refused
 from shared.ledger import agents, suppressions
 from shared.ledger.campaigns import shut_gate
 from shared.settings import settings
+from shared.views import suppressions as suppression_views
+from shared.views.fields import told
+from shared.views.reports import Warned
+from shared.views.suppressions import Suppressed, Suppression
 
 #: Numbers in one transaction: while it commits no claim can.
 _BATCH = 5000
@@ -36,44 +40,61 @@ class NewSuppression(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
-    """What became of many numbers. `rejected`: {row, value, code, reason, fix} each."""
+class RejectedNumber:
+    """A row that could not be read, or that names a sender of ours."""
 
-    added: int
-    already: int
-    rejected: list[dict[str, Any]]
+    row: Annotated[int, told("Its place in the list, from 1, or its row in the file.", 2)]
+    value: Annotated[str, told("What stands there, at most 100 characters of it.", "12")]
+    code: Annotated[str, told("A word for programs.", "invalid_phone")]
+    reason: Annotated[str, told("What is wrong.", "It is the rest of a number.")]
+    fix: Annotated[str, told("What to do.", "Write the whole number.")]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutRows:
+    """Rows that suppress nobody, all for the same reason."""
+
+    code: Annotated[str, told("A word for programs.", "not_opted_out")]
+    reason: Annotated[str, told("Why.", "“opted_out”: may still be texted.")]
+    count: Annotated[int, told("How many rows.", 3)]
+    rows: Annotated[list[int], told("The first of them; the header is row 1.", [3, 4, 9])]
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of many numbers."""
+
+    added: Annotated[int, told("Numbers that are suppressed from now on.", 1)]
+    already: Annotated[int, told("Numbers that were before.", 0)]
+    rejected: list[RejectedNumber]
 
 
 @dataclass(frozen=True, slots=True)
 class Imported(Added):
-    """What became of a file. `read_as` says what it was taken for.
+    """What became of a file. `warnings` are as in a campaign's report."""
 
-    `left_out`: {code, reason, count, rows} for rows that suppress nobody, with the first rows.
-    `warnings` are as in a campaign's report; `hidden_rows` are a workbook's rows left out.
-    """
-
-    read_as: str
-    left_out: list[dict[str, Any]]
-    hidden_rows: int
-    warnings: list[dict[str, Any]]
+    read_as: Annotated[str, told("What it was taken for.", "the numbers in “phone”")]
+    left_out: list[LeftOutRows]
+    hidden_rows: Annotated[int, told("Rows that the workbook hides, left out.", 0)]
+    warnings: list[Warned]
 
 
-def add(new: NewSuppression, *, actor: str) -> tuple[dict[str, Any], bool]:
+def add(new: NewSuppression, *, actor: str) -> tuple[Suppressed, bool]:
     """Suppress one number; returns it, and whether it was new.
 
-    After this returns no claim that had not seen it can commit. Raises Refused 422 with the phone
+    After this returns no claim that had not seen it can commit. Raises Refused with the phone
     error's code, or not_available for a scope other than all.
     """
     _refuse_scope(new.scope)
     number = normalised(new.number)
     fresh = _store([(number, new.reason)], actor=actor, source=actor)
-    return {"number": number, "scope": new.scope, "reason": new.reason}, fresh > 0
+    return Suppressed(number=number, scope=new.scope, reason=new.reason), fresh > 0
 
 
 def add_all(given: Iterable[NewSuppression], *, actor: str) -> Added:
     """Suppress many. A number that cannot be read does not keep the others from being kept.
 
-    Raises Refused 422 not_available for a scope other than all.
+    Raises Refused not_available for a scope other than all.
     """
     numbers = list(given)
     for new in numbers:
@@ -120,34 +141,32 @@ def import_file(  # noqa: PLR0913  (all that may be said about a file)
         already=adding.already,
         rejected=adding.rejected,
         read_as=source.read_as,
-        left_out=list(adding.left_out.values()),
+        left_out=adding.left_out_rows(),
         hidden_rows=source.hidden_rows,
-        warnings=[warning.as_dict() for warning in source.warnings.found()],
+        warnings=[Warned(**warning.as_dict()) for warning in source.warnings.found()],
     )
 
 
 def remove(number: str, *, actor: str) -> None:
-    """Lift a number's suppression. Raises Refused 404 not_suppressed, 422."""
+    """Lift a number's suppression. Raises Refused: not_suppressed, or why it is no number."""
     phone = normalised(number)
 
     def work(connection: Connection) -> None:
         if not suppressions.remove(connection, phone):
-            raise Refused(
-                "not_suppressed", "This number is not on the suppression list.", status=404
-            )
+            raise Refused("not_suppressed", "This number is not on the suppression list.")
         note(connection, actor=actor, action="lift", subject=f"suppression:{phone}")
 
     retried(work)
 
 
-def page(*, after: str = "", limit: int = 100) -> list[dict[str, Any]]:
+def page(*, after: str = "", limit: int = 100) -> list[Suppression]:
     """Suppressions in the order of their numbers."""
     with transaction() as connection:
-        return suppressions.page(connection, after=after, limit=limit)
+        return suppression_views.page(connection, after=after, limit=limit)
 
 
 def normalised(number: str, *, region: str | None = None) -> str:
-    """The number in E.164. Raises Refused 422 with the mend."""
+    """The number in E.164. Raises Refused with the mend."""
     try:
         return normalise(number, region or settings().default_region)
     except PhoneError as error:
@@ -166,8 +185,8 @@ class _Adding:
     senders: dict[str, str]
     read: int = 0
     added: int = 0
-    rejected: list[dict[str, Any]] = field(default_factory=list)
-    left_out: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    rejected: list[RejectedNumber] = field(default_factory=list)
+    left_out: dict[tuple[str, str], tuple[int, list[int]]] = field(default_factory=dict)
     _waiting: dict[str, str | None] = field(default_factory=dict)
 
     @property
@@ -206,17 +225,20 @@ class _Adding:
             self.finish()
 
     def _reject(self, row: int, value: str, code: str, reason: str, fix: str) -> None:
-        told = {"code": code, "reason": reason, "fix": fix}
-        self.rejected.append({"row": row, "value": value[:100]} | told)
+        self.rejected.append(RejectedNumber(row, value[:100], code, reason, fix))
 
     def _leave_out(self, entry: LeftOut) -> None:
-        told = self.left_out.setdefault(
-            (entry.code, entry.reason),
-            {"code": entry.code, "reason": entry.reason, "count": 0, "rows": []},
-        )
-        told["count"] += 1
-        if len(told["rows"]) < _ROWS_SHOWN:
-            told["rows"].append(entry.row)
+        count, rows = self.left_out.get((entry.code, entry.reason), (0, []))
+        if len(rows) < _ROWS_SHOWN:
+            rows.append(entry.row)
+        self.left_out[entry.code, entry.reason] = (count + 1, rows)
+
+    def left_out_rows(self) -> list[LeftOutRows]:
+        """The rows that suppress nobody, by reason."""
+        return [
+            LeftOutRows(code, reason, count, rows)
+            for (code, reason), (count, rows) in self.left_out.items()
+        ]
 
 
 def _own_senders() -> dict[str, str]:

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from shared.db.session import connect
-from shared.errors import Refused
+from shared.errors import Misconfigured
 
 #: For threads of one process, since Alembic keeps what it does in globals. For processes there is
 #: a lock in the migration's own transaction.
@@ -71,17 +71,15 @@ def schema(connection: Connection) -> Schema:
 
 
 def refuse_newer(found: Schema) -> None:
-    """Raises Refused if there is nothing that this program could bring to its newest schema."""
+    """Raises Misconfigured for a schema that this program cannot bring to its newest."""
     if found is Schema.NEWER:
-        raise Refused(
+        raise Misconfigured(
             "schema_newer",
             "The database's schema is newer than this program: update the program.",
-            status=503,
         )
     if found is Schema.ANOTHERS:
-        raise Refused(
+        raise Misconfigured(
             "database_of_another",
             "The database holds another program's tables (alembic_version is not ours): let "
             "VOLLEY_DATABASE_URL name a database of Volley's own.",
-            status=503,
         )

@@ -16,7 +16,7 @@ from psycopg import errors as pg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.logging import get_logger
 from shared.settings import settings
 
@@ -42,7 +42,7 @@ _RACES = (pg.DeadlockDetected, pg.SerializationFailure)
 
 
 def engine() -> Engine:
-    """The process's engine. Raises Refused when no database is configured."""
+    """The process's engine. Raises Misconfigured when no database is configured."""
     with _one_at_a_time:  # two threads that ask first must not make two
         return _engine()
 
@@ -51,10 +51,9 @@ def engine() -> Engine:
 def _engine() -> Engine:
     url = settings().database_url
     if url is None:
-        raise Refused(
+        raise Misconfigured(
             "no_database",
             "No database: start the stack with 'volley up', or set VOLLEY_DATABASE_URL.",
-            status=503,
         )
     return connect(url.get_secret_value())
 

@@ -1,6 +1,5 @@
 """The agents there are: their rows, their senders, and how they are shown."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, text
 
-from shared.domain.instants import instant
 from shared.ledger import sender_limits
+from shared.opaque import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def sender_numbers(connection: Connection) -> dict[str, str]:
     return {row.number: row.agent for row in connection.execute(_SENDER_NUMBERS)}
 
 
-def add(connection: Connection, columns: dict[str, Any], senders: Sequence[NewSender]) -> bool:
+def add(connection: Connection, columns: Json, senders: Sequence[NewSender]) -> bool:
     """A new agent with its senders; False when its id is taken."""
     key = connection.execute(_ADD, _stored(columns)).scalar()
     if key is None:
@@ -96,7 +95,7 @@ def lock(connection: Connection, agent_id: str) -> Row[Any] | None:
     return connection.execute(_LOCK, {"id": agent_id}).one_or_none()
 
 
-def change(connection: Connection, key: int, columns: dict[str, Any]) -> None:
+def change(connection: Connection, key: int, columns: Json) -> None:
     """Write all columns that can change."""
     connection.execute(_CHANGE, _stored(columns) | {"key": key})
 
@@ -136,93 +135,6 @@ def move_account(connection: Connection, provider: str, account: str) -> int:
     return connection.execute(_MOVE_ACCOUNT, {"provider": provider, "account": account}).rowcount
 
 
-_SHOW = text("""
-    SELECT key, id, name, provider, messaging_service_sid, timezone, opener, status, created_at,
-           credentials IS NOT NULL AS own_account,
-           CASE WHEN next_rate_at <= now() THEN next_rate ELSE rate END AS rate,
-           CASE WHEN next_rate_at > now() THEN next_rate END AS next_rate,
-           CASE WHEN next_rate_at > now() THEN next_rate_at END AS next_rate_at
-    FROM agent WHERE deleted_at IS NULL AND (:everyone OR id = :id) AND id > :after
-    ORDER BY id LIMIT :limit
-""")
-_SENDERS = text(f"""
-    SELECT s.agent_key, s.number, s.is_primary, s.segments_per_second, s.segments_per_day,
-           CASE WHEN l.day >= {sender_limits.TODAY} THEN l.used ELSE 0 END AS segments_today
-    FROM sender s LEFT JOIN sender_limit l ON l.number = s.number
-    WHERE s.agent_key = ANY (CAST(:keys AS int[])) ORDER BY s.key
-""")
-_HOLDS = text("""
-    SELECT agent_key, scope, subject, code, until, fix, created_at FROM hold
-    WHERE agent_key = ANY (CAST(:keys AS int[])) AND lifted_at IS NULL
-      AND (until IS NULL OR until > now()) ORDER BY id
-""")
-
-
-def show(connection: Connection, agent_id: str) -> dict[str, Any] | None:
-    """One agent as the API shows it, or None."""
-    parameters = {"everyone": False, "id": agent_id, "after": "", "limit": 1}
-    rows = connection.execute(_SHOW, parameters).fetchall()
-    return next(iter(_shown(connection, rows)), None)
-
-
-def page(connection: Connection, *, after: str = "", limit: int = 100) -> list[dict[str, Any]]:
-    """Agents in the order of their ids, those behind `after`."""
-    parameters = {"everyone": True, "id": "", "after": after, "limit": limit}
-    return _shown(connection, connection.execute(_SHOW, parameters).fetchall())
-
-
-def _shown(connection: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    keys = [row.key for row in rows]
-    senders: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    holds: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for sender in connection.execute(_SENDERS, {"keys": keys}):
-        senders[sender.agent_key].append(_sender(sender))
-    for hold in connection.execute(_HOLDS, {"keys": keys}):
-        holds[hold.agent_key].append(_hold(hold))
-    return [_agent(row, senders[row.key], holds[row.key]) for row in rows]
-
-
-def _agent(
-    row: Row[Any], senders: list[dict[str, Any]], holds: list[dict[str, Any]]
-) -> dict[str, Any]:
-    coming = {}
-    if row.next_rate_at is not None:
-        coming = {
-            "next_sessions_per_second": row.next_rate,
-            "effective_at": instant(row.next_rate_at),
-        }
-    return {
-        "id": row.id,
-        "name": row.name,
-        "provider": row.provider,
-        "senders": senders,
-        "messaging_service_sid": row.messaging_service_sid,
-        "sessions_per_second": row.rate,
-        **coming,
-        "timezone": row.timezone,
-        "opener": row.opener,
-        "status": row.status,
-        "holds": holds,
-        "sender_mode": "own_account" if row.own_account else "platform_rental",
-        "created_at": instant(row.created_at),
-    }
-
-
-def _sender(row: Row[Any]) -> dict[str, Any]:
-    shown = {"number": row.number, "primary": row.is_primary}
-    if row.segments_per_second is not None:
-        shown["segments_per_second"] = row.segments_per_second
-    if row.segments_per_day is not None:
-        shown["segments_per_day"] = row.segments_per_day
-        shown["segments_today"] = row.segments_today
-    return shown
-
-
-def _hold(row: Row[Any]) -> dict[str, Any]:
-    shown = {"scope": row.scope, "code": row.code, "until": instant(row.until), "fix": row.fix}
-    return shown | ({"subject": row.subject} if row.subject else {})
-
-
-def _stored(columns: dict[str, Any]) -> dict[str, Any]:
+def _stored(columns: Json) -> Json:
     opener = columns.get("opener")
     return columns | {"opener": None if opener is None else orjson.dumps(opener).decode()}

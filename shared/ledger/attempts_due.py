@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, text
 
 from shared.domain.wording import part_of
 from shared.ledger.routing import opened
+from shared.opaque import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Check:
     #: the one it was called with, whatever its agent has now
     account: str
     #: that account's own credentials; None for the platform's, or when nobody has them any more
-    own: dict[str, Any] | None
+    own: Json | None
     #: why they cannot be opened
     trouble: str | None
 

@@ -12,6 +12,7 @@ from shared.domain.campaign import CampaignStatus, may_become
 from shared.domain.message import UNSENT, MessageStatus, untouched_that_may_become
 from shared.errors import VolleyError
 from shared.ledger.claim import GATE
+from shared.opaque import Json
 from shared.throttle.nudge import nudge
 
 #: Who is told as the actor of what no person has asked for.
@@ -69,7 +70,7 @@ _MOVE = text("""
 """)
 
 
-def create(connection: Connection, facts: dict[str, Any], agents: Sequence[int]) -> int | None:
+def create(connection: Connection, facts: Json, agents: Sequence[int]) -> int | None:
     """A new campaign and its lanes; None when one with the same fingerprint exists."""
     values = facts | {"settings": orjson.dumps(facts["settings"]).decode()}
     created = connection.execute(_CREATE, values).scalar()

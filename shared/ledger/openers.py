@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, text
 
 from shared.domain.wording import Wording
+from shared.opaque import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Planned:
     """A message without words: its campaign's settings and its recipient's fields."""
 
     message_id: int
-    settings: dict[str, Any]
+    settings: Json
     fields: dict[str, str]
 
 

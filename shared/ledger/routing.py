@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from shared.errors import Refused
+from shared.errors import Misconfigured
+from shared.opaque import Json
 from shared.secrets import unseal
 
 
@@ -23,7 +24,7 @@ class AgentFacts:
     #: the provider's own word for senders among which it chooses by itself
     sender_pool: str | None
     #: its own account's credentials, opened; None for the platform's
-    own: dict[str, Any] | None
+    own: Json | None
     #: why its credentials cannot be opened: it cannot speak until a person mends that
     trouble: str | None = None
 
@@ -33,7 +34,7 @@ class CampaignFacts:
     """One campaign as its calls need it."""
 
     id: int
-    options: dict[str, Any]
+    options: Json
     send_before: datetime | None
 
 
@@ -69,12 +70,12 @@ def _agent(row: Row[Any]) -> AgentFacts:
     )
 
 
-def opened(sealed: bytes | None) -> tuple[dict[str, Any] | None, str | None]:
+def opened(sealed: bytes | None) -> tuple[Json | None, str | None]:
     """An agent's own credentials, or why they cannot be opened: its trouble is no other's."""
     try:
         return (unseal(bytes(sealed)) if sealed else None), None
-    except Refused as refused:
-        return None, refused.message
+    except Misconfigured as error:
+        return None, error.message
 
 
 def active_agents(connection: Connection) -> list[int]:

@@ -1,12 +1,10 @@
 """The numbers that must not be texted."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import Connection, text
 
 from shared.domain.handset import forms
-from shared.domain.instants import instant
 
 _ADD = text("""
     INSERT INTO suppression (phone, scope, reason, source)
@@ -15,10 +13,6 @@ _ADD = text("""
     ORDER BY phone ON CONFLICT DO NOTHING RETURNING phone
 """)
 _REMOVE = text("DELETE FROM suppression WHERE phone = ANY(:phones) RETURNING phone")
-_PAGE = text("""
-    SELECT phone, scope, reason, source, created_at FROM suppression
-    WHERE phone > :after ORDER BY phone, scope LIMIT :limit
-""")
 
 
 def add(
@@ -42,17 +36,3 @@ def add(
 def remove(connection: Connection, phone: str) -> bool:
     """Lift the suppressions of a number's handset; False when it had none."""
     return connection.execute(_REMOVE, {"phones": list(forms(phone))}).first() is not None
-
-
-def page(connection: Connection, *, after: str = "", limit: int = 100) -> list[dict[str, Any]]:
-    """Suppressions in the order of their numbers, those behind `after`."""
-    return [
-        {
-            "number": row.phone,
-            "scope": row.scope,
-            "reason": row.reason,
-            "source": row.source,
-            "created_at": instant(row.created_at),
-        }
-        for row in connection.execute(_PAGE, {"after": after, "limit": limit})
-    ]

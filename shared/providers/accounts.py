@@ -1,9 +1,7 @@
 """Which account an agent's calls are made with: its own, or the platform's."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from shared.errors import Refused
+from shared.errors import InWords
+from shared.opaque import Json
 from shared.providers.base import Credentials
 from shared.providers.registry import DEFAULT, provider_named
 from shared.settings import settings
@@ -21,11 +19,14 @@ def platform_account(name: str = DEFAULT) -> str | None:
     """The account this process calls with for agents that have none of their own; None: none."""
     try:
         return account_name(name, credentials_for(name, None).account)
-    except Refused:
+    except InWords:
         return None
 
 
-def credentials_for(name: str, own: Mapping[str, Any] | None) -> Credentials:
-    """The agent's own account if it has one, else the platform's. Raises Refused without either."""
+def credentials_for(name: str, own: Json | None) -> Credentials:
+    """The agent's own account if it has one, else the platform's.
+
+    Raises Misconfigured without either, Refused for a provider that is not built.
+    """
     accounts = provider_named(name).accounts
     return accounts.own(own) if own else accounts.platform(settings())

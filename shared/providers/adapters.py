@@ -14,7 +14,7 @@ _in_use: WeakKeyDictionary[asyncio.AbstractEventLoop, _InUse] = WeakKeyDictionar
 def adapter_for(name: str, credentials: Credentials) -> Sends:
     """The adapter of one account at the provider of that name, made on first use.
 
-    Call it on the event loop that sends: connections belong to a loop. Raises Refused (422).
+    Call it on the event loop that sends: connections belong to a loop. Raises Refused.
     """
     known = provider_named(name)
     in_use = _in_use.setdefault(asyncio.get_running_loop(), {})

@@ -6,10 +6,11 @@ Nothing here knows any provider. An adapter that cannot do a thing does not have
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 from uuid import UUID
 
 from shared.errors import VolleyError
+from shared.opaque import Json
 
 Gate = Callable[[], None]
 """Asked with a connection in hand, right before the write. Raising stops it: nothing is written."""
@@ -19,7 +20,7 @@ Wrote = Callable[[], None]
 
 
 class Forged(VolleyError):
-    """A callback that its provider did not sign, or that cannot be read. The edge answers 403."""
+    """A callback that its provider did not sign, or that cannot be read: nobody may be told why."""
 
 
 class Credentials(Protocol):
@@ -55,7 +56,7 @@ class OutboundText:
     sender: str | None
     sender_pool: str | None
     status_callback: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Json = field(default_factory=dict)
     part: int = 0
     seconds_left: int | None = None
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared.errors import Refused
+from shared.opaque import Json
 from shared.providers.base import Credentials, Reports, Sends
 from shared.providers.codes import Code
 from shared.settings import Settings
@@ -25,13 +26,13 @@ class MakesAdapters(Protocol):
 class Accounts(Protocol):
     """Reads a provider's credentials, which nobody else understands. A module may be one."""
 
-    def own(self, sealed: Mapping[str, Any], /) -> Credentials:
+    def own(self, sealed: Json, /) -> Credentials:
         """An agent's own account, from what its schema has checked and the database has kept."""
 
     def platform(self, chosen: Settings, /) -> Credentials:
-        """The account in the settings. Raises Refused (503) when there is none, or half of one."""
+        """The account in the settings. Raises Misconfigured when there is none, or half of one."""
 
-    def calls_back_from_afar(self, sealed: Mapping[str, Any] | None, chosen: Settings, /) -> bool:
+    def calls_back_from_afar(self, sealed: Json | None, chosen: Settings, /) -> bool:
         """Whether callbacks come over the internet from the provider itself, not from a stand-in
         at an address that was set; None asks about the account in the settings.
         """
@@ -44,7 +45,7 @@ class Provider:
     `name` stands in the ledger and in addresses, `title` in sentences for people. `callbacks` are
     what it reports, by kind: the last word of the address that it calls. `codes` is its table of
     error codes, and `look_up` finds in it, or makes, the row of any number. `check_options` raises
-    Refused (422) for an option of a campaign that the provider would refuse. The schemas of its
+    Refused for an option of a campaign that the provider would refuse. The schemas of its
     credentials and senders, which the API's description shows, are named in registry.py.
     """
 
@@ -54,11 +55,11 @@ class Provider:
     callbacks: Mapping[str, Reports]
     codes: Mapping[int, Code]
     look_up: Callable[[int], Code]
-    check_options: Callable[[Mapping[str, Any]], None]
+    check_options: Callable[[Json], None]
     accounts: Accounts
 
     def reports(self, kind: str = "status") -> Reports:
-        """How its callbacks of that kind are verified and read. Raises Refused (422) for a kind
+        """How its callbacks of that kind are verified and read. Raises Refused for a kind
         that it does not report.
         """
         known = self.callbacks.get(kind)

@@ -23,7 +23,7 @@ class AgentFields(twilio_schema.AgentFields):
 
 
 def provider_named(name: str) -> Provider:
-    """The record of a provider. Raises Refused (422) for one that is not built."""
+    """The record of a provider. Raises Refused for one that is not built."""
     known = PROVIDERS.get(name)
     if known is None:
         raise Refused(

@@ -5,13 +5,14 @@ row gets a later time and is hinted again. What escapes is a bug: it fails, is l
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from celery import Task
 
 from shared import metrics
 from shared.logging import get_logger
+from shared.opaque import Json
 from shared.queue.app import app
 from shared.queue.jobs import Job
 from shared.queue.publish import task_name
@@ -23,7 +24,7 @@ log = get_logger(__name__)
 def handles(kind: type[J], run: Callable[[J], None]) -> Task[..., None]:
     """The Celery task for jobs of `kind`. An unknown field in a payload is refused."""
 
-    def task(payload: dict[str, Any]) -> None:
+    def task(payload: Json) -> None:
         structlog.contextvars.bind_contextvars(job=kind.__name__)
         try:
             run(kind.model_validate(payload))

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from redis import RedisError
 
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.throttle.redis_client import redis
 from shared.throttle.slot_counts import Tally
 
@@ -17,5 +17,5 @@ def nudge() -> None:
     """Have dispatchers look at once. To be called after the commit; without Redis they find out by
     themselves a little later.
     """
-    with suppress(RedisError, Refused):
+    with suppress(RedisError, Misconfigured):
         Tally(redis()).nudge()

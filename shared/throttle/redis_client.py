@@ -6,21 +6,21 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.settings import settings
 
 
 @cache
 def redis() -> Redis:
-    """A client that fails within seconds instead of waiting for ever. Raises Refused without a
-    URL.
+    """A client that fails within seconds instead of waiting for ever.
+
+    Raises Misconfigured without a URL.
     """
     url = settings().redis_url
     if url is None:
-        raise Refused(
+        raise Misconfigured(
             "no_redis",
             "No Redis: start the stack with 'volley up', or set VOLLEY_REDIS_URL.",
-            status=503,
         )
     return Redis.from_url(
         url.get_secret_value(),

@@ -1,6 +1,7 @@
-"""Campaigns as people see them: status, counts, pace and time left. Reads only; JSON-ready."""
+"""Campaigns as people see them: status, counts, pace and time left. Reads only."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from sqlalchemy import Connection, Row, text
 
@@ -8,6 +9,53 @@ from shared.domain.campaign import CampaignStatus, Priority
 from shared.domain.instants import instant
 from shared.domain.message import UNSENT
 from shared.ledger.sender_limits import TODAY
+from shared.views.fields import AN_INSTANT, Instant, extended, told
+from shared.views.reports import Report, of_stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a campaign stands."""
+
+    id: Annotated[int, told("Its number.", 7)]
+    name: Annotated[str, told("What people call it.", "Spring")]
+    status: Annotated[str, told("Where it is in its life.", "running", one_of=CampaignStatus)]
+    reason: Annotated[str | None, told("Why it waits or stopped, in words.", None)]
+    counts: Annotated[dict[str, int], told("Messages by status; none is left out.", {"ready": 3})]
+    segments: Annotated[int, told("Segments of all its messages.", 5032)]
+    rate: Annotated[
+        float, told("Conversation starts a second of its agents; 0 while nothing is sent.", 5.0)
+    ]
+    eta_seconds: Annotated[
+        float | None, told("Seconds until the last has gone; null while nothing moves.", 120.5)
+    ]
+    created_at: Annotated[Instant | None, told("When it was uploaded.", AN_INSTANT)]
+    started_at: Annotated[Instant | None, told("When it began to send.", AN_INSTANT)]
+    finished_at: Annotated[Instant | None, told("When it ended.", None)]
+    mode: Annotated[str, told("Whose words: the file's template, or the agent's.", "direct")]
+    agent_ids: Annotated[list[str], told("Who speaks.", ["sales"])]
+    priority: Annotated[
+        str, told("Who goes first.", "bulk", one_of=[word.name.lower() for word in Priority])
+    ]
+    send_before: Annotated[Instant | None, told("What has not gone by then expires.", None)]
+    scheduled_at: Annotated[Instant | None, told("When it is to start.", None)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign(Progress):
+    """A campaign with what the import says of its file; null until the first rows are read."""
+
+    report: Report | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """Whether all sending is stopped."""
+
+    stopped: Annotated[bool, told("Nothing new is claimed while it is true.", True)]
+    stopped_at: Annotated[Instant | None, told("Since when.", AN_INSTANT)]
+    stopped_by: Annotated[str | None, told("By whom, as the audit names them.", "key:1 first key")]
+
 
 _COLUMNS = """
     SELECT c.id, c.name, c.status, c.reason, {report} AS report, c.mode, c.priority, c.send_before,
@@ -62,42 +110,43 @@ _PAGE = text(
 )
 
 
-def campaign(connection: Connection, campaign_id: int) -> dict[str, Any] | None:
+def campaign(connection: Connection, campaign_id: int) -> Campaign | None:
     """One campaign with its whole report, or None."""
     row = connection.execute(_ONE, {"id": campaign_id}).one_or_none()
-    return _shown(row) if row is not None else None
+    return _campaign(row) if row is not None else None
 
 
 def campaigns(
     connection: Connection, *, status: str = "", before: int | None = None, limit: int = 50
-) -> list[dict[str, Any]]:
+) -> list[Campaign]:
     """The newest campaigns, those with an id below `before`; reports without their rejects."""
     parameters = {"status": status, "before": before or 1 << 31, "limit": limit}
-    return [_shown(row) for row in connection.execute(_PAGE, parameters)]
+    return [_campaign(row) for row in connection.execute(_PAGE, parameters)]
 
 
-def progress(connection: Connection, campaign_ids: list[int]) -> list[dict[str, Any]]:
+def progress(connection: Connection, campaign_ids: list[int]) -> list[Progress]:
     """Where these campaigns stand, without their reports: what a progress bar asks every second."""
-    found = [_shown(row) for row in connection.execute(_PROGRESS, {"ids": campaign_ids})]
-    for standing in found:
-        del standing["report"]
-    return found
+    return [_progress(row) for row in connection.execute(_PROGRESS, {"ids": campaign_ids})]
 
 
 _SWITCH = text("SELECT stopped_at, stopped_by FROM control")
 
 
-def sending(connection: Connection) -> dict[str, Any]:
-    """Whether all sending is stopped: {stopped, stopped_at, stopped_by}."""
+def sending(connection: Connection) -> Switch:
+    """Whether all sending is stopped."""
     row = connection.execute(_SWITCH).one()
-    return {
-        "stopped": row.stopped_at is not None,
-        "stopped_at": instant(row.stopped_at),
-        "stopped_by": row.stopped_by,
-    }
+    return Switch(
+        stopped=row.stopped_at is not None,
+        stopped_at=instant(row.stopped_at),
+        stopped_by=row.stopped_by,
+    )
 
 
-def _shown(row: Row[Any]) -> dict[str, Any]:
+def _campaign(row: Row[Any]) -> Campaign:
+    return extended(Campaign, _progress(row), report=of_stored(row.report))
+
+
+def _progress(row: Row[Any]) -> Progress:
     """`rate` is what its agents that may speak start a second together, 0 while nothing is sent.
 
     `eta_seconds` is that rate's time for what is left. Recipients are dealt in proportion to the
@@ -106,22 +155,21 @@ def _shown(row: Row[Any]) -> dict[str, Any]:
     running = row.status == CampaignStatus.RUNNING
     rate = row.rate if running and not row.stopped else 0.0
     left = sum(row.counts.get(status, 0) for status in UNSENT)
-    return {
-        "id": row.id,
-        "name": row.name,
-        "status": row.status,
-        "reason": row.reason,
-        "report": row.report,
-        "counts": row.counts,
-        "segments": row.segments,
-        "rate": rate,
-        "eta_seconds": round(left / rate, 1) if rate else None,
-        "created_at": instant(row.created_at),
-        "started_at": instant(row.started_at),
-        "finished_at": instant(row.finished_at),
-        "mode": row.mode,
-        "agent_ids": list(row.agent_ids),
-        "priority": Priority(row.priority).name.lower(),
-        "send_before": instant(row.send_before),
-        "scheduled_at": instant(row.scheduled_at),
-    }
+    return Progress(
+        id=row.id,
+        name=row.name,
+        status=row.status,
+        reason=row.reason,
+        counts=row.counts,
+        segments=row.segments,
+        rate=rate,
+        eta_seconds=round(left / rate, 1) if rate else None,
+        created_at=instant(row.created_at),
+        started_at=instant(row.started_at),
+        finished_at=instant(row.finished_at),
+        mode=row.mode,
+        agent_ids=list(row.agent_ids),
+        priority=Priority(row.priority).name.lower(),
+        send_before=instant(row.send_before),
+        scheduled_at=instant(row.scheduled_at),
+    )

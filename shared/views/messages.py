@@ -3,12 +3,13 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy import Connection, Row, text
 
 from shared.domain.instants import instant
 from shared.domain.message import MessageStatus
+from shared.views.fields import AN_INSTANT, Instant, told
 
 _S = MessageStatus
 
@@ -38,10 +39,44 @@ _PARTS = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One message as the API shows it, and its recipient's columns of the file."""
+class Part:
+    """One text of a message that is too long for one."""
 
-    shown: dict[str, Any]
+    index: Annotated[int, told("Which part, from 0.", 0)]
+    sid: Annotated[str | None, told("The provider's id; null while it has none.", "SM1")]
+    status: Annotated[str, told("What became of it.", "delivered")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message to one recipient."""
+
+    id: Annotated[int, told("Its number.", 1004)]
+    campaign_id: Annotated[int, told("Its campaign's number.", 7)]
+    row: Annotated[int, told("The recipient's row in the file; the header is row 1.", 2)]
+    to: Annotated[str, told("The recipient, in E.164.", "+12025550101")]
+    agent_id: Annotated[str, told("Who speaks.", "sales")]
+    sender: Annotated[str | None, told("The number it went from.", "+15005550006")]
+    status: Annotated[str, told("Where it is in its life.", "delivered", one_of=MessageStatus)]
+    attempts: Annotated[int, told("Calls to the provider that counted.", 1)]
+    error_code: Annotated[int | None, told("The provider's code.", None)]
+    error_message: Annotated[str | None, told("What went wrong, in words.", None)]
+    parts: list[Part]
+    segments: Annotated[int | None, told("What it costs, in segments; null if unwritten.", 1)]
+    encoding: Annotated[str | None, told("GSM-7 or UCS-2; null if unwritten.", "GSM-7")]
+    body: Annotated[str | None, told("The text; null while it is unwritten.", "Hi Ana")]
+    round: Annotated[int, told("0, and one more each time it was retried.", 0)]
+    created_at: Annotated[Instant | None, told("When it was made.", AN_INSTANT)]
+    sent_at: Annotated[Instant | None, told("When the carrier took it.", AN_INSTANT)]
+    delivered_at: Annotated[Instant | None, told("When the handset had it.", AN_INSTANT)]
+    due_at: Annotated[Instant | None, told("When it may go; null when it is over.", None)]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message, its recipient's columns of the file, and the provider it goes through."""
+
+    message: Message
     fields: dict[str, str]
     provider: str
 
@@ -78,37 +113,37 @@ def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> list[Entry]:
     latest: dict[int, dict[int, Row[Any]]] = defaultdict(dict)
     for part in connection.execute(_PARTS, {"ids": [row.id for row in rows]}):
         latest[part.message_id][part.part] = part
-    return [Entry(_shown(row, latest[row.id]), row.fields, row.provider) for row in rows]
+    return [Entry(_message(row, latest[row.id]), row.fields, row.provider) for row in rows]
 
 
-def _shown(row: Row[Any], latest: dict[int, Row[Any]]) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "campaign_id": row.campaign_id,
-        "row": row.row,
-        "to": row.phone,
-        "agent_id": row.agent_id,
-        "sender": row.sender,
-        "status": row.status,
-        "attempts": row.attempts,
-        "error_code": row.error_code,
-        "error_message": row.error_message,
-        "parts": [_part(row, index, latest.get(index)) for index in range(row.parts)],
-        "segments": row.segments,
-        "encoding": row.encoding,
-        "body": row.body,
-        "round": row.round,
-        "created_at": instant(row.created_at),
-        "sent_at": instant(row.sent_at),
-        "delivered_at": instant(row.delivered_at),
-        "due_at": instant(row.due_at),
-    }
+def _message(row: Row[Any], latest: dict[int, Row[Any]]) -> Message:
+    return Message(
+        id=row.id,
+        campaign_id=row.campaign_id,
+        row=row.row,
+        to=row.phone,
+        agent_id=row.agent_id,
+        sender=row.sender,
+        status=row.status,
+        attempts=row.attempts,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        parts=[_part(row, index, latest.get(index)) for index in range(row.parts)],
+        segments=row.segments,
+        encoding=row.encoding,
+        body=row.body,
+        round=row.round,
+        created_at=instant(row.created_at),
+        sent_at=instant(row.sent_at),
+        delivered_at=instant(row.delivered_at),
+        due_at=instant(row.due_at),
+    )
 
 
-def _part(row: Row[Any], index: int, latest: Row[Any] | None) -> dict[str, Any]:
+def _part(row: Row[Any], index: int, latest: Row[Any] | None) -> Part:
     if latest is None or latest.status == "returned":
-        return {"index": index, "sid": None, "status": _unsent(row, index)}
-    return {"index": index, "sid": latest.sid, "status": latest.status}
+        return Part(index, None, _unsent(row, index))
+    return Part(index, latest.sid, latest.status)
 
 
 def _unsent(row: Row[Any], index: int) -> str:

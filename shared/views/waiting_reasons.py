@@ -1,8 +1,9 @@
 """Why the messages of a running campaign wait, in a sentence an operator can act on."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Row, TextClause, text
 
@@ -11,6 +12,9 @@ from shared.domain.campaign import CampaignStatus
 from shared.domain.instants import spoken
 from shared.domain.message import MessageStatus
 from shared.ledger.sender_limits import TODAY, TOMORROW
+from shared.views.campaigns import Progress
+
+C = TypeVar("C", bound=Progress)
 
 #: So many agents or holds are named in one sentence; the rest is counted.
 NAMED: Final = 3
@@ -77,33 +81,34 @@ _DOUBTS = text("""
 
 def explained(
     connection: Connection,
-    campaigns: list[dict[str, Any]],
+    campaigns: list[C],
     *,
     certain_after: timedelta,
     verdict_after: timedelta,
-) -> list[dict[str, Any]]:
-    """These campaigns, as `reading` shows them, with a `reason` why their messages wait.
+) -> list[C]:
+    """These campaigns with a `reason` why their messages wait.
 
     `eta_seconds` becomes None where nothing is due and no call is under way. A call is over
     `certain_after` its claim, and decided `verdict_after` it.
     """
-    sending = [c["id"] for c in campaigns if c["counts"].get(MessageStatus.SENDING)]
-    running = [c["id"] for c in campaigns if c["status"] == CampaignStatus.RUNNING]
+    sending = [c.id for c in campaigns if c.counts.get(MessageStatus.SENDING)]
+    running = [c.id for c in campaigns if c.status == CampaignStatus.RUNNING]
     doubts = _doubts(connection, sending, certain_after, verdict_after)
     held = _held(connection, running)
     moving = set(connection.execute(_MOVING, {"ids": running, "soon": SOON}).scalars())
+    told = []
     for campaign in campaigns:
-        number = campaign["id"]
-        doubt = doubts.get(number)
-        pieces = [campaign["reason"], *held[number]]
-        under_way = campaign["counts"].get(MessageStatus.SENDING, 0)
+        doubt = doubts.get(campaign.id)
+        pieces = [campaign.reason, *held[campaign.id]]
+        under_way = campaign.counts.get(MessageStatus.SENDING, 0)
         if doubt is not None:
             pieces.append(_doubt(doubt, verdict_after))
             under_way -= doubt.calls
-        campaign["reason"] = "; ".join(piece.rstrip(".") for piece in pieces if piece) or None
-        if number not in moving and under_way <= 0:
-            campaign["eta_seconds"] = None
-    return campaigns
+        reason = "; ".join(piece.rstrip(".") for piece in pieces if piece) or None
+        moves = campaign.id in moving or under_way > 0
+        eta_seconds = campaign.eta_seconds if moves else None
+        told.append(replace(campaign, reason=reason, eta_seconds=eta_seconds))
+    return told
 
 
 def _doubts(

@@ -38,6 +38,7 @@ ELSEWHERE: Final[Mapping[str, set[str]]] = {
     "shared/ledger/attempts_due.py": {"messaging_service"},
     "shared/ledger/claim.py": {"messaging_service"},
     "shared/ledger/routing.py": {"messaging_service"},
+    "shared/views/agents.py": {"messaging_service"},
     "shared/views/campaigns.py": {"messaging_service"},
     # names of the command line that users rely on
     "scheduler/cli/agent.py": OPTIONS,

@@ -402,9 +402,26 @@ def test_a_program_started_by_hand_without_its_servers_says_so(
     assert "Traceback" not in done.stderr
 
 
+REDIS = f"redis://:{PASSWORD}@127.0.0.1:1/0"
+PROGRAMS = ["scheduler.app", "scheduler.background", "worker.app", "worker.app --queues=receipts"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_started_by_hand_without_a_database_ends_with_one_line(
+    program: str, tmp_path: Path
+) -> None:
+    done = by_hand(program, tmp_path, VOLLEY_REDIS_URL=REDIS)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "volley: No database: start the stack with 'volley up', or set VOLLEY_DATABASE_URL.\n"
+    )
+
+
 def by_hand(program: str, tmp_path: Path, **given: str) -> "subprocess.CompletedProcess[str]":
     """One of the programs that other machines run, with nothing set but this."""
-    words = [sys.executable, "-m", program, *(["--queues=send"] if program == "worker.app" else [])]
+    more = {"worker.app": ["--queues=send"], "scheduler.background": ["scheduler-1"]}
+    words = [sys.executable, "-m", *program.split(), *more.get(program, [])]
     usual = {"VOLLEY_ENV_FILE": "", "VOLLEY_DATA_DIR": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
     return subprocess.run(
         words,

@@ -24,6 +24,7 @@ from scheduler.http.api import (
     suppressions,
     uploads,
 )
+from scheduler.http.errors import STATUS
 from scheduler.ingest.read.columns import ORIGIN_COLUMN, OWN_COLUMNS
 from shared import metrics
 from shared.db.models import Base
@@ -107,16 +108,18 @@ def test_the_pages_with_requests_are_read() -> None:
 
 @cache
 def refusals() -> dict[str, set[int]]:
-    """Every error code that a Refused is raised with, and its HTTP statuses."""
+    """Every error code that is raised, and its HTTP statuses."""
     found: dict[str, set[int]] = {}
     for path in sources.modules():
         for node in ast.walk(sources.tree(path)):
-            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refused"):
+            if not isinstance(node, ast.Call) or not node.args:
                 continue
-            if node.args and isinstance(node.args[0], ast.Constant):
-                given = [k.value for k in node.keywords if k.arg == "status"]
-                status = given[0].value if given and isinstance(given[0], ast.Constant) else 422
-                found.setdefault(str(node.args[0].value), set()).add(status)
+            kind, code = getattr(node.func, "id", ""), node.args[0]
+            if kind not in {"Refused", "Misconfigured"} or not isinstance(code, ast.Constant):
+                continue
+            status = 503 if kind == "Misconfigured" else STATUS.get(str(code.value), 422)
+            found.setdefault(str(code.value), set()).add(status)
+    found["agent_not_found"].add(422)  # where a body names it, and no address
     return found
 
 

@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from scheduler import loops
 from scheduler.loops import THREADS, Rota
 from scheduler.timetable import Timer
+from shared.errors import InWords, Misconfigured, Refused
 from tests.support import factories
 
 SOON = 20
@@ -120,3 +122,25 @@ def test_a_loop_that_fails_is_run_again(stopping: threading.Event) -> None:
     Rota([timer(breaks)]).start(stopping)
 
     assert twice.wait(SOON)
+
+
+@pytest.mark.parametrize("kind", [Misconfigured, Refused])
+def test_a_loop_that_cannot_do_its_work_says_why_once_and_that_it_works_again(
+    database: str, kind: type[InWords]
+) -> None:
+    words = "No provider account: set VOLLEY_TWILIO_ACCOUNT_SID."
+    ends = iter([kind("no_carrier", words), kind("no_carrier", words), None])
+
+    def work() -> None:
+        if error := next(ends):
+            raise error
+
+    one = timer(work, name=f"works-{kind.__name__}")
+    with capture_logs() as logged:
+        for _ in range(3):
+            assert loops.run(one, least=0)
+
+    assert [(line["event"], line.get("reason")) for line in logged] == [
+        ("loop.failed", words),
+        ("loop.works_again", None),
+    ]

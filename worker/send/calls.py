@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 
 from shared import clock, metrics
-from shared.errors import Refused, VolleyError
+from shared.errors import InWords, VolleyError
 from shared.ledger.claim import Claimed
 from shared.logging import get_logger
 from shared.providers.adapters import adapter_for
@@ -49,7 +49,7 @@ class Calls:
     def expect(self, claimed: Iterable[Claimed]) -> None:
         """Open connections for these messages: their slots come in a moment."""
         for (provider, credentials), calls in self._directory.accounts_of(claimed).items():
-            with suppress(Refused):  # what is wrong with an account is said when it is called
+            with suppress(InWords):  # what is wrong with an account is said when it is called
                 adapter_for(provider, credentials).warm(calls)
 
     async def make(self, loaded: Loaded) -> bool:
@@ -61,7 +61,7 @@ class Calls:
         try:
             route = self._directory.route(claimed)
             adapter = adapter_for(route.agent.provider, route.credentials)
-        except Refused as refused:
+        except InWords as refused:
             self._cannot_speak(claimed, refused)
             return True
         try:
@@ -90,7 +90,7 @@ class Calls:
             self._recorder.put(outcomes.accepted(claimed, answer), claimed.campaign_id)
         return True
 
-    def _cannot_speak(self, claimed: Claimed, refused: Refused) -> None:
+    def _cannot_speak(self, claimed: Claimed, refused: InWords) -> None:
         """The agent has no account that can be used: it is held until a person mends that."""
         mend = Later(refused.message, scope=Scope.AGENT, seconds=None)
         self._recorder.put(outcomes.not_sent(claimed, "held"), claimed.campaign_id)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from shared.errors import Refused
+from shared.errors import InWords, Misconfigured
 from shared.ledger import routing
 from shared.ledger.claim import Claimed
 from shared.ledger.routing import AgentFacts, CampaignFacts
@@ -45,7 +45,7 @@ class Directory:
     def __init__(self) -> None:
         self._agents: dict[int, AgentFacts] = {}
         self._campaigns: dict[int, CampaignFacts] = {}
-        self._credentials: dict[int, Credentials | Refused] = {}
+        self._credentials: dict[int, Credentials | InWords] = {}
         self._read_at: dict[tuple[str, int], float] = {}
         self._wanted_at: dict[tuple[str, int], float] = {}
 
@@ -71,10 +71,10 @@ class Directory:
     def route(self, claimed: Claimed) -> Route:
         """How this message travels; its agent and campaign were read by `refresh`.
 
-        Raises Refused when the agent has no account that can be used.
+        Raises an error InWords when the agent has no account that can be used.
         """
         credentials = self._credentials[claimed.agent_key]
-        if isinstance(credentials, Refused):
+        if isinstance(credentials, InWords):
             raise credentials
         return Route(
             agent=self.agent(claimed),
@@ -92,19 +92,19 @@ class Directory:
         found: Counter[tuple[str, Credentials]] = Counter()
         for key, messages in agents.items():
             credentials = self._credentials[key]
-            if not isinstance(credentials, Refused):
+            if not isinstance(credentials, InWords):
                 found[self._agents[key].provider, credentials] += messages
         return found
 
     def accounts(self) -> set[tuple[str, Credentials]]:
         """(provider, credentials) of all agents that were read."""
         known = {(a.provider, self._credentials[a.key]) for a in self._agents.values()}
-        return {(provider, c) for provider, c in known if not isinstance(c, Refused)}
+        return {(provider, c) for provider, c in known if not isinstance(c, InWords)}
 
     def _moved(self, claimed: Claimed) -> bool:
         """Whether the agent has another account here than its attempt says it is called with."""
         credentials = self._credentials.get(claimed.agent_key)
-        if claimed.account is None or credentials is None or isinstance(credentials, Refused):
+        if claimed.account is None or credentials is None or isinstance(credentials, InWords):
             return False
         provider = self._agents[claimed.agent_key].provider
         return claimed.account != account_name(provider, credentials.account)
@@ -128,11 +128,11 @@ class Directory:
         return sorted(key for of, key in lately if of == kind and age(key) > FRESH_FOR / 2)
 
 
-def _credentials(agent: AgentFacts) -> Credentials | Refused:
+def _credentials(agent: AgentFacts) -> Credentials | InWords:
     """The account that pays; for one agent's trouble no other has to wait."""
     if agent.trouble is not None:
-        return Refused("wrong_secret_key", agent.trouble)
+        return Misconfigured("wrong_secret_key", agent.trouble)
     try:
         return credentials_for(agent.provider, agent.own)
-    except Refused as refused:
-        return refused
+    except InWords as error:
+        return error

@@ -119,9 +119,9 @@ def _require_still_left(one: Leftover) -> None:
     now = {found.path: found for found in leftovers.leftovers(known_data_dirs(settings()))}
     found = now.get(one.path)
     if found is None:
-        raise Refused("no_leftover", f"{one.path} stays: a DATA_DIR leads to it.", status=409)
+        raise Refused("no_leftover", f"{one.path} stays: a DATA_DIR leads to it.")
     if stays := _stays(found):
-        raise Refused("data_in_use", f"{one.path} {stays}.", status=409)
+        raise Refused("data_in_use", f"{one.path} {stays}.")
 
 
 def _chosen(found: list[Leftover], named: Sequence[Path]) -> list[Leftover]:

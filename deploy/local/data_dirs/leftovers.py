@@ -94,7 +94,7 @@ def remove(path: Path) -> None:
     """
     with _all_locks(path):
         if running := _running_on(path):
-            raise Refused("data_in_use", f"{path} stays: {running}.", status=409)
+            raise Refused("data_in_use", f"{path} stays: {running}.")
         condemned = path.with_name(REMOVING_PREFIX + path.name)
         path.rename(condemned)
         shutil.rmtree(condemned)
@@ -179,9 +179,7 @@ def _all_locks(path: Path) -> Iterator[None]:
             number = os.open(path / name, os.O_WRONLY | os.O_CREAT, 0o600)
             lock = held.enter_context(os.fdopen(number, "w"))
             if not _take(lock.fileno(), fcntl.LOCK_EX):
-                raise Refused(
-                    "data_in_use", f"{path} stays: its lock is held ({name}).", status=409
-                )
+                raise Refused("data_in_use", f"{path} stays: its lock is held ({name}).")
         yield
 
 

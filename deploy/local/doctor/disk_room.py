@@ -29,7 +29,7 @@ def require_room(places: Places) -> None:
     """Raises Refused, naming the directory, if a stack would have no room to write."""
     found = _full(places.data_dir)
     if found is not None:
-        raise Refused("no_room", found.sentence(), status=507)
+        raise Refused("no_room", found.sentence())
 
 
 def _directory(path: Path) -> Finding:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from deploy.local.doctor.finding import Finding, fail, ok
 from shared import secrets
 from shared.db.trouble import reason
-from shared.errors import Refused
+from shared.errors import Misconfigured
 from shared.given.addresses import without_password
 
 if TYPE_CHECKING:  # alembic is slow to import, and most commands do not need it
@@ -189,7 +189,7 @@ def _standing(url: str, state: State) -> "Schema | Finding":
         if not isinstance(error.orig, InsufficientPrivilege):
             raise
         return _no_right(state, "read Volley's tables", grant="all on all tables of Volley")
-    except Refused as refusal:
+    except Misconfigured as refusal:
         says, _, fix = refusal.message.rstrip(".").partition(": ")
         return fail("schema", says[0].lower() + says[1:], fix=fix)
     return found

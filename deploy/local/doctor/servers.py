@@ -106,7 +106,7 @@ def refuse_failed(found: Iterable[Finding]) -> None:
     """Raises Refused with the first line that says that something does not work."""
     for finding in found:
         if finding.verdict is Verdict.FAIL:
-            raise Refused("server_unusable", finding.sentence(), status=503)
+            raise Refused("server_unusable", finding.sentence())
 
 
 def _database(chosen: Settings, url: str, *, migrates: bool = False) -> Check:

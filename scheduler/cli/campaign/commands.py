@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from scheduler.cli.campaign.results import CampaignId
 from scheduler.cli.output import JsonOutput
 from scheduler.cli.reading_options import Delimiter, Encoding, IncludeHidden, divider
 from shared.legible import in_one_line
+from shared.opaque import Json
 
 app = typer.Typer(help="Upload, launch and watch campaigns.", no_args_is_help=True)
 
@@ -131,11 +132,11 @@ def list_campaigns(
         ("ID", "STATUS", "LEFT", "NAME", "MESSAGES"),
         [
             (
-                c["id"],
-                c["status"],
-                output.duration(c["eta_seconds"]),
-                c["name"],
-                output.counted(c["counts"]),
+                c.id,
+                c.status,
+                output.duration(c.eta_seconds),
+                c.name,
+                output.counted(c.counts),
             )
             for c in found
         ],
@@ -214,7 +215,7 @@ app.command("export")(results.export)
 app.command("timeline")(results.timeline)
 
 
-def _uploaded(file: Path, given: dict[str, Any], *, quiet: bool) -> int:
+def _uploaded(file: Path, given: Json, *, quiet: bool) -> int:
     from scheduler import import_process
     from scheduler.campaigns import create as creation
     from scheduler.campaigns.settings import CampaignSettings
@@ -255,7 +256,7 @@ def _wait_for_import(campaign_id: int) -> None:
     from scheduler.campaigns import status as standing
 
     told = False
-    while standing.campaign(campaign_id)["status"] == "draft":
+    while standing.campaign(campaign_id).status == "draft":
         if not told:
             output.note("The file is being imported …")
             told = True

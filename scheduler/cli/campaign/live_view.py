@@ -1,15 +1,23 @@
 """A live picture of running campaigns: one bar a campaign, its states, its pace, its end."""
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
 from shared.legible import in_one_line
+from shared.views.campaigns import Progress as Shown
 
 #: Seconds between two looks.
 EVERY = 0.5
@@ -26,11 +34,9 @@ _COLOURS = {
     "unknown": "bold red",
 }
 
-Shown = Mapping[str, Any]
-
 
 def follow(
-    read: Callable[[], list[Shown]], *, done: Callable[[], bool], seconds: float | None = None
+    read: Callable[[], Sequence[Shown]], *, done: Callable[[], bool], seconds: float | None = None
 ) -> bool:
     """Show campaigns, as the API shows them, until `done`; False when `seconds` ran out before.
 
@@ -39,16 +45,14 @@ def follow(
     console = Console(highlight=False)
     deadline = time.monotonic() + seconds if seconds is not None else float("inf")
     with _progress(console) as progress:
-        tasks = {
-            c["id"]: progress.add_task(escape(_name(c)), total=None, states={}) for c in read()
-        }
+        tasks = {c.id: progress.add_task(escape(_name(c)), total=None, states={}) for c in read()}
         printed = 0.0
         reasons = _Reasons(console)
         while True:
             shown = read()
             reasons.tell(shown)
             for campaign in shown:
-                _update(progress, tasks[campaign["id"]], campaign)
+                _update(progress, tasks[campaign.id], campaign)
             if not console.is_terminal and time.monotonic() - printed > 5:
                 printed = time.monotonic()
                 console.print(" | ".join(map(line, shown)), markup=False, soft_wrap=True)
@@ -61,20 +65,20 @@ def follow(
 
 def line(campaign: Shown) -> str:
     """One campaign in one line."""
-    counts = ", ".join(f"{n} {status}" for status, n in sorted(campaign["counts"].items()))
-    return f"{_name(campaign)}: {campaign['status']}: {counts}"
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(campaign.counts.items()))
+    return f"{_name(campaign)}: {campaign.status}: {counts}"
 
 
 def _name(campaign: Shown) -> str:
-    return in_one_line(campaign["name"])
+    return in_one_line(campaign.name)
 
 
 def _open(campaign: Shown) -> bool:
-    return campaign["status"] not in {"finished", "cancelled"}
+    return campaign.status not in {"finished", "cancelled"}
 
 
-def _update(progress: Progress, task: Any, campaign: Shown) -> None:
-    counts = campaign["counts"]
+def _update(progress: Progress, task: TaskID, campaign: Shown) -> None:
+    counts = campaign.counts
     total = sum(counts.values())
     gone = total - sum(counts.get(status, 0) for status in _UNSENT)
     progress.update(
@@ -82,7 +86,7 @@ def _update(progress: Progress, task: Any, campaign: Shown) -> None:
         total=total or None,
         completed=gone,
         states=counts,
-        description=f"{escape(_name(campaign))} [dim]{campaign['status']}[/]",
+        description=f"{escape(_name(campaign))} [dim]{campaign.status}[/]",
     )
 
 
@@ -105,20 +109,20 @@ class _Reasons:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._said: dict[Any, str] = {}
+        self._said: dict[int, str] = {}
         self._last = float("-inf")
 
-    def tell(self, shown: list[Shown]) -> None:
+    def tell(self, shown: Sequence[Shown]) -> None:
         """Print what is new, above the bars."""
         if time.monotonic() - self._last < READING:
             return
         for campaign in shown:
-            reason = campaign.get("reason") or ""
-            if reason and reason != self._said.get(campaign["id"]):
-                words = in_one_line(f"{campaign['name']}: {reason}")
+            reason = campaign.reason or ""
+            if reason and reason != self._said.get(campaign.id):
+                words = in_one_line(f"{campaign.name}: {reason}")
                 self._console.print(words, markup=False, soft_wrap=True)
                 self._last = time.monotonic()
-            self._said[campaign["id"]] = reason
+            self._said[campaign.id] = reason
 
 
 class _Pace(ProgressColumn):

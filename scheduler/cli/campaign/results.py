@@ -21,10 +21,12 @@ def retry_failed(campaign_id: CampaignId, *, json_output: JsonOutput = False) ->
     """
     from scheduler.campaigns import retry_failed as retry
     from scheduler.campaigns import status as standing
+    from shared.views.fields import extended
 
     retried = retry.retry_failed(campaign_id, actor=output.actor())
     if json_output:
-        output.print_json(standing.campaign(campaign_id) | {"retried": retried})
+        shown = standing.campaign(campaign_id)
+        output.print_json(extended(standing.Retried, shown, retried=retried))
     else:
         output.say(f"Campaign {campaign_id}: {_tried_again(campaign_id, retried)}")
 
@@ -35,7 +37,7 @@ def _tried_again(campaign_id: int, retried: int) -> str:
     if retried:
         are = "is" if retried == 1 else "are"
         return f"{output.several(retried, 'message')} {are} tried again."
-    counts = standing.campaign(campaign_id)["counts"]
+    counts = standing.campaign(campaign_id).counts
     failed = sum(counts.get(status, 0) for status in ("failed", "undelivered"))
     if not failed:
         return f"nothing to try again: no message of it has failed ({output.counted(counts)})."
@@ -58,12 +60,14 @@ def resolve_unknown(
     """
     from scheduler.campaigns import resolve_unknown as unknown
     from scheduler.campaigns import status as standing
+    from shared.views.fields import extended
 
     count = unknown.resolve_unknown(
         campaign_id, unknown.decision(resolved), reason=reason, actor=output.actor()
     )
     if json_output:
-        output.print_json(standing.campaign(campaign_id) | {"resolved": count})
+        shown = standing.campaign(campaign_id)
+        output.print_json(extended(standing.Resolved, shown, resolved=count))
     else:
         became = "sent again" if resolved == "resend" else "failed"
         are = "is" if count == 1 else "are"
@@ -117,6 +121,6 @@ def timeline(campaign_id: CampaignId, *, json_output: JsonOutput = False) -> Non
         return
     output.print_table(
         ("AT", "WHO", "DID", "DETAILS"),
-        [(e["at"], e["actor"], e["action"], campaign_text.details(e["details"])) for e in entries],
+        [(e.at, e.actor, e.action, campaign_text.details(e.details)) for e in entries],
         none=f"Nothing is noted about campaign {campaign_id}.",
     )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -11,6 +11,7 @@ from scheduler.campaigns import status as standing
 from scheduler.cli import output
 from scheduler.cli.campaign.live_view import EVERY, follow
 from shared.domain.message import MessageStatus
+from shared.views.campaigns import Progress
 
 _ENDED: Final = frozenset({"finished", "cancelled"})
 #: Seconds that a database may be away while somebody watches.
@@ -21,7 +22,7 @@ _WAITING: Final = (MessageStatus.ACCEPTED, MessageStatus.SENT)
 
 def watch(
     campaign_ids: Sequence[int], *, quiet: bool = False, settle: float = 10.0
-) -> list[dict[str, Any]]:
+) -> list[Progress]:
     """Follow these campaigns live until each has ended; returns where they stand then.
 
     After that it waits for receipts, at most until nothing has changed for `settle` seconds: some
@@ -29,20 +30,20 @@ def watch(
     """
     quietness = _Quietness(settle)
 
-    def read() -> list[Any]:
+    def read() -> list[Progress]:
         found = _patiently(campaign_ids)
-        quietness.notice([campaign["counts"] for campaign in found])
+        quietness.notice([campaign.counts for campaign in found])
         return found
 
     if quiet:
-        while not (all(c["status"] in _ENDED for c in read()) and quietness.reached()):
+        while not (all(c.status in _ENDED for c in read()) and quietness.reached()):
             time.sleep(EVERY)
     else:
         follow(read, done=quietness.reached)
     return _patiently(campaign_ids)
 
 
-def _patiently(campaign_ids: Sequence[int]) -> list[dict[str, Any]]:
+def _patiently(campaign_ids: Sequence[int]) -> list[Progress]:
     """Where they stand. A database that is away is waited for; then its own error is raised."""
     deadline = time.monotonic() + PATIENCE
     told = False

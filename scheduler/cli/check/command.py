@@ -4,12 +4,14 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Annotated, BinaryIO, NoReturn
 
 import typer
 
 from scheduler.cli.reading_options import Delimiter, Encoding, IncludeHidden, divider
+from shared.errors import Refused
 from shared.legible import escaped, in_one_line
+from shared.opaque import Json
 
 if TYPE_CHECKING:  # the command line must answer --help quickly, so the engine is imported late
     from scheduler.cli.check.check_report import Findings
@@ -58,7 +60,6 @@ def check(  # noqa: PLR0913  (a command's options are its arguments)
     Example: volley check guests.csv --message "Hi {first_name}, see you at 7!" --rejects mend.csv
     """
     from scheduler.ingest import Plan, Reading, open_rows, resource_limits
-    from shared.errors import Refused
     from shared.settings import settings
 
     if rate <= 0:
@@ -136,6 +137,6 @@ def _look(source: BinaryIO, rows: "Rows", *, plan: "Plan", out: Path | None) -> 
     return findings
 
 
-def _print_json(report: dict[str, Any]) -> None:
+def _print_json(report: Json) -> None:
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     typer.echo(escaped(json.dumps(report, ensure_ascii=not utf8, indent=2)))

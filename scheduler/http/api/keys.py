@@ -1,28 +1,30 @@
 """/api/keys and /api/audit: for admins."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from scheduler.access import audit, keys
+from scheduler.access.audit import Noted
+from scheduler.access.key_store import Key, NewlyMade
 from scheduler.access.keys import NewKey
 from scheduler.http.auth import Admin
 from scheduler.http.documented_errors import CONFLICTS
-from scheduler.http.requests import AfterNumber, KeyId, Limit, paged
+from scheduler.http.requests import AfterNumber, KeyId, Limit, Page, paged
 
 router = APIRouter(prefix="/api", tags=["admin"])
 
 
 @router.post("/keys", status_code=201)
-def create_key(new: NewKey, caller: Admin) -> dict[str, Any]:
+def create_key(new: NewKey, caller: Admin) -> NewlyMade:
     """Make a key. The answer shows it, this once."""
     return keys.create(new, actor=caller.actor)
 
 
 @router.get("/keys")
-def list_keys(caller: Admin) -> dict[str, Any]:
+def list_keys(caller: Admin) -> Page[Key]:
     """All keys, revoked ones too, without what would open a door."""
-    return {"data": keys.everything(), "has_more": False}
+    return Page(keys.everything(), has_more=False)
 
 
 @router.delete("/keys/{key_id}", status_code=204, responses=CONFLICTS)
@@ -40,7 +42,7 @@ def list_audit(
     ] = "",
     after: AfterNumber = None,
     limit: Limit = 100,
-) -> dict[str, Any]:
+) -> Page[Noted]:
     """Who did what, the newest first; `after` is the last id of the page before."""
     found = audit.page(subject=subject, before=after, limit=limit + 1)
     return paged(found, limit)

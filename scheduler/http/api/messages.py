@@ -1,7 +1,7 @@
 """A campaign's messages: as a list, as files, and one of them with its whole timeline."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
@@ -9,9 +9,11 @@ from fastapi.responses import StreamingResponse
 from scheduler.campaigns import export
 from scheduler.campaigns import status as standing
 from scheduler.campaigns.reject_file import read_apart
+from scheduler.campaigns.status import MessageStory
 from scheduler.http.auth import Viewer
-from scheduler.http.requests import AfterNumber, CampaignId, Limit, MessageId, paged
+from scheduler.http.requests import AfterNumber, CampaignId, Limit, MessageId, Page, paged
 from shared.domain.message import MessageStatus
+from shared.views.messages import Message
 
 router = APIRouter(prefix="/api", tags=["messages"])
 
@@ -31,7 +33,7 @@ def list_messages(
     ] = None,
     after: AfterNumber = None,
     limit: Limit = 100,
-) -> dict[str, Any]:
+) -> Page[Message]:
     """Each recipient's latest message in id order; `after` is the last id of the page before."""
     found = standing.messages(campaign_id, statuses=status or (), after=after or 0, limit=limit + 1)
     return paged(found, limit)
@@ -52,7 +54,7 @@ def export_rejects(campaign_id: CampaignId, caller: Viewer) -> Csv:
 
 
 @router.get("/messages/{message_id}")
-def show_message(message_id: MessageId, caller: Viewer) -> dict[str, Any]:
+def show_message(message_id: MessageId, caller: Viewer) -> MessageStory:
     """One message with its timeline: claims, calls, outcomes, callbacks, decisions."""
     return standing.message(message_id)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -14,6 +14,7 @@ from scheduler.campaigns import status
 from scheduler.http.auth import Viewer
 from scheduler.http.requests import CampaignId
 from shared.domain.campaign import CampaignStatus
+from shared.views.campaigns import Progress
 
 router = APIRouter(prefix="/api/campaigns", tags=["campaigns"])
 
@@ -21,7 +22,7 @@ EVERY_SECONDS: Final = 0.8
 _ENDS: Final = frozenset({CampaignStatus.FINISHED, CampaignStatus.CANCELLED})
 
 
-def _first(campaign_id: CampaignId, caller: Viewer) -> dict[str, Any]:
+def _first(campaign_id: CampaignId, caller: Viewer) -> Progress:
     """Where it stands now: found before the stream begins, so that a 404 can still be one."""
     found = _now(campaign_id)
     if found is None:
@@ -31,16 +32,16 @@ def _first(campaign_id: CampaignId, caller: Viewer) -> dict[str, Any]:
 
 @router.get("/{campaign_id}/events", response_class=EventSourceResponse)
 async def watch_campaign(
-    campaign_id: CampaignId, first: Annotated[dict[str, Any], Depends(_first)]
+    campaign_id: CampaignId, first: Annotated[Progress, Depends(_first)]
 ) -> AsyncIterator[ServerSentEvent]:
     """Events `progress` with the campaign's status, counts, rate and eta_seconds as JSON.
 
     The last one says finished or cancelled. While the database is away the stream stays open.
     """
-    found: dict[str, Any] | None = first
+    found: Progress | None = first
     while found is not None:
         yield ServerSentEvent(data=found, event="progress", retry=1000)
-        if found["status"] in _ENDS:
+        if found.status in _ENDS:
             return
         await asyncio.sleep(EVERY_SECONDS)
         try:
@@ -49,5 +50,5 @@ async def watch_campaign(
             yield ServerSentEvent(comment="the database does not answer")
 
 
-def _now(campaign_id: int) -> dict[str, Any] | None:
+def _now(campaign_id: int) -> Progress | None:
     return next(iter(status.progress([campaign_id])), None)

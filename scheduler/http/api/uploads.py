@@ -18,6 +18,7 @@ from scheduler.http.auth import Operator
 from scheduler.http.errors import unreadable
 from scheduler.http.requests import strict_json
 from shared.errors import Refused
+from shared.views.campaigns import Campaign
 
 router = APIRouter(prefix="/api/campaigns", tags=["campaigns"])
 
@@ -53,19 +54,18 @@ _MULTIPART: Final[dict[str, Any]] = {
 _OTHERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The same upload was made before: its campaign.",
-        "content": {"application/json": {"schema": {"type": "object"}}},
+        "model": Campaign,
     }
 }
 
 
 @router.post("", status_code=201, responses=_OTHERS, openapi_extra=_MULTIPART)
-async def create_campaign(request: Request, response: Response, caller: Operator) -> dict[str, Any]:
+async def create_campaign(request: Request, response: Response, caller: Operator) -> Campaign:
     """Upload `file` with `settings`. 201; 200 with the same campaign for the same upload again."""
     if not request.headers.get("content-type", "").casefold().startswith("multipart/form-data"):
         raise Refused(
             "unsupported_media_type",
             "Send multipart/form-data with a 'file' and, as JSON, its 'settings'.",
-            status=415,
         )
     form = await _form(request)
     try:

@@ -8,22 +8,20 @@ later, in batches, by a task.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Final
+
+from starlette.types import Message, Receive, Scope, Send
 
 from scheduler.http.callbacks.group_commit import Keeper
 from scheduler.http.callbacks.signing_tokens import Tokens
+from scheduler.http.errors import status_of
 from shared import metrics
-from shared.errors import Refused
+from shared.errors import InWords
 from shared.ledger.callbacks import row_of
 from shared.providers.accounts import account_name
 from shared.providers.base import Forged, Receipt, Reports
 from shared.providers.registry import provider_named
 from shared.settings import settings
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_LIMIT: Final = 64 * 1024
 #: The counters hear so often how callbacks were answered.
@@ -79,8 +77,8 @@ class CallbackEdge:
             return 413
         except Forged:
             return 403
-        except Refused as refused:
-            return 404 if refused.code == "not_available" else refused.status
+        except InWords as error:
+            return 404 if error.code == "not_available" else status_of(error)
         return 204 if await self._keeper.keep(row_of(receipt)) else 503
 
     async def _genuine(self, provider: str, reports: Reports, scope: Scope, body: bytes) -> Receipt:
@@ -122,7 +120,7 @@ def _path(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
-def _begun(status: int) -> dict[str, Any]:
+def _begun(status: int) -> Message:
     """The answer's beginning; a 204 has no length (RFC 9110, 8.6)."""
     headers = [] if status == 204 else [_EMPTY]
     if status == 503:

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import text
 
 from shared.db.session import transaction
-from shared.errors import Refused
+from shared.errors import Misconfigured, Refused
 from shared.ledger.routing import opened
 from shared.logging import get_logger
 from shared.outage import Outage
@@ -75,7 +75,7 @@ class Tokens:
                 await asyncio.sleep(self._read_at + ASKED_AGAIN - loop.time())
                 await self._read()
         if self._unread:
-            raise Refused("cannot_verify", "The accounts cannot be read now.", status=503)
+            raise Refused("cannot_verify", "The accounts cannot be read now.")
         return self.known(account)
 
     async def _reread(self) -> None:
@@ -128,7 +128,7 @@ def _platform_tokens() -> dict[str, tuple[str, ...]]:
     """Those of the settings' own accounts: known whatever the database does."""
     tokens = {}
     for name in PROVIDERS:
-        with suppress(Refused):  # it has no account here
+        with suppress(Misconfigured):  # it has no account here
             platform = credentials_for(name, None)
             tokens[account_name(name, platform.account)] = platform.callback_keys
     return tokens

@@ -72,7 +72,7 @@ def _placed(refused: Refused, place: str) -> Refused:
     if not place or refused.code not in _ABOUT_COLUMNS:
         return refused
     message = f"{refused.message} The columns' names were taken from {place}."
-    return Refused(refused.code, message, status=refused.status, details=refused.details)
+    return Refused(refused.code, message, details=refused.details)
 
 
 def _chunks(

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from scheduler.ingest.read.rows import Rows
 from scheduler.ingest.read.warnings import FileWarning, Warnings
 from scheduler.ingest.rejects import Reject, RejectCode
 from shared.domain.segments import Encoding, measure, ucs2_characters
 from shared.legible import legible
+from shared.opaque import Json
 
 REJECTS_SHOWN: Final = 100
 CHARACTERS_SHOWN: Final = 50
@@ -37,7 +38,7 @@ class Report:
     eta_seconds: float
     rejects: list[Reject]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """JSON-ready, in the order INTERFACE names the fields."""
         return {
             "rows": self.rows,
@@ -160,7 +161,7 @@ def _is_decomposed(character: str) -> bool:
     return composed != character and measure(composed).encoding == Encoding.GSM7
 
 
-def _shown(reject: Reject) -> dict[str, Any]:
+def _shown(reject: Reject) -> Json:
     """A reject without its cells, and a very long value cut."""
     shown = reject._asdict()
     del shown["cells"]

@@ -18,6 +18,7 @@ from scheduler.ingest import uploads
 from scheduler.ingest.load.copy_text import RECIPIENTS, REJECTS
 from shared.db.session import transaction
 from shared.ledger.imported import MESSAGES
+from shared.opaque import Json
 
 #: Chunks that are stored at once.
 _AT_ONCE: Final = 2
@@ -63,7 +64,7 @@ class Store:
         finally:
             self._threads.shutdown(cancel_futures=True)
 
-    def put(self, lines: Lines, *, progress: dict[str, Any]) -> None:
+    def put(self, lines: Lines, *, progress: Json) -> None:
         """Store these next. `progress` is the report on everything up to them.
 
         Waits while others wait; raises what storing one of them raised, LeaseLost for one.
@@ -74,9 +75,7 @@ class Store:
         self._last = self._threads.submit(self._store, lines, after, progress, self._last)
         self._stored.append(self._last)
 
-    def _store(
-        self, lines: Lines, after: int, progress: dict[str, Any], before: Future[None] | None
-    ) -> None:
+    def _store(self, lines: Lines, after: int, progress: Json, before: Future[None] | None) -> None:
         with transaction() as connection:
             try:
                 copy(connection, RECIPIENTS, lines.recipients)

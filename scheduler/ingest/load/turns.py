@@ -17,7 +17,7 @@ from typing import Final
 
 from scheduler.ingest import uploads, waiting_imports
 from shared.db.session import transaction
-from shared.errors import Refused
+from shared.errors import InWords
 from shared.logging import get_logger
 
 log = get_logger(__name__)
@@ -69,7 +69,7 @@ def import_waiting(load: Callable[..., bool], turn: Turn, *, stopped: Callable[[
             break
         try:
             done += load(campaign_id, replace(turn, failed=tuple(failed)))
-        except (Refused, uploads.LeaseLost) as error:
+        except (InWords, uploads.LeaseLost) as error:
             failed.add(campaign_id)
             log.warning("import.stopped", campaign_id=campaign_id, reason=str(error))
         except Exception as error:

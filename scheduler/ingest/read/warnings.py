@@ -3,7 +3,9 @@ texted.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
+
+from shared.opaque import Json
 
 ROWS_SHOWN: Final = 10
 _MOST: Final = 100
@@ -18,7 +20,7 @@ class FileWarning:
     fix: str
     rows: list[int] = field(default_factory=list)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """JSON-ready, as in a report's `warnings`."""
         return {
             "code": self.code,

@@ -31,7 +31,7 @@ _CLOUD: Final = frozenset({ip_address("168.63.129.16")})  # Azure's host agent: 
 
 
 def check_public_url(url: str, *, allow_private: bool = False) -> str:
-    """The URL, if we may call it. Resolves the name, so it blocks. Raises Refused (422).
+    """The URL, if we may call it. Resolves the name, so it blocks. Raises Refused.
 
     `allow_private` lets it reach loopback and private addresses; userinfo and other schemes
     than http and https stay refused.
@@ -47,7 +47,7 @@ def check_public_url(url: str, *, allow_private: bool = False) -> str:
 
 
 def check_media_url(url: str) -> str:
-    """The URL, if the provider may be asked to fetch it. Nothing is resolved. Raises Refused (422).
+    """The URL, if the provider may be asked to fetch it. Nothing is resolved. Raises Refused.
 
     Only https and a public name; the provider fetches it, and must not be asked to look at an
     address.

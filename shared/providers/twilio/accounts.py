@@ -1,10 +1,9 @@
 """Accounts at Twilio: an agent's own, or the one in the settings."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from shared.errors import Refused
+from shared.errors import Misconfigured
+from shared.opaque import Json
 from shared.settings import Settings
 
 
@@ -29,7 +28,7 @@ class TwilioCredentials:
         return self.auth_tokens
 
 
-def own(sealed: Mapping[str, Any]) -> TwilioCredentials:
+def own(sealed: Json) -> TwilioCredentials:
     """An agent's own account, from what `schema.ProviderSettings` has checked."""
     return TwilioCredentials(
         account=sealed["account_sid"],
@@ -40,20 +39,18 @@ def own(sealed: Mapping[str, Any]) -> TwilioCredentials:
 
 
 def platform(chosen: Settings) -> TwilioCredentials:
-    """The account in the settings. Raises Refused (503) when there is none, or half of one."""
+    """The account in the settings. Raises Misconfigured when there is none, or half of one."""
     secret = chosen.twilio_api_secret
     if chosen.twilio_account_sid is None and chosen.twilio_api_url is None:
-        raise Refused(
+        raise Misconfigured(
             "no_carrier",
             "No provider account: set VOLLEY_TWILIO_ACCOUNT_SID and VOLLEY_TWILIO_AUTH_TOKEN, "
             "give the agent its own in provider_settings, or start the simulator: 'volley up'.",
-            status=503,
         )
     if chosen.twilio_account_sid is None or not (chosen.auth_tokens or secret):
-        raise Refused(
+        raise Misconfigured(
             "no_credentials",
             "VOLLEY_TWILIO_ACCOUNT_SID needs VOLLEY_TWILIO_AUTH_TOKEN beside it.",
-            status=503,
         )
     return TwilioCredentials(
         account=chosen.twilio_account_sid,
@@ -64,7 +61,7 @@ def platform(chosen: Settings) -> TwilioCredentials:
     )
 
 
-def calls_back_from_afar(sealed: Mapping[str, Any] | None, chosen: Settings) -> bool:
+def calls_back_from_afar(sealed: Json | None, chosen: Settings) -> bool:
     """Whether Twilio itself calls back, over the internet, and no stand-in at a given address."""
     url = sealed.get("api_url") if sealed else chosen.twilio_api_url
     nobody = sealed is None and chosen.twilio_account_sid is None

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from twilio.base.exceptions import TwilioException  # type: ignore[import-untyped]
 
 from shared import clock
+from shared.opaque import Json
 from shared.providers.base import (
     Abilities,
     Accepted,
@@ -227,9 +228,9 @@ async def _asked(call: Call, asking: Awaitable[T]) -> T:
         CALL.reset(token)
 
 
-def _fields(text: OutboundText) -> dict[str, Any]:
+def _fields(text: OutboundText) -> Json:
     """The SDK's arguments for one message."""
-    fields: dict[str, Any] = {"to": text.to, "status_callback": text.status_callback}
+    fields: Json = {"to": text.to, "status_callback": text.status_callback}
     if text.body:
         fields["body"] = text.body
     service = text.options.get(SERVICE) or text.sender_pool
@@ -247,9 +248,9 @@ def _fields(text: OutboundText) -> dict[str, Any]:
     return fields
 
 
-def _arguments(text: OutboundText) -> dict[str, Any]:
+def _arguments(text: OutboundText) -> Json:
     """The campaign's options, by the SDK's names. Pictures go with the first part."""
-    arguments = {}
+    arguments: Json = {}
     for name, value in text.options.items():
         if name == SERVICE or (name == "media_urls" and text.part > 0):
             continue

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared.errors import Refused
+from shared.opaque import Json
 from shared.providers.transport.urls import check_media_url
 from shared.providers.twilio.schema import is_service
 
@@ -29,8 +30,8 @@ class Option:
     allows: Callable[[Any], bool]
 
 
-def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse (422) an option that Twilio would refuse, before a whole campaign fails on it."""
+def check_options(options: Json) -> None:
+    """Refuse an option that Twilio would refuse, before a whole campaign fails on it."""
     service = options.get(SERVICE)
     if service is not None and not is_service(service):
         raise Refused(

@@ -4,10 +4,11 @@ The API's names for them are fixed, so they are declared here and nowhere else.
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from shared.opaque import Json
 from shared.providers.transport.urls import check_public_url
 from shared.settings import settings
 
@@ -25,8 +26,8 @@ class ProviderSettings(BaseModel):
     auth_token: str = Field(min_length=1, max_length=200)
     api_url: str | None = Field(default=None, max_length=500)
 
-    def checked(self) -> dict[str, Any]:
-        """As it is sealed. Raises Refused 422 invalid_url; resolves the host's name."""
+    def checked(self) -> Json:
+        """As it is sealed. Raises Refused invalid_url; resolves the host's name."""
         if self.api_url is None:
             return self.model_dump(exclude_none=True)
         url = check_public_url(self.api_url, allow_private=settings().allow_private_urls)

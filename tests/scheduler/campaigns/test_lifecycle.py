@@ -8,6 +8,7 @@ from scheduler.campaigns import create as creation
 from scheduler.campaigns import lifecycle, retry_failed, stop_sending
 from scheduler.campaigns import status as standing
 from scheduler.campaigns.settings import CampaignPatch, CampaignSettings
+from scheduler.http.errors import status_of
 from scheduler.ingest import uploads
 from scheduler.repair import sweeps
 from shared import clock
@@ -184,7 +185,7 @@ def test_what_the_life_does_not_allow_is_refused_with_409(agent, status, move):
     with pytest.raises(Refused) as refused:
         MOVES[move](made, actor="ann")
 
-    assert refused.value.status == 409
+    assert status_of(refused.value) == 409
     assert (row(made).status, audit()) == (status, [])
 
 
@@ -194,7 +195,7 @@ def test_a_campaign_that_does_not_exist_is_404(agent, move, nobody):
     with pytest.raises(Refused) as refused:
         MOVES[move](nobody, actor="ann")
 
-    assert refused.value.status == 404
+    assert status_of(refused.value) == 404
 
 
 def test_a_campaign_without_accepted_rows_is_not_launched(agent):
@@ -298,11 +299,11 @@ def test_stopping_all_sending_lets_nothing_be_claimed_until_it_is_started_again(
     stop_sending.stop_sending(actor="bob")
 
     control = factories.one("SELECT * FROM control")
-    assert standing.sending()["stopped"]
+    assert standing.sending().stopped
     assert control.stopped_by == "ann"
     assert [verdict for _, verdict in ledger.claim(hints)[1]] == ["waits"]
     stop_sending.start_sending(actor="ann")
-    assert not standing.sending()["stopped"]
+    assert not standing.sending().stopped
     assert len(ledger.claim(scene.hint())[0]) == 1
 
 

@@ -47,7 +47,7 @@ def test_a_start_by_the_clock_stands_in_the_audit_and_nudges() -> None:
     launch_scheduled()
 
     (noted,) = audit.page(subject=f"campaign:{due}")
-    assert (noted["actor"], noted["action"]) == ("volley", "launch")
+    assert (noted.actor, noted.action) == ("volley", "launch")
     assert Tally(redis()).read() != before
 
 

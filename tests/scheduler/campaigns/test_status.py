@@ -25,7 +25,7 @@ def held(scene: Scene, scope: str, subject: str = "", *, seconds: float | None =
 
 
 def texts(message_id: int) -> list[str]:
-    return [entry["text"] for entry in status.message(message_id)["timeline"]]
+    return [entry.text for entry in status.message(message_id).timeline]
 
 
 def test_a_held_country_is_named_with_its_calling_code_and_leaves_no_false_end(
@@ -38,10 +38,10 @@ def test_a_held_country_is_named_with_its_calling_code_and_leaves_no_false_end(
     factories.change("UPDATE message SET due_at = now() + interval '1 h'")
     after = status.campaign(scene.campaign)
 
-    assert (before["reason"], before["eta_seconds"] is None) == (None, False)
-    assert after["eta_seconds"] is None
-    assert "texts to +44 held by error 21408 until 20" in after["reason"]
-    assert after["reason"].endswith("UTC: Enable the country")
+    assert (before.reason, before.eta_seconds is None) == (None, False)
+    assert after.eta_seconds is None
+    assert "texts to +44 held by error 21408 until 20" in after.reason
+    assert after.reason.endswith("UTC: Enable the country")
 
 
 def test_a_hold_of_the_account_takes_its_agents_out_of_the_pace(scene: Scene) -> None:
@@ -50,8 +50,8 @@ def test_a_hold_of_the_account_takes_its_agents_out_of_the_pace(scene: Scene) ->
     held(scene, "account", seconds=60)
     shown = status.campaigns(status="running")[0]
 
-    assert (shown["rate"], shown["eta_seconds"]) == (0, None)
-    assert "its account held by error 21408" in shown["reason"]
+    assert (shown.rate, shown.eta_seconds) == (0, None)
+    assert "its account held by error 21408" in shown.reason
 
 
 def test_an_agent_whose_senders_are_all_held_adds_nothing_to_the_pace(scene: Scene) -> None:
@@ -59,13 +59,13 @@ def test_an_agent_whose_senders_are_all_held_adds_nothing_to_the_pace(scene: Sce
     numbers = [row.number for row in factories.rows("SELECT number FROM sender ORDER BY key")]
 
     held(scene, "sender", numbers[0])
-    one = status.campaign(scene.campaign)["rate"]
+    one = status.campaign(scene.campaign).rate
     held(scene, "sender", numbers[1])
     shown = status.campaign(scene.campaign)
 
     assert one > 0
-    assert (shown["rate"], shown["eta_seconds"]) == (0, None)
-    assert f"sender {numbers[1]} held by error 21408" in shown["reason"]
+    assert (shown.rate, shown.eta_seconds) == (0, None)
+    assert f"sender {numbers[1]} held by error 21408" in shown.reason
 
 
 def test_a_long_queue_of_holds_is_counted_and_not_listed(scene: Scene) -> None:
@@ -73,7 +73,7 @@ def test_a_long_queue_of_holds_is_counted_and_not_listed(scene: Scene) -> None:
     for number in ("+447700900123", "+33612345678", "+4915123456789", "+390612345678", "+34600"):
         held(scene, "country", number)
 
-    reason = status.campaign(scene.campaign)["reason"]
+    reason = status.campaign(scene.campaign).reason
 
     assert reason.count("error 21408") == 3
     assert "2 more holds: 'volley agent list'" in reason
@@ -85,9 +85,9 @@ def test_calls_in_doubt_are_told_with_when_they_will_be_decided(scene: Scene) ->
 
     (shown,) = status.progress([scene.campaign])
 
-    assert shown["reason"].startswith("2 calls in doubt: looked for again at 20")
-    assert ", verdict by 20" in shown["reason"]
-    assert shown["eta_seconds"] is None
+    assert shown.reason.startswith("2 calls in doubt: looked for again at 20")
+    assert ", verdict by 20" in shown.reason
+    assert shown.eta_seconds is None
 
 
 def test_a_call_that_is_under_way_is_no_doubt_until_it_must_have_ended(scene: Scene) -> None:
@@ -97,8 +97,8 @@ def test_a_call_that_is_under_way_is_no_doubt_until_it_must_have_ended(scene: Sc
     factories.change("UPDATE attempt SET claimed_at = claimed_at - :ago", ago=timedelta(seconds=20))
     old = status.campaign(scene.campaign)
 
-    assert (young["reason"], young["eta_seconds"] is None) == (None, False)
-    assert old["reason"].startswith("1 call in doubt")
+    assert (young.reason, young.eta_seconds is None) == (None, False)
+    assert old.reason.startswith("1 call in doubt")
 
 
 def test_a_look_to_come_is_told_as_one_to_come(scene: Scene) -> None:
@@ -145,8 +145,8 @@ def test_a_receipts_code_is_put_into_words_and_is_no_fault_of_the_call(scene: Sc
     (listed,) = status.messages(scene.campaign)
 
     assert "Part 1, attempt 1: accepted as SM1." in texts(sending.message_id)
-    assert shown["error_message"] == listed["error_message"]
-    assert len(shown["error_message"]) > 10
+    assert shown.error_message == listed.error_message
+    assert len(shown.error_message) > 10
 
 
 def limit(number: str, *, used: int, most: int = 2000, per_second: float | None = None) -> None:
@@ -169,12 +169,12 @@ def test_a_sender_that_has_used_its_day_is_named_with_when_it_goes_on(scene: Sce
 
     said = f"sender {first} has used its 2,000 segments of today; it goes on at "
     ((tomorrow,),) = factories.rows(f"SELECT {TOMORROW}")
-    assert said + spoken(tomorrow) in one["reason"]
-    assert one["rate"] > 0
-    assert f"sender {second} has used its 2,000 segments" in both["reason"]
-    assert (both["rate"], both["eta_seconds"]) == (0, None)
-    assert both["counts"] == {"ready": 1}
-    assert status.message(message)["due_at"] == instant(tomorrow)
+    assert said + spoken(tomorrow) in one.reason
+    assert one.rate > 0
+    assert f"sender {second} has used its 2,000 segments" in both.reason
+    assert (both.rate, both.eta_seconds) == (0, None)
+    assert both.counts == {"ready": 1}
+    assert status.message(message).due_at == instant(tomorrow)
 
 
 def test_a_sender_with_too_little_left_for_the_next_text_says_so(scene: Scene) -> None:
@@ -183,7 +183,7 @@ def test_a_sender_with_too_little_left_for_the_next_text_says_so(scene: Scene) -
     scene.message(segments=3)
 
     claim(scene.hint())
-    reason = status.campaign(scene.campaign)["reason"]
+    reason = status.campaign(scene.campaign).reason
 
     assert "has used 1,998 of its 2,000 segments of today, too many for the next text" in reason
 
@@ -191,12 +191,12 @@ def test_a_sender_with_too_little_left_for_the_next_text_says_so(scene: Scene) -
 def test_the_pace_of_a_campaign_is_no_more_than_its_senders_carry(scene: Scene) -> None:
     scene.message(segments=3)
     scene.message(segments=1)
-    without = status.campaign(scene.campaign)["rate"]
+    without = status.campaign(scene.campaign).rate
 
     limit(scene.senders[0], used=0, per_second=1)
-    one = status.campaign(scene.campaign)["rate"]
+    one = status.campaign(scene.campaign).rate
     limit(scene.senders[1], used=0, per_second=2)
     both = status.campaign(scene.campaign)
 
-    assert (without, one, both["rate"]) == (5, 5, 1.5)
-    assert both["eta_seconds"] == pytest.approx(2 / 1.5, abs=0.1)
+    assert (without, one, both.rate) == (5, 5, 1.5)
+    assert both.eta_seconds == pytest.approx(2 / 1.5, abs=0.1)

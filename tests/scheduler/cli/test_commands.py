@@ -13,7 +13,9 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from deploy.cli import COMMANDS, run
+from scheduler.access.keys import keep_first_key
 from shared.db.session import transaction
+from shared.settings import settings
 from tests.support.environment import environment
 
 Call = Callable[..., Any]
@@ -178,7 +180,7 @@ def test_launch_and_watch_end_with_the_campaign(volley: Call, guests: str) -> No
     begun = time.monotonic()
     (watched,) = watch([number], quiet=True)
 
-    assert (watched["status"], watched["counts"]) == ("finished", {"delivered": 2})
+    assert (watched.status, watched.counts) == ("finished", {"delivered": 2})
     assert time.monotonic() - begun < 5
 
 
@@ -194,7 +196,7 @@ def test_watching_waits_for_receipts_but_not_for_ever(volley: Call, guests: str)
 
     (watched,) = watch([number], quiet=True, settle=0.2)
 
-    assert watched["counts"] == {"sent": 2}
+    assert watched.counts == {"sent": 2}
 
 
 def test_what_is_refused_is_said_in_one_line_with_exit_1(
@@ -209,6 +211,56 @@ def test_what_is_refused_is_said_in_one_line_with_exit_1(
     assert captured.out == ""
     assert captured.err.count("\n") == 3
     assert "nobody" in captured.err
+
+
+_ADD = "agent add sales --sender +15005550006"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        # what the API answers with 404, 409 and 422
+        ("campaign show 99", "There is no campaign 99."),
+        ("agent set nobody --rate 2", "There is no agent 'nobody'."),
+        ("key revoke 1", "last admin key"),
+        (_ADD, "There is an agent 'sales' already"),
+        ("campaign launch {cancelled}", "is cancelled and cannot be launched"),
+        ("campaign resolve-unknown {cancelled} --as resend --reason x", "nothing of it is sent"),
+        ("agent add two --sender +15005550007 --sender +15005550007", "listed twice"),
+        ("suppress remove +12025550123", "not on the suppression list"),
+    ],
+)
+def test_each_kind_of_refusal_is_one_line_and_exit_1(
+    volley: Call, guests: str, capsys: pytest.CaptureFixture[str], words: str, says: str
+) -> None:
+    volley(*_ADD.split())
+    keep_first_key()
+    create = ["campaign", "create", guests, "--agent", "sales", "--message", "Hi"]
+    cancelled = volley(*create)["id"]
+    volley("campaign", "cancel", str(cancelled))
+
+    for more in ([], ["--json"]):
+        code = run([*words.format(cancelled=cancelled).split(), *more])
+
+        captured = capsys.readouterr()
+        assert (code, captured.out) == (1, ""), captured
+        assert (captured.err.count("\n"), captured.err[:8]) == (1, "volley: ")
+        assert says in captured.err
+
+
+@pytest.mark.usefixtures("database")
+def test_a_wrong_setting_is_one_line_that_names_it_and_exit_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("twilio_account_sid", "twilio_auth_token", "twilio_api_url"):
+        monkeypatch.setattr(settings(), name, None)
+
+    code = run([*_ADD.split(), "--json"])
+
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (1, "")
+    assert captured.err.startswith("volley: No provider account: set VOLLEY_TWILIO_ACCOUNT_SID")
+    assert captured.err.count("\n") == 1
 
 
 def test_stdout_holds_the_json_document_and_nothing_else(volley: Call, guests: str) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 from time import monotonic
 from types import SimpleNamespace
 
@@ -33,6 +33,7 @@ from scheduler.dispatch.releases import RELEASE, releases
 from scheduler.nudges import Nudges
 from shared import metrics
 from shared.db.session import engine, transaction
+from shared.errors import Misconfigured
 from shared.ledger import due as lanes
 from shared.queue import publish
 from shared.queue.jobs import ComposeOpeners, Job, SendMessages
@@ -368,6 +369,24 @@ def test_an_idle_loop_sleeps_until_it_is_nudged_and_a_launch_nudges_it(
     loop.join(20)
 
     assert (went_out, loop.is_alive(), slept) == (True, False, {IDLE_TICK})
+
+
+def test_a_wrong_setting_ends_the_loop_and_a_server_that_is_away_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = iter([StoreIsAway("away"), ZeroDivisionError(), Misconfigured("no_database", "Set it.")])
+
+    looks = count()
+
+    def tick() -> None:
+        raise next(ends)
+
+    unhurried = SimpleNamespace(monotonic=monotonic, sleep=lambda _: None)
+    monkeypatch.setattr(dispatcher, "time", unhurried)
+    with pytest.raises(Misconfigured, match="Set it"):
+        dispatcher.run(SimpleNamespace(tick=tick, idle=False), lambda: next(looks) > 9)
+
+    assert next(ends, None) is None
 
 
 def test_a_pause_is_seen_within_a_refresh_and_a_resume_as_well(pace: Pace) -> None:

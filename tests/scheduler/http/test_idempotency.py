@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from shared.db.session import transaction
+from shared.errors import InWords, Misconfigured, Refused
 
 _NEW = {"id": "north", "senders": ["+15005550006"]}
 _KEY = {"Idempotency-Key": "k-1"}
@@ -112,6 +113,20 @@ def test_a_new_api_key_lies_nowhere_in_plain_text(api: TestClient) -> None:
 
     assert made["key"].encode() not in bytes(kept)
     assert again["key"] == made["key"]
+
+
+@pytest.mark.parametrize("kind", [Refused, Misconfigured])
+def test_what_was_done_is_answered_even_if_the_answer_cannot_be_kept(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch, kind: type[InWords]
+) -> None:
+    def cannot(_: object) -> bytes:
+        raise kind("wrong_secret_key", "Set the former key.")
+
+    monkeypatch.setattr("scheduler.http.idempotency.seal", cannot)
+
+    made = api.post("/api/agents", json=_NEW, headers=_KEY)
+
+    assert (made.status_code, made.json()["id"]) == (201, "north")
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])

@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
 from schemathesis import checks
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -255,12 +256,115 @@ def test_every_refusal_that_is_described_has_our_shape_and_says_what_it_means() 
     for one in OPERATIONS.values():
         for status, told in one.definition.raw["responses"].items():
             if status >= "400" and one.path != "/readyz":
-                shape = told["content"]["application/json"]["schema"]
-                assert shape == {"$ref": "#/components/schemas/Refusal"}
+                shown = told["content"]["application/json"]
+                assert shown["schema"] == {"$ref": "#/components/schemas/Refusal"}
                 assert told["description"]
+                code = shown["example"]["error"]["code"]
+                assert errors.STATUS.get(code, 422) == int(status), code
     assert {"HTTPValidationError", "ValidationError"} & set(
         DESCRIBED["components"]["schemas"]
     ) == set()
+
+
+def test_every_answer_is_described_to_the_last_field_and_shown_by_an_example_of_that_shape() -> (
+    None
+):
+    shown = 0
+    for name, one in OPERATIONS.items():
+        for status, told in one.definition.raw["responses"].items():
+            assert bool(told.get("content")) is (status != "204"), (name, status)
+            for kind, content in told.get("content", {}).items():
+                assert content["example"], (name, status)
+                if kind == "application/json":
+                    fits(content["example"], content["schema"])
+                    assert is_closed(content["schema"]), (name, status)
+                    shown += 1
+    assert shown > 100
+
+
+def fits(example: Any, schema: dict[str, Any]) -> None:
+    """Raises ValidationError unless the example is one of the schema."""
+    validator = Draft202012Validator(schema | {"components": DESCRIBED["components"]})
+    validator.validate(example)
+
+
+def is_closed(schema: dict[str, Any]) -> bool:
+    """Whether an object of this schema has only fields that it names."""
+    if "$ref" in schema:
+        return is_closed(DESCRIBED["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    if "anyOf" in schema:
+        return all(map(is_closed, schema["anyOf"]))
+    return schema.get("additionalProperties") is False
+
+
+#: It answers with the parts that are asked, each with a word: no view, described by hand.
+BY_HAND: Final = {"GET /readyz"}
+
+
+def answers() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each route that answers what it was asked for in JSON, and the schema of that answer."""
+    for name, one in OPERATIONS.items():
+        for status, told in one.definition.raw["responses"].items():
+            json_ = told.get("content", {}).get("application/json")
+            if status < "300" and json_ is not None and name not in BY_HAND:
+                yield name, json_["schema"]
+
+
+def named(schema: dict[str, Any]) -> set[str]:
+    """The models that a schema names, itself."""
+    if "$ref" in schema:
+        return {schema["$ref"].rpartition("/")[2]}
+    inside = [*schema.get("anyOf", []), schema.get("items", {})]
+    return {name for one in inside for name in named(one)} if any(inside) else set()
+
+
+def shown_fields() -> dict[str, dict[str, Any]]:
+    """Every field of every model that an answer is made of, as `Model.field`."""
+    schemas = DESCRIBED["components"]["schemas"]
+    fields: dict[str, dict[str, Any]] = {}
+    left = {model for _, schema in answers() for model in named(schema)}
+    seen: set[str] = set()
+    while left:
+        model = left.pop()
+        seen.add(model)
+        for name, field in schemas[model]["properties"].items():
+            fields[f"{model}.{name}"] = field
+            left |= named(field) - seen
+    return fields
+
+
+def test_every_answer_has_a_model_by_name() -> None:
+    found = list(answers())
+
+    assert len(found) > 25
+    assert [name for name, schema in found if not named(schema)] == []
+
+
+def test_every_field_of_an_answer_says_what_it_means_or_is_a_model_that_does() -> None:
+    fields = shown_fields()
+
+    assert len(fields) > 100
+    assert [name for name, field in fields.items() if not is_told(field)] == []
+
+
+def is_told(field: dict[str, Any]) -> bool:
+    """Whether a field says what it means, or each model in it does."""
+    models = [DESCRIBED["components"]["schemas"][name] for name in named(field)]
+    said = [model.get("description") for model in models]
+    return bool(field.get("description")) or (bool(said) and all(said))
+
+
+def test_a_number_of_an_answer_says_its_unit() -> None:
+    """An instant is told as one; a span says seconds; a size or a pace says what is counted."""
+    words = {"seconds": "second", "per_second": "a second", "per_day": "a day", "rate": "a second"}
+    silent = [
+        (name, field["description"])
+        for name, field in shown_fields().items()
+        for end, unit in words.items()
+        if name.rpartition(".")[2].endswith(end) and unit not in field["description"].lower()
+    ]
+
+    assert silent == []
 
 
 def test_the_form_of_an_upload_says_what_may_be_told_of_a_file() -> None:

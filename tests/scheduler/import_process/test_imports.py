@@ -156,7 +156,7 @@ def test_a_bug_is_told_from_a_limit_and_a_refusal_arrives_whole(hogs):
     factories.change("DELETE FROM campaign")
     with pytest.raises(Refused) as refused:
         imports.load(draft(content=b"phone,phone number\n1,2\n"))
-    assert (refused.value.code, refused.value.status) == ("which_phone_column", 422)
+    assert refused.value.code == "which_phone_column"
     assert refused.value.details["columns"]
 
 

@@ -40,7 +40,7 @@ def imported(text: str, **more: object) -> Imported:
 
 
 def listed() -> dict[str, str | None]:
-    return {entry["number"]: entry["reason"] for entry in suppressions.page()}
+    return {entry.number: entry.reason for entry in suppressions.page()}
 
 
 def test_a_log_of_twilio_suppresses_who_said_stop_and_not_our_own_sender() -> None:
@@ -48,13 +48,11 @@ def test_a_log_of_twilio_suppresses_who_said_stop_and_not_our_own_sender() -> No
 
     assert listed() == {"+12025550101": "texted STOP"}
     assert (done.added, done.already) == (1, 0)
-    assert [(t["code"], t["count"], t["rows"]) for t in done.left_out] == [
+    assert [(t.code, t.count, t.rows) for t in done.left_out] == [
         ("outbound", 1, [2]),
         ("no_stop_word", 1, [4]),
     ]
-    assert [(r["row"], r["value"], r["code"]) for r in done.rejected] == [
-        (5, "12", "invalid_phone")
-    ]
+    assert [(r.row, r.value, r.code) for r in done.rejected] == [(5, "12", "invalid_phone")]
 
 
 def test_our_own_sender_is_suppressed_only_when_it_is_meant() -> None:
@@ -65,8 +63,8 @@ def test_our_own_sender_is_suppressed_only_when_it_is_meant() -> None:
     meant = imported(file, own_senders=True)
 
     assert list(before) == ["+12025550101"]
-    assert [(r["row"], r["code"]) for r in kept.rejected] == [(2, "own_sender")]
-    assert "sales" in kept.rejected[0]["reason"] and "--yes" in kept.rejected[0]["fix"]
+    assert [(r.row, r.code) for r in kept.rejected] == [(2, "own_sender")]
+    assert "sales" in kept.rejected[0].reason and "--yes" in kept.rejected[0].fix
     assert (meant.added, meant.already, meant.rejected) == (1, 1, [])
     assert OURS in listed()
 
@@ -76,7 +74,7 @@ def test_the_numbers_of_a_deleted_agent_are_still_ours() -> None:
 
     done = imported(f"phone\n{OURS}\n")
 
-    assert [r["code"] for r in done.rejected] == ["own_sender"]
+    assert [r.code for r in done.rejected] == ["own_sender"]
 
 
 def test_a_list_over_the_api_spares_our_own_senders_and_one_alone_is_meant() -> None:
@@ -86,7 +84,7 @@ def test_a_list_over_the_api_spares_our_own_senders_and_one_alone_is_meant() -> 
     before = listed()
     suppressions.add(NewSuppression(number=OURS), actor="key:test")
 
-    assert (done.added, [r["code"] for r in done.rejected]) == (1, ["own_sender"])
+    assert (done.added, [r.code for r in done.rejected]) == (1, ["own_sender"])
     assert OURS not in before
     assert OURS in listed()
 
@@ -127,7 +125,7 @@ def test_the_first_rows_of_a_reason_are_told_and_all_are_counted() -> None:
     done = imported("phone,opted_out\n" + "".join(f"+120255501{n:02},no\n" for n in range(30)))
 
     (told,) = done.left_out
-    assert (told["code"], told["count"], told["rows"]) == ("not_opted_out", 30, list(range(2, 12)))
+    assert (told.code, told.count, told.rows) == ("not_opted_out", 30, list(range(2, 12)))
 
 
 def test_a_delimiter_is_taken_as_it_was_given() -> None:

@@ -302,4 +302,4 @@ def test_the_whole_sweep_by_hand_needs_no_broker(scene):
 
     assert ran == [timer.name for timer in TIMETABLE]
     assert factories.rows("SELECT * FROM callback WHERE NOT applied") == []
-    assert standing.sending()["stopped"] is False
+    assert standing.sending().stopped is False

@@ -20,7 +20,7 @@ def drain() -> int:
 def told(message_id: int) -> list[str]:
     with transaction() as connection:
         story = timeline.timeline(connection, message_id, meaning=lambda *_: "opted out")
-    return [entry["text"] for entry in story if entry["kind"] in {"callback", "stranger"}]
+    return [entry.text for entry in story if entry.kind in {"callback", "stranger"}]
 
 
 def strangers() -> int:

@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 
+from scheduler.http.errors import status_of
 from shared.errors import Refused
 from shared.providers import registry
 from shared.providers.adapters import adapter_for, close_adapters
@@ -46,8 +47,8 @@ def test_a_provider_that_is_not_built_is_refused_and_does_not_pretend(provider):
     with pytest.raises(Refused) as asking:
         registry.provider_named(provider)
 
-    assert (sending.value.status, sending.value.code) == (422, "not_available")
-    assert (asking.value.status, asking.value.code) == (422, "not_available")
+    assert (status_of(sending.value), sending.value.code) == (422, "not_available")
+    assert (status_of(asking.value), asking.value.code) == (422, "not_available")
 
 
 @pytest.mark.parametrize("known", registry.PROVIDERS.values(), ids=lambda known: known.name)

@@ -24,8 +24,8 @@ def test_the_reason_counts_the_calls_and_stands_in_the_campaigns_history() -> No
     assert paused.status == "paused"
     assert paused.reason.startswith("the provider refused 101 of the last 101 calls")
     assert not paused.reason.endswith(".")
-    assert (noted["actor"], noted["action"]) == ("volley", "pause")
-    assert noted["details"] == {"reason": paused.reason}
+    assert (noted.actor, noted.action) == ("volley", "pause")
+    assert noted.details == {"reason": paused.reason}
 
 
 @pytest.mark.usefixtures("database")

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import event, text
 
 from shared.db.session import engine, transaction
+from shared.errors import Misconfigured, Refused
 from shared.ledger.claim import Claimed
 from shared.secrets import seal
-from tests.support.factories import ACCOUNT
+from tests.support.factories import ACCOUNT, change
 from tests.support.lanes import add_agent, add_campaign
 from worker.send import routes
 from worker.send.routes import FRESH_FOR, Directory
@@ -94,3 +95,22 @@ def test_each_account_is_told_how_many_messages_are_coming(
     (calls,) = known.accounts_of(coming).values()
 
     assert calls == 3
+
+
+def test_an_agent_without_an_account_that_can_be_used_troubles_no_other(database: str) -> None:
+    speaks, sealed_elsewhere, not_built = (add_agent(f"agent-{n}") for n in range(3))
+    campaign = add_campaign(speaks, sealed_elsewhere, not_built)
+    change("UPDATE agent SET credentials = 'x' WHERE key = :key", key=sealed_elsewhere)
+    change("UPDATE agent SET provider = 'vonage' WHERE key = :key", key=not_built)
+    calls = [claimed(agent, campaign) for agent in (speaks, sealed_elsewhere, not_built)]
+    known = Directory()
+    reads(known, *calls)
+
+    ready, wrong_key, no_provider = calls
+    assert known.route(ready).agent.key == speaks
+    with pytest.raises(Misconfigured, match="VOLLEY_SECRET_KEY"):
+        known.route(wrong_key)
+    with pytest.raises(Refused, match="not built yet"):
+        known.route(no_provider)
+    assert list(known.accounts_of(calls).values()) == [1]
+    assert len(known.accounts()) == 1

@@ -16,6 +16,7 @@ from scheduler.cli.campaign import watch
 from shared import clock
 from shared.db.session import transaction
 from shared.ledger.holds import NewHold, hold
+from shared.views.campaigns import Progress
 
 Volley = Callable[..., tuple[int, str, str]]
 
@@ -151,7 +152,7 @@ def test_a_message_shows_the_words_that_were_sent(create: Volley, volley: Volley
     create("--message", "Hi {name}")
     (only,) = status.messages(1)
 
-    _, out, _ = volley("message", str(only["id"]))
+    _, out, _ = volley("message", str(only.id))
 
     assert "1 part, 1 segment, GSM-7" in out
     assert "  | Hi Ana\n" in out
@@ -166,7 +167,7 @@ def test_watching_outlives_a_database_that_is_away_for_a_while(
         connection.execute(text("UPDATE campaign SET status = 'finished'"))
     real, failures = status.progress, [1, 2]
 
-    def shaky(ids: list[int]) -> list[dict[str, object]]:
+    def shaky(ids: list[int]) -> list[Progress]:
         if failures:
             failures.pop()
             raise OperationalError("SELECT 1", {}, Exception("gone"))
@@ -176,14 +177,14 @@ def test_watching_outlives_a_database_that_is_away_for_a_while(
     monkeypatch.setattr(watch, "EVERY", 0.01)
     (watched,) = watch.watch([1], quiet=True)
 
-    assert watched["status"] == "finished"
+    assert watched.status == "finished"
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_database_that_stays_away_ends_the_watch(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(ids: list[int]) -> list[dict[str, object]]:
+    def gone(ids: list[int]) -> list[Progress]:
         raise OperationalError("SELECT 1", {}, Exception("gone"))
 
     monkeypatch.setattr(status, "progress", gone)

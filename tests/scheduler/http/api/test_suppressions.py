@@ -103,7 +103,7 @@ def test_a_file_of_numbers_is_read_with_or_without_a_header(file: str) -> None:
         io.BytesIO(file.encode()), filename="stop.csv", region=None, actor="cli:test"
     )
 
-    listed = [entry["number"] for entry in suppressions.page()]
+    listed = [entry.number for entry in suppressions.page()]
     assert (done.added, done.already, len(done.rejected)) == (2, 0, 1)
     assert listed == ["+12025550101", "+12025550102"]
 
@@ -141,7 +141,7 @@ def test_an_imported_list_is_read_with_its_region_and_its_column_of_calling_code
     two = suppressions.import_file(table, filename="b.csv", region=None, actor="test")
 
     assert (one.added, one.rejected) == (2, [])
-    assert (two.added, [r["row"] for r in two.rejected]) == (1, [3])
+    assert (two.added, [r.row for r in two.rejected]) == (1, [3])
     assert {entry["number"] for entry in api.get("/api/suppressions").json()["data"]} == {
         "+447400123456",
         "+447400123457",

@@ -437,11 +437,11 @@ def test_while_it_is_imported_a_campaign_shows_how_far_it_is(database, monkeypat
     monkeypatch.setattr(uploads, "renew", looks)
     load(made)
 
-    assert shown[0]["report"] is None
-    assert [campaign["status"] for campaign in shown] == ["draft"] * 3
-    counted = [[c["report"][k] for k in ("rows", "accepted", "rejected")] for c in shown[1:]]
+    assert shown[0].report is None
+    assert [campaign.status for campaign in shown] == ["draft"] * 3
+    counted = [[getattr(c.report, k) for k in ("rows", "accepted", "rejected")] for c in shown[1:]]
     assert counted == [[10, 9, 1], [20, 18, 2]]
-    assert [campaign["counts"] for campaign in shown] == [{}, {"ready": 9}, {"ready": 18}]
+    assert [campaign.counts for campaign in shown] == [{}, {"ready": 9}, {"ready": 18}]
 
 
 @pytest.mark.parametrize("chunk", [3, 5, 100])

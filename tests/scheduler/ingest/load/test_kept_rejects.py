@@ -59,7 +59,7 @@ def told(campaign_id):
 
 
 def report(campaign_id):
-    return status.campaign(campaign_id)["report"]
+    return status.campaign(campaign_id).report
 
 
 def chunks():
@@ -100,7 +100,7 @@ def test_of_many_the_first_are_kept_and_the_reject_file_has_all(database, monkey
     assert table() == [(22 + n, "invalid_phone") for n in range(MOST)] + [
         (42 + n, "duplicate") for n in range(3)
     ]
-    assert (chunks(), report(made)["rejected"], report(made)["duplicates"]) == (1, 23, 3)
+    assert (chunks(), report(made).rejected, report(made).duplicates) == (1, 23, 3)
     assert [row for row, _ in told(made)] == list(range(22, 45))
     assert stay_the_same(made, monkeypatch, content)
 
@@ -128,7 +128,7 @@ def test_what_our_own_lists_rejected_is_kept_however_much_and_told_as_it_was(dat
     counted = Counter(code for _, code in told(made))
     assert exported(made) == before
     assert counted == {"suppressed": 20, "invalid_phone": 10, "duplicate": 20}
-    assert counted.total() == report(made)["rejected"]
+    assert counted.total() == report(made).rejected
     assert Counter(code for _, code in table())["suppressed"] == 20
 
 
@@ -145,7 +145,7 @@ def test_an_import_that_gave_way_keeps_and_counts_the_same(database):
 
     counted = Counter(code for _, code in told(made))
     assert counted == {"invalid_phone": 40, "suppressed": 1, "duplicate": 20}
-    assert (report(made)["accepted"], report(made)["rejected"]) == (19, 61)
+    assert (report(made).accepted, report(made).rejected) == (19, 61)
     assert Counter(code for _, code in table()) == {
         "invalid_phone": MOST, "suppressed": 1, "duplicate": MOST,
     }  # fmt: skip

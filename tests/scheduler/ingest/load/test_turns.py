@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from structlog.testing import capture_logs
 
 from scheduler import tasks
 from scheduler.ingest import uploads, waiting_imports
@@ -11,6 +12,7 @@ from scheduler.ingest.load import turns
 from scheduler.ingest.load.turns import Turn, import_waiting
 from scheduler.repair import sweeps
 from shared.db.session import transaction
+from shared.errors import Misconfigured, Refused
 from shared.queue.jobs import ImportUpload
 from tests.support import factories
 
@@ -239,3 +241,23 @@ def test_a_job_of_a_campaign_that_is_gone_or_imported_does_nothing(database, end
     tasks._import(ImportUpload(campaign_id=made + 1))
 
     assert (ended, status(made)) == ([made], "ready")
+
+
+@pytest.mark.parametrize("kind", [Refused, Misconfigured])
+def test_an_import_that_is_refused_or_misconfigured_is_told_in_words_and_holds_up_no_other(
+    database, kind
+):
+    first, second = waiting(1), waiting(2)
+    tried = []
+
+    def load(campaign_id, turn):
+        tried.append(campaign_id)
+        raise kind("no_database", f"Campaign {campaign_id} cannot go on.")
+
+    with capture_logs() as logged:
+        assert import_waiting(load, Turn(), stopped=lambda: False) == 0
+
+    assert sorted(tried) == [first, second]
+    assert {(line["event"], line["reason"]) for line in logged} == {
+        ("import.stopped", f"Campaign {one} cannot go on.") for one in (first, second)
+    }

@@ -63,7 +63,6 @@ def test_what_is_not_a_plain_web_address_is_refused_even_on_a_bench(resolves, ur
     with pytest.raises(Refused) as refusal:
         check_public_url(url, allow_private=allow_private)
 
-    assert refusal.value.status == 422
     assert "secret" not in str(refusal.value)
 
 
