@@ -1,12 +1,12 @@
 """What a file's header may not be, nor the names of the files that a reject file comes from."""
 
+import re
 from typing import Final
 
 from scheduler.ingest.read.columns import ORIGIN_COLUMN, OWN_COLUMNS
 from scheduler.ingest.read.delimited import Damaged
 from scheduler.ingest.read.sheets.sheet import MOST_COLUMNS
 from scheduler.ingest.read.swallowed_rows import holds_numbers
-from scheduler.ingest.read.unreadable import LOST, UNREADABLE
 from shared.errors import Refused
 from shared.legible import legible
 
@@ -46,13 +46,11 @@ def _refuse_many(header: list[str]) -> None:
 
 
 def _refuse_unreadable(header: list[str]) -> None:
-    """Raises Refused unreadable_header: neither a person nor a placeholder could name it."""
+    """Raises Refused unreadable_header: the rows of such a column could not be stored."""
     for place, name in enumerate(header, 1):
-        if found := UNREADABLE.search(name):
-            lost = LOST.match(found[0])
-            why = (
-                "bytes that are not text in the file's encoding" if lost else "a control character"
-            )
+        if found := _NOT_TEXT.search(name):
+            nul = found[0] == "\0"
+            why = "a NUL character" if nul else "bytes that are not text in its encoding"
             raise Refused(
                 "unreadable_header",
                 f"The name of column {place} (“{legible(name)[:_SHOWN]}”) has {why}. Type it "
@@ -73,7 +71,7 @@ def _refuse_many_origins(origins: set[str]) -> None:
 
 def _refuse_unreadable_origins(origins: set[str]) -> None:
     """Raises Refused unreadable_origin: whom that file's campaign texted could not be looked up."""
-    for origin in filter(UNREADABLE.search, origins):
+    for origin in filter(_NOT_TEXT.search, origins):
         raise Refused(
             "unreadable_origin",
             f"The column “{ORIGIN_COLUMN}” names a file that cannot be read: "
@@ -81,6 +79,8 @@ def _refuse_unreadable_origins(origins: set[str]) -> None:
         )
 
 
+#: NUL, and what an undecodable byte is read as: Postgres keeps neither.
+_NOT_TEXT: Final = re.compile("[\0\ud800-\udfff]")
 #: Columns up to the last with a name, those of a reject file included; and up to the last at all.
 _MOST_COLUMNS: Final = MOST_COLUMNS + len(OWN_COLUMNS) + 1
 _WIDEST: Final = 16_384

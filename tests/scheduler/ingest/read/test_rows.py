@@ -208,13 +208,8 @@ def _relation(kind, target):
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        (b"\xed\xa0\x80name", "bytes"), (b"na\xefme", "bytes"), ("\ufffdname".encode(), "bytes"),
-        (b"na\x0bme", "control"), (b"na\x00me", "control"), (b"\x1bname", "control"),
-        ("na\x85me".encode(), "control"),
-    ],
-)  # fmt: skip
+    ("name", "why"), [(b"\xed\xa0\x80name", "bytes"), (b"na\xefme", "bytes"), (b"na\x00me", "NUL")]
+)
 def test_a_header_that_has_no_readable_names_is_refused(name, why):
     file = b"phone," + name + "\n+15551230000,José\n+15551230001,Zoë\n".encode()
 
