@@ -85,10 +85,13 @@ def metrics() -> Response:
     return Response(generate_latest(_registry()), media_type=CONTENT_TYPE_LATEST)
 
 
+_ASK = text("SELECT stopped_at FROM control")
+
+
 def _database() -> str:
     try:
         with transaction() as connection:
-            connection.execute(text("SELECT stopped_at FROM control"))
+            connection.execute(_ASK)
     except (DBAPIError, PoolTimeout, Misconfigured) as error:
         return _why(error)
     return "ok"

@@ -90,17 +90,20 @@ def fold_counts() -> int:
     return retried(campaigns.fold_counts)
 
 
+_FORGET_ANSWERS = text("""
+    DELETE FROM idempotent_answer WHERE created_at < now() - interval '24 hours'
+""")
+_FORGET_ACCOUNTS = text("""
+    DELETE FROM former_account WHERE replaced_at < now() - CAST(:kept AS interval)
+""")
+
+
 def forget() -> int:
     """Drop what only matters for a while: idle slots, idempotent answers, accounts agents left, the
     bytes of files that will never be imported.
     """
     with transaction() as connection:
         uploads.drop_cancelled(connection)
-        connection.execute(
-            text("DELETE FROM idempotent_answer WHERE created_at < now() - interval '24 hours'")
-        )
-        connection.execute(
-            text("DELETE FROM former_account WHERE replaced_at < now() - :kept"),
-            {"kept": FORMER_ACCOUNTS_FOR},
-        )
+        connection.execute(_FORGET_ANSWERS)
+        connection.execute(_FORGET_ACCOUNTS, {"kept": FORMER_ACCOUNTS_FOR})
     return Throttle(redis()).forget_idle(older_than=3600)

@@ -114,8 +114,3 @@ RANK: Final[dict[str, int]] = {
 def may_become(old: str, new: str) -> bool:
     """Whether the table lets a message go from `old` to `new`."""
     return MessageStatus(new) in NEXT[MessageStatus(old)]
-
-
-def untouched_that_may_become(new: MessageStatus) -> str:
-    """The untouched statuses that the table lets become `new`, as SQL lists them: 'a', 'b'."""
-    return ", ".join(f"'{old}'" for old in UNTOUCHED if new in NEXT[old])

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Row, text
 from shared.db.audit import note
 from shared.db.session import after_commit
 from shared.domain.campaign import CampaignStatus, may_become
-from shared.domain.message import UNSENT, MessageStatus, untouched_that_may_become
 from shared.errors import VolleyError
 from shared.ledger.claim import GATE
 from shared.opaque import Json
@@ -61,11 +60,13 @@ _LANES = text("""
     INSERT INTO lane (campaign_id, agent_key)
     SELECT :campaign_id, unnest(CAST(:agents AS int[]))
 """)
+_FIND = text("SELECT id FROM campaign WHERE fingerprint = :fingerprint")
 _LOCK = text("SELECT * FROM campaign WHERE id = :id FOR UPDATE")
 _MOVE = text("""
     UPDATE campaign SET status = :status, reason = :reason,
-        started_at = CASE WHEN :status = 'running' THEN coalesce(started_at, now()) ELSE started_at
-        END, finished_at = CASE WHEN :status IN ('finished', 'cancelled') THEN now() END
+        started_at = CASE WHEN :status = 'running' THEN coalesce(started_at, now())
+                          ELSE started_at END,
+        finished_at = CASE WHEN :status IN ('finished', 'cancelled') THEN now() END
     WHERE id = :id
 """)
 
@@ -81,8 +82,7 @@ def create(connection: Connection, facts: Json, agents: Sequence[int]) -> int | 
 
 def by_fingerprint(connection: Connection, fingerprint: str) -> int | None:
     """The campaign that was made from this file with these settings, if there is one."""
-    query = text("SELECT id FROM campaign WHERE fingerprint = :fingerprint")
-    found: int | None = connection.execute(query, {"fingerprint": fingerprint}).scalar()
+    found: int | None = connection.execute(_FIND, {"fingerprint": fingerprint}).scalar()
     return found
 
 
@@ -155,20 +155,20 @@ def to_launch(connection: Connection, *, refused: bool) -> list[int]:
     return list(connection.execute(_TO_LAUNCH, {"refused": refused}).scalars())
 
 
-_CANCEL_SOME = text(f"""
+_CANCEL_SOME = text("""
     WITH unsent AS MATERIALIZED (
         (SELECT id FROM message WHERE campaign_id = :id AND due_at IS NOT NULL LIMIT :most)
         UNION ALL
         (SELECT id FROM message WHERE campaign_id = :id AND compose_at IS NOT NULL LIMIT :most)
     ), held AS MATERIALIZED (
         SELECT m.id FROM message m WHERE m.id IN (SELECT id FROM unsent)
-          AND m.status IN ({untouched_that_may_become(MessageStatus.CANCELLED)})
+          AND m.status IN ('draft', 'planned', 'ready')
         ORDER BY m.id FOR UPDATE
     )
     UPDATE message SET status = 'cancelled', due_at = NULL, compose_at = NULL
     FROM held WHERE message.id = held.id
 """)
-_EXPIRE_SOME = text(f"""
+_EXPIRE_SOME = text("""
     WITH late AS MATERIALIZED (
         SELECT q.id FROM campaign c CROSS JOIN LATERAL (
             SELECT id FROM message WHERE campaign_id = c.id
@@ -176,7 +176,7 @@ _EXPIRE_SOME = text(f"""
         ) q WHERE c.send_before <= now() AND c.status IN ('running', 'paused', 'scheduled', 'ready')
     ), held AS MATERIALIZED (
         SELECT m.id FROM message m WHERE m.id IN (SELECT id FROM late)
-          AND m.status IN ({untouched_that_may_become(MessageStatus.EXPIRED)})
+          AND m.status IN ('planned', 'ready')
         ORDER BY m.id FOR UPDATE
     )
     UPDATE message SET status = 'expired', due_at = NULL, compose_at = NULL
@@ -213,20 +213,19 @@ _FOLD = text("""
 """)
 # The counts say who might be done; a real count decides, in a statement of its own: with the
 # campaign held, nobody can give it something to send again between the count and the commit.
-_UNSENT = ", ".join(f"'{status}'" for status in UNSENT)
-_MAY_FINISH = ", ".join(f"'{old}'" for old in CampaignStatus if may_become(old, _C.FINISHED))
-_QUIET = text(f"""
+_QUIET = text("""
     SELECT c.id FROM campaign c
-    WHERE c.status IN ({_MAY_FINISH}) AND NOT EXISTS (
+    WHERE c.status IN ('running', 'paused') AND NOT EXISTS (
         SELECT 1 FROM campaign_count n WHERE n.campaign_id = c.id
-          AND n.status IN ({_UNSENT})
+          AND n.status IN ('draft', 'planned', 'ready', 'sending')
         GROUP BY n.status HAVING sum(n.messages) > 0)
     ORDER BY c.id FOR UPDATE OF c SKIP LOCKED
 """)
-_DONE = text(f"""
+_DONE = text("""
     SELECT c.id FROM campaign c
     WHERE c.id = ANY (CAST(:ids AS int[])) AND NOT EXISTS (
-        SELECT 1 FROM message m WHERE m.campaign_id = c.id AND m.status IN ({_UNSENT}))
+        SELECT 1 FROM message m WHERE m.campaign_id = c.id
+          AND m.status IN ('draft', 'planned', 'ready', 'sending'))
     ORDER BY c.id
 """)
 
@@ -257,13 +256,15 @@ def finish_done(connection: Connection) -> list[int]:
 
 
 _FORGET = text("DELETE FROM campaign WHERE id = :id RETURNING upload_id")
+_FORGET_MESSAGES = text("DELETE FROM message WHERE campaign_id = :id")
+_FORGET_RECIPIENTS = text("DELETE FROM recipient WHERE campaign_id = :id")
+_FORGET_COUNTS = text("DELETE FROM campaign_count WHERE campaign_id = :id")
+_FORGET_UPLOAD = text("DELETE FROM upload WHERE id = :id")
 
 
 def forget(connection: Connection, campaign_id: int) -> None:
     """Remove a campaign whose file could not be read: nothing of it was loaded for sending."""
     upload_id = connection.execute(_FORGET, {"id": campaign_id}).scalar()
-    for table in ("message", "recipient", "campaign_count"):
-        connection.execute(
-            text(f"DELETE FROM {table} WHERE campaign_id = :id"), {"id": campaign_id}
-        )
-    connection.execute(text("DELETE FROM upload WHERE id = :id"), {"id": upload_id})
+    for its in (_FORGET_MESSAGES, _FORGET_RECIPIENTS, _FORGET_COUNTS):
+        connection.execute(its, {"id": campaign_id})
+    connection.execute(_FORGET_UPLOAD, {"id": upload_id})

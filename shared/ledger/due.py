@@ -50,8 +50,9 @@ _WITH_WORK = text("""
 # scan never reads the same rows twice. SKIP LOCKED: it waits for nobody, so it cannot deadlock.
 _HINT = text("""
     WITH want AS (
-        SELECT * FROM unnest(CAST(:campaigns AS int[]), CAST(:agents AS int[]), CAST(:counts AS
-        int[])) AS w(campaign_id, agent_key, n)
+        SELECT *
+        FROM unnest(CAST(:campaigns AS int[]), CAST(:agents AS int[]), CAST(:counts AS int[]))
+            AS w(campaign_id, agent_key, n)
     ), due AS MATERIALIZED (
         SELECT m.id
         FROM want w CROSS JOIN LATERAL (

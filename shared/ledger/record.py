@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from shared.ledger import parts
-from shared.ledger.sender_limits import day_of
 
 #: Outcomes of calls that may have gone: these count, the others are free.
 PROVED_NOT_GONE = "proved not gone"
@@ -61,8 +60,13 @@ class Doubt:
     http_status: int | None = None
 
 
-_LOCK = """
-    held AS MATERIALIZED (
+_RETURN = text("""
+    WITH given AS (
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]),
+            CAST(:outcomes AS text[]), CAST(:afters AS float[]), CAST(:codes AS int[]),
+            CAST(:sentences AS text[]), CAST(:counts AS bool[]))
+            AS g(message_id, token, outcome, after, code, sentence, counts)
+    ), held AS MATERIALIZED (
         SELECT m.id, m.campaign_id, m.recipient_id, m.status AS former, g.*
         FROM given g JOIN message m ON m.id = g.message_id
         WHERE m.token = g.token AND m.status IN ('sending', 'unknown')
@@ -70,16 +74,7 @@ _LOCK = """
         SELECT held.*, a.part, a.n FROM held
         JOIN attempt a ON a.message_id = held.id AND a.token = held.token
         WHERE a.status IN ('sending', 'unknown')
-    )
-"""
-
-_RETURN = text(f"""
-    WITH given AS (
-        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]),
-            CAST(:outcomes AS text[]), CAST(:afters AS float[]), CAST(:codes AS int[]),
-            CAST(:sentences AS text[]), CAST(:counts AS bool[]))
-            AS g(message_id, token, outcome, after, code, sentence, counts)
-    ), {_LOCK}, given_back AS (
+    ), given_back AS (
         UPDATE attempt a SET status = 'returned', outcome = o.outcome, error_code = o.code,
             error_message = o.sentence, recorded_at = clock_timestamp(), check_at = NULL
         FROM open o WHERE a.message_id = o.id AND a.part = o.part AND a.n = o.n
@@ -87,7 +82,7 @@ _RETURN = text(f"""
     ), refund AS MATERIALIZED (
         SELECT u.number, sum(g.charged) AS segments FROM given_back g
         JOIN sender_limit u ON u.number = g.sender
-            AND u.day = {day_of("g.claimed_at")}
+            AND u.day = (g.claimed_at AT TIME ZONE 'America/Los_Angeles')::date
         WHERE g.charged IS NOT NULL AND g.outcome <> :resent GROUP BY u.number
     ), refunded AS MATERIALIZED (
         SELECT number FROM sender_limit WHERE number IN (SELECT number FROM refund)
@@ -123,13 +118,21 @@ _STATUSES = text(
     "SELECT id, status FROM message WHERE id = ANY (CAST(:ids AS bigint[])) ORDER BY id"
 )
 
-_REFUSE = text(f"""
+_REFUSE = text("""
     WITH given AS (
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]),
             CAST(:sentences AS text[]), CAST(:codes AS int[]), CAST(:https AS int[]),
             CAST(:suppress AS bool[]))
             AS g(message_id, token, sentence, code, http, suppress)
-    ), {_LOCK}, ended AS (
+    ), held AS MATERIALIZED (
+        SELECT m.id, m.campaign_id, m.recipient_id, m.status AS former, g.*
+        FROM given g JOIN message m ON m.id = g.message_id
+        WHERE m.token = g.token AND m.status IN ('sending', 'unknown')
+    ), open AS MATERIALIZED (
+        SELECT held.*, a.part, a.n FROM held
+        JOIN attempt a ON a.message_id = held.id AND a.token = held.token
+        WHERE a.status IN ('sending', 'unknown')
+    ), ended AS (
         UPDATE attempt a SET status = 'failed', outcome = 'rejected', error_code = o.code,
             error_message = o.sentence, http_status = o.http, recorded_at = clock_timestamp(),
             check_at = NULL
@@ -158,14 +161,16 @@ _DOUBT = text("""
         RETURNING a.message_id, a.part, a.n, a.error_message, a.error_code, a.http_status
     )
     INSERT INTO event (message_id, kind, details)
-    SELECT message_id, 'ambiguous', jsonb_build_object('part', part, 'attempt', n, 'text',
-        error_message, 'error_code', error_code, 'http_status', http_status) FROM seen
+    SELECT message_id, 'ambiguous', jsonb_build_object(
+        'part', part, 'attempt', n, 'text', error_message, 'error_code', error_code,
+        'http_status', http_status)
+    FROM seen
 """)
 
 _UNKNOWN = text("""
     WITH given AS (
-        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS g(message_id,
-        token)
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]))
+            AS g(message_id, token)
     ), held AS MATERIALIZED (
         SELECT m.id, m.token FROM given g JOIN message m ON m.id = g.message_id
         WHERE m.token = g.token AND m.status = 'sending'
@@ -175,8 +180,10 @@ _UNKNOWN = text("""
         RETURNING a.message_id, a.part, a.n
     ), noted AS (
         INSERT INTO event (message_id, kind, details)
-        SELECT message_id, 'unknown', jsonb_build_object('part', part, 'attempt', n, 'text',
-            'it may have gone: no callback, not listed, and no proof that it did not') FROM parked
+        SELECT message_id, 'unknown', jsonb_build_object(
+            'part', part, 'attempt', n, 'text',
+            'it may have gone: no callback, not listed, and no proof that it did not')
+        FROM parked
     )
     UPDATE message m SET status = 'unknown',
         error_message = 'it may have gone: no callback, not listed, and no proof that it did not'

@@ -11,8 +11,8 @@ _CANCELLED = text("""
 """)
 _HOLES = text("""
     SELECT r.id AS recipient_id, r.campaign_id,
-           (SELECT agent_key FROM lane WHERE campaign_id = c.id ORDER BY agent_key LIMIT 1) AS
-           agent_key
+           (SELECT agent_key FROM lane
+            WHERE campaign_id = c.id ORDER BY agent_key LIMIT 1) AS agent_key
     FROM campaign c JOIN recipient r ON r.campaign_id = c.id
     WHERE c.status IN ('ready', 'scheduled', 'running', 'paused')
       AND (c.report ->> 'accepted')::bigint >

@@ -38,15 +38,17 @@ _FAILED = text("""
 """)
 _AGAIN = text("""
     WITH given AS (
-        SELECT * FROM unnest(CAST(:old AS bigint[]), CAST(:new AS bigint[]), CAST(:bodies AS
-        text[]), CAST(:cuts AS text[]), CAST(:encodings AS text[]), CAST(:segments AS int[]))
+        SELECT *
+        FROM unnest(
+            CAST(:old AS bigint[]), CAST(:new AS bigint[]), CAST(:bodies AS text[]),
+            CAST(:cuts AS text[]), CAST(:encodings AS text[]), CAST(:segments AS int[]))
             AS g(old, new, body, cuts, encoding, segments)
     ), former AS (
         UPDATE message m SET latest = false FROM given WHERE m.id = given.old AND m.latest
         RETURNING m.id, m.campaign_id, m.agent_key, m.recipient_id, m.round
     )
     INSERT INTO message (id, campaign_id, agent_key, recipient_id, round, status, due_at, body,
-    cuts, encoding, segments)
+                         cuts, encoding, segments)
     SELECT g.new, f.campaign_id, f.agent_key, f.recipient_id, f.round + 1, 'ready', now(), g.body,
            CAST(g.cuts AS smallint[]), g.encoding, g.segments
     FROM former f JOIN given g ON g.old = f.id

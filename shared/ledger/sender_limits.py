@@ -1,7 +1,8 @@
 """What a number may send: which limits hold, who speaks with which, what is left of the day.
 
 A number's limits are the tightest that any agent gives it; `sender_limit` keeps them, and what the
-day has used. An installation without limits has no row there, and pays nothing.
+day has used. An installation without limits has no row there, and pays nothing. The day is the
+carriers': see shared.domain.carrier_day.
 """
 
 from collections.abc import Sequence
@@ -11,51 +12,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from shared.domain.carrier_day import ZONE
 from shared.domain.segments import measure
 from shared.domain.wording import part_of
 from shared.ledger.due import Hint
 
 #: Agents' senders are changed one after the other, or the tightest limit would be missed.
 _LIMITS = 0x4C494D49
-
-
-def day_of(instant: str) -> str:
-    """SQL: the carriers' day of an instant: see shared.domain.carrier_day."""
-    return f"({instant} AT TIME ZONE '{ZONE}')::date"
-
-
-TODAY = day_of("now()")
-TOMORROW = f"(({TODAY} + 1)::timestamp AT TIME ZONE '{ZONE}')"
-
-
-def pool_of(agents: str) -> str:
-    """SQL: for each of these agents the `numbers` it may speak from now, and whether it is for want
-    of segments that one (`any_spent`) or all of them (`all_spent`) are missing.
-    """
-    return f"""
-        SELECT s.agent_key,
-               array_agg(s.number ORDER BY s.key) FILTER (
-                   WHERE h.id IS NULL AND u.number IS NULL) AS numbers,
-               bool_or(u.number IS NOT NULL) AS any_spent,
-               bool_and(u.number IS NOT NULL) AS all_spent
-        FROM sender s
-        LEFT JOIN hold h ON h.agent_key = s.agent_key AND h.scope = 'sender'
-            AND h.subject = s.number AND h.lifted_at IS NULL
-            AND (h.until IS NULL OR h.until > now())
-        LEFT JOIN sender_limit u ON u.number = s.number AND u.day >= {TODAY}
-            AND u.used >= u.segments_per_day
-        WHERE s.agent_key IN ({agents})
-        GROUP BY s.agent_key
-    """
-
-
-#: SQL: the sender of message `l` to recipient `r` out of pool `p`. The one it has, as long as that
-#: may speak; else the same person is dealt the same number each time.
-CHOICE = """
-    CASE WHEN l.sender IS NOT NULL AND (l.part > 0 OR l.sender = ANY (p.numbers)) THEN l.sender
-         ELSE p.numbers[1 + ltrim(r.phone, '+')::bigint % cardinality(p.numbers)] END
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +40,11 @@ _PACED = text("""
         WHERE sender_limit.segments_per_second IS NOT NULL)
 """)
 # The sender is written with the hint: the claim keeps it, or refuses what has not asked it.
-_HINT = text(f"""
+_HINT = text("""
     WITH want AS (
-        SELECT * FROM unnest(CAST(:campaigns AS int[]), CAST(:agents AS int[]), CAST(:counts AS
-        int[])) AS w(campaign_id, agent_key, n)
+        SELECT *
+        FROM unnest(CAST(:campaigns AS int[]), CAST(:agents AS int[]), CAST(:counts AS int[]))
+            AS w(campaign_id, agent_key, n)
     ), due AS MATERIALIZED (
         SELECT m.id FROM want w CROSS JOIN LATERAL (
             SELECT id FROM message
@@ -91,8 +54,25 @@ _HINT = text(f"""
     ), hinted AS (
         -- By key and row by row: the planner cannot know how few LIMIT leaves.
         UPDATE message l SET due_at = now() + :stale, sender = coalesce((
-            SELECT {CHOICE} FROM recipient r
-            CROSS JOIN LATERAL ({pool_of("l.agent_key")}) p WHERE r.id = l.recipient_id
+            -- As the claim chooses: the sender it has, as long as that may speak; else the same
+            -- person is dealt the same number each time.
+            SELECT CASE
+                WHEN l.sender IS NOT NULL AND (l.part > 0 OR l.sender = ANY (p.numbers))
+                THEN l.sender
+                ELSE p.numbers[1 + ltrim(r.phone, '+')::bigint % cardinality(p.numbers)] END
+            FROM recipient r CROSS JOIN LATERAL (
+                SELECT array_agg(s.number ORDER BY s.key)
+                           FILTER (WHERE h.id IS NULL AND u.number IS NULL) AS numbers
+                FROM sender s
+                LEFT JOIN hold h ON h.agent_key = s.agent_key AND h.scope = 'sender'
+                    AND h.subject = s.number AND h.lifted_at IS NULL
+                    AND (h.until IS NULL OR h.until > now())
+                LEFT JOIN sender_limit u ON u.number = s.number
+                    AND u.day >= (now() AT TIME ZONE 'America/Los_Angeles')::date
+                    AND u.used >= u.segments_per_day
+                WHERE s.agent_key = l.agent_key
+                GROUP BY s.agent_key
+            ) p WHERE r.id = l.recipient_id
         ), l.sender)
         WHERE l.id = ANY (ARRAY(SELECT id FROM due))
         RETURNING l.campaign_id, l.agent_key, l.id, l.due_at, l.part, l.segments, l.sender,
@@ -101,7 +81,7 @@ _HINT = text(f"""
     SELECT h.campaign_id, h.agent_key, h.id,
            (extract(epoch FROM h.due_at) * 1000000)::bigint AS due, h.part, h.sender,
            limits.segments_per_second, h.segments, h.body, h.cuts,
-           coalesce((c.settings #>> '{{options,smart_encoded}}')::bool, false) AS smart_encoded
+           coalesce((c.settings #>> '{options,smart_encoded}')::bool, false) AS smart_encoded
     FROM hinted h JOIN campaign c ON c.id = h.campaign_id
     LEFT JOIN sender_limit limits ON limits.number = h.sender
 """)
@@ -165,9 +145,10 @@ def _hinted(row: Row[Any]) -> PacedHint:
 
 
 _ALONE = text("SELECT pg_advisory_xact_lock(:key)")
-_WAITING = text(f"""
+_WAITING = text("""
     SELECT DISTINCT s.agent_key FROM sender_limit l JOIN sender s USING (number)
-    WHERE (s.agent_key = :key OR s.number = ANY (CAST(:numbers AS text[]))) AND l.day >= {TODAY}
+    WHERE (s.agent_key = :key OR s.number = ANY (CAST(:numbers AS text[])))
+      AND l.day >= (now() AT TIME ZONE 'America/Los_Angeles')::date
       AND l.segments_per_day IS NOT NULL
       AND (l.used >= l.segments_per_day OR l.full_on >= l.day)
     ORDER BY s.agent_key

@@ -13,13 +13,11 @@ from sqlalchemy import Connection, text
 SHARDS: Final = 64
 ALL: Final = frozenset(range(SHARDS))
 
-#: In which order shards are kept and taken. Agents' keys are 1, 2, 3 …, and where there are few,
-#: they too must be dealt evenly: by steps of 39 (of 64: near the golden section) neighbours part.
-_SPREAD: Final = "shard * 39 % 64"
-
 # The share: all shards divided by the living, and one more for the first of them by name, so that
-# the shares of all together are exactly all shards. Each row is renewed, given up or taken.
-_TAKE = text(f"""
+# the shares of all together are exactly all shards. Each row is renewed, given up or taken. The
+# order is by steps of 39 (of 64: near the golden section): agents' keys are 1, 2, 3 …, and where
+# there are few, neighbours must be dealt evenly too.
+_TAKE = text("""
     WITH lives AS (
         INSERT INTO scheduler (name, until) VALUES (:name, now() + :length)
         ON CONFLICT (name) DO UPDATE SET until = excluded.until
@@ -33,10 +31,10 @@ _TAKE = text(f"""
     ), held AS MATERIALIZED (
         SELECT shard FROM lease WHERE holder = :name FOR UPDATE SKIP LOCKED
     ), kept AS MATERIALIZED (
-        SELECT shard FROM held ORDER BY {_SPREAD} LIMIT (SELECT most FROM share)
+        SELECT shard FROM held ORDER BY shard * 39 % 64 LIMIT (SELECT most FROM share)
     ), free AS MATERIALIZED (
         SELECT shard FROM lease
-        WHERE holder IS NULL OR (until <= now() AND holder <> :name) ORDER BY {_SPREAD}
+        WHERE holder IS NULL OR (until <= now() AND holder <> :name) ORDER BY shard * 39 % 64
         LIMIT (SELECT greatest(most - (SELECT count(*) FROM held), 0) FROM share)
         FOR UPDATE SKIP LOCKED
     ), given_up AS (

@@ -17,8 +17,8 @@ _RESOLVE = text("""
     UPDATE message m SET
         status = CASE WHEN :resolved = 'resend' THEN 'ready' ELSE 'failed' END,
         due_at = CASE WHEN :resolved = 'resend' THEN now() END,
-        error_message = CASE WHEN :resolved = 'resend' THEN NULL ELSE 'unknown, called failed: ' ||
-        :reason END
+        error_message = CASE WHEN :resolved = 'resend' THEN NULL
+                             ELSE 'unknown, called failed: ' || :reason END
     FROM held WHERE m.id = held.id
 """)
 

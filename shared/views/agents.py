@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from sqlalchemy import Connection, Row, text
 
 from shared.domain.instants import instant
-from shared.ledger import sender_limits
 from shared.opaque import Json
 from shared.providers.registry import DEFAULT
 from shared.views.fields import AN_INSTANT, Instant, left_out, told
@@ -82,9 +81,10 @@ _SHOW = text("""
     FROM agent WHERE deleted_at IS NULL AND (:everyone OR id = :id) AND id > :after
     ORDER BY id LIMIT :limit
 """)
-_SENDERS = text(f"""
+_SENDERS = text("""
     SELECT s.agent_key, s.number, s.is_primary, s.segments_per_second, s.segments_per_day,
-           CASE WHEN l.day >= {sender_limits.TODAY} THEN l.used ELSE 0 END AS segments_today
+           CASE WHEN l.day >= (now() AT TIME ZONE 'America/Los_Angeles')::date
+                THEN l.used ELSE 0 END AS segments_today
     FROM sender s LEFT JOIN sender_limit l ON l.number = s.number
     WHERE s.agent_key = ANY (CAST(:keys AS int[])) ORDER BY s.key
 """)

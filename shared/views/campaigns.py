@@ -8,7 +8,6 @@ from sqlalchemy import Connection, Row, text
 from shared.domain.campaign import CampaignStatus, Priority
 from shared.domain.instants import instant
 from shared.domain.message import UNSENT
-from shared.ledger.sender_limits import TODAY
 from shared.views.fields import AN_INSTANT, Instant, extended, told
 from shared.views.reports import Report, of_stored
 
@@ -57,11 +56,13 @@ class Switch:
     stopped_by: Annotated[str | None, told("By whom, as the audit names them.", "key:1 first key")]
 
 
-_COLUMNS = """
-    SELECT c.id, c.name, c.status, c.reason, {report} AS report, c.mode, c.priority, c.send_before,
-           c.scheduled_at, c.created_at, c.started_at, c.finished_at,
-           coalesce(n.counts, '{{}}') AS counts, coalesce(n.segments, 0) AS segments,
-           coalesce(l.agent_ids, '{{}}') AS agent_ids, coalesce(l.rate, 0)::float AS rate,
+# The three differ in what of the report they read, and in whose: a test holds them together
+# (tests/architecture/test_twins.py).
+_ONE = text("""
+    SELECT c.id, c.name, c.status, c.reason, c.report AS report, c.mode, c.priority,
+           c.send_before, c.scheduled_at, c.created_at, c.started_at, c.finished_at,
+           coalesce(n.counts, '{}') AS counts, coalesce(n.segments, 0) AS segments,
+           coalesce(l.agent_ids, '{}') AS agent_ids, coalesce(l.rate, 0)::float AS rate,
            control.stopped_at IS NOT NULL AS stopped
     FROM campaign c CROSS JOIN control
     LEFT JOIN LATERAL (
@@ -79,35 +80,116 @@ _COLUMNS = """
             SELECT EXISTS (SELECT 1 FROM hold WHERE hold.agent_key = a.key AND lifted_at IS NULL
                 AND scope IN ('agent', 'account') AND (until IS NULL OR until > now()))
             OR (a.messaging_service_sid IS NULL
-                AND c.settings #>> '{{options,messaging_service_sid}}' IS NULL
+                AND c.settings #>> '{options,messaging_service_sid}' IS NULL
                 AND NOT EXISTS (SELECT 1 FROM sender s WHERE s.agent_key = a.key AND NOT EXISTS (
                     SELECT 1 FROM hold WHERE hold.agent_key = a.key AND scope = 'sender'
                         AND subject = s.number AND lifted_at IS NULL
                         AND (until IS NULL OR until > now())))) AS held,
             -- Segments a second of its senders, where all have a limit and something left today.
             CASE WHEN EXISTS (SELECT 1 FROM sender_limit) THEN (
-                SELECT CASE WHEN bool_and(u.segments_per_second IS NOT NULL OR {spent})
-                            THEN coalesce(sum(u.segments_per_second) FILTER (WHERE NOT {spent}), 0)
-                       END
+                SELECT CASE
+                    WHEN bool_and(u.segments_per_second IS NOT NULL OR coalesce(
+                        u.day >= (now() AT TIME ZONE 'America/Los_Angeles')::date
+                        AND u.used >= u.segments_per_day, false))
+                    THEN coalesce(sum(u.segments_per_second) FILTER (WHERE NOT coalesce(
+                        u.day >= (now() AT TIME ZONE 'America/Los_Angeles')::date
+                        AND u.used >= u.segments_per_day, false)), 0) END
                 FROM sender s LEFT JOIN sender_limit u ON u.number = s.number
                 WHERE s.agent_key = a.key) END AS carried
         ) h
         WHERE lane.campaign_id = c.id
     ) l ON true
-"""
-_COLUMNS = _COLUMNS.replace(
-    "{spent}", f"coalesce(u.day >= {TODAY} AND u.used >= u.segments_per_day, false)"
-)
-_ONE = text(_COLUMNS.format(report="c.report") + " WHERE c.id = :id")
-_PROGRESS = text(
-    _COLUMNS.format(report="NULL") + " WHERE c.id = ANY (CAST(:ids AS int[])) ORDER BY c.id"
-)
+    WHERE c.id = :id
+""")
+_PROGRESS = text("""
+    SELECT c.id, c.name, c.status, c.reason, NULL AS report, c.mode, c.priority,
+           c.send_before, c.scheduled_at, c.created_at, c.started_at, c.finished_at,
+           coalesce(n.counts, '{}') AS counts, coalesce(n.segments, 0) AS segments,
+           coalesce(l.agent_ids, '{}') AS agent_ids, coalesce(l.rate, 0)::float AS rate,
+           control.stopped_at IS NOT NULL AS stopped
+    FROM campaign c CROSS JOIN control
+    LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(status, messages) AS counts, sum(segments)::bigint AS segments,
+               greatest(1, sum(segments) / nullif(sum(messages), 0)) AS each
+        FROM (SELECT status, sum(messages)::bigint AS messages, sum(segments)::bigint AS segments
+              FROM campaign_count WHERE campaign_id = c.id
+              GROUP BY status HAVING sum(messages) <> 0) s
+    ) n ON true
+    LEFT JOIN LATERAL (
+        SELECT array_agg(a.id ORDER BY a.key) AS agent_ids,
+               sum(least(CASE WHEN a.next_rate_at <= now() THEN a.next_rate ELSE a.rate END,
+                         carried / n.each)) FILTER (WHERE a.status = 'active' AND NOT held) AS rate
+        FROM lane JOIN agent a ON a.key = lane.agent_key CROSS JOIN LATERAL (
+            SELECT EXISTS (SELECT 1 FROM hold WHERE hold.agent_key = a.key AND lifted_at IS NULL
+                AND scope IN ('agent', 'account') AND (until IS NULL OR until > now()))
+            OR (a.messaging_service_sid IS NULL
+                AND c.settings #>> '{options,messaging_service_sid}' IS NULL
+                AND NOT EXISTS (SELECT 1 FROM sender s WHERE s.agent_key = a.key AND NOT EXISTS (
+                    SELECT 1 FROM hold WHERE hold.agent_key = a.key AND scope = 'sender'
+                        AND subject = s.number AND lifted_at IS NULL
+                        AND (until IS NULL OR until > now())))) AS held,
+            -- Segments a second of its senders, where all have a limit and something left today.
+            CASE WHEN EXISTS (SELECT 1 FROM sender_limit) THEN (
+                SELECT CASE
+                    WHEN bool_and(u.segments_per_second IS NOT NULL OR coalesce(
+                        u.day >= (now() AT TIME ZONE 'America/Los_Angeles')::date
+                        AND u.used >= u.segments_per_day, false))
+                    THEN coalesce(sum(u.segments_per_second) FILTER (WHERE NOT coalesce(
+                        u.day >= (now() AT TIME ZONE 'America/Los_Angeles')::date
+                        AND u.used >= u.segments_per_day, false)), 0) END
+                FROM sender s LEFT JOIN sender_limit u ON u.number = s.number
+                WHERE s.agent_key = a.key) END AS carried
+        ) h
+        WHERE lane.campaign_id = c.id
+    ) l ON true
+    WHERE c.id = ANY (CAST(:ids AS int[]))
+    ORDER BY c.id
+""")
 # A page of campaigns leaves the reports' rejects out: a hundred of them each, for nobody.
-_PAGE = text(
-    _COLUMNS.format(report="c.report - 'rejects'")
-    + """ WHERE c.id < :before AND (:status = '' OR c.status = :status)
-          ORDER BY c.id DESC LIMIT :limit"""
-)
+_PAGE = text("""
+    SELECT c.id, c.name, c.status, c.reason, c.report - 'rejects' AS report, c.mode, c.priority,
+           c.send_before, c.scheduled_at, c.created_at, c.started_at, c.finished_at,
+           coalesce(n.counts, '{}') AS counts, coalesce(n.segments, 0) AS segments,
+           coalesce(l.agent_ids, '{}') AS agent_ids, coalesce(l.rate, 0)::float AS rate,
+           control.stopped_at IS NOT NULL AS stopped
+    FROM campaign c CROSS JOIN control
+    LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(status, messages) AS counts, sum(segments)::bigint AS segments,
+               greatest(1, sum(segments) / nullif(sum(messages), 0)) AS each
+        FROM (SELECT status, sum(messages)::bigint AS messages, sum(segments)::bigint AS segments
+              FROM campaign_count WHERE campaign_id = c.id
+              GROUP BY status HAVING sum(messages) <> 0) s
+    ) n ON true
+    LEFT JOIN LATERAL (
+        SELECT array_agg(a.id ORDER BY a.key) AS agent_ids,
+               sum(least(CASE WHEN a.next_rate_at <= now() THEN a.next_rate ELSE a.rate END,
+                         carried / n.each)) FILTER (WHERE a.status = 'active' AND NOT held) AS rate
+        FROM lane JOIN agent a ON a.key = lane.agent_key CROSS JOIN LATERAL (
+            SELECT EXISTS (SELECT 1 FROM hold WHERE hold.agent_key = a.key AND lifted_at IS NULL
+                AND scope IN ('agent', 'account') AND (until IS NULL OR until > now()))
+            OR (a.messaging_service_sid IS NULL
+                AND c.settings #>> '{options,messaging_service_sid}' IS NULL
+                AND NOT EXISTS (SELECT 1 FROM sender s WHERE s.agent_key = a.key AND NOT EXISTS (
+                    SELECT 1 FROM hold WHERE hold.agent_key = a.key AND scope = 'sender'
+                        AND subject = s.number AND lifted_at IS NULL
+                        AND (until IS NULL OR until > now())))) AS held,
+            -- Segments a second of its senders, where all have a limit and something left today.
+            CASE WHEN EXISTS (SELECT 1 FROM sender_limit) THEN (
+                SELECT CASE
+                    WHEN bool_and(u.segments_per_second IS NOT NULL OR coalesce(
+                        u.day >= (now() AT TIME ZONE 'America/Los_Angeles')::date
+                        AND u.used >= u.segments_per_day, false))
+                    THEN coalesce(sum(u.segments_per_second) FILTER (WHERE NOT coalesce(
+                        u.day >= (now() AT TIME ZONE 'America/Los_Angeles')::date
+                        AND u.used >= u.segments_per_day, false)), 0) END
+                FROM sender s LEFT JOIN sender_limit u ON u.number = s.number
+                WHERE s.agent_key = a.key) END AS carried
+        ) h
+        WHERE lane.campaign_id = c.id
+    ) l ON true
+    WHERE c.id < :before AND (:status = '' OR c.status = :status)
+    ORDER BY c.id DESC LIMIT :limit
+""")
 
 
 def campaign(connection: Connection, campaign_id: int) -> Campaign | None:

@@ -13,7 +13,7 @@ from shared.views.fields import AN_INSTANT, Instant, told
 
 _S = MessageStatus
 
-_MESSAGES = """
+_PAGE = text("""
     SELECT m.id, m.campaign_id, r.row, r.phone, r.fields, m.round, m.latest, m.status, m.attempts,
            m.error_code, m.error_message, m.part, cardinality(m.cuts) + 1 AS parts, m.segments,
            m.encoding, m.body, m.created_at, m.sent_at, m.delivered_at, m.due_at, m.sender,
@@ -21,16 +21,20 @@ _MESSAGES = """
     FROM message m
     JOIN recipient r ON r.id = m.recipient_id
     JOIN agent a ON a.key = m.agent_key
-"""
-_PAGE = text(
-    _MESSAGES
-    + """
     WHERE m.campaign_id = :campaign_id AND m.id > :after AND m.latest
       AND (:any_status OR m.status = ANY (CAST(:statuses AS text[])))
     ORDER BY m.id LIMIT :limit
-"""
-)
-_ONE = text(_MESSAGES + " WHERE m.id = :id")
+""")
+_ONE = text("""
+    SELECT m.id, m.campaign_id, r.row, r.phone, r.fields, m.round, m.latest, m.status, m.attempts,
+           m.error_code, m.error_message, m.part, cardinality(m.cuts) + 1 AS parts, m.segments,
+           m.encoding, m.body, m.created_at, m.sent_at, m.delivered_at, m.due_at, m.sender,
+           a.id AS agent_id, a.provider
+    FROM message m
+    JOIN recipient r ON r.id = m.recipient_id
+    JOIN agent a ON a.key = m.agent_key
+    WHERE m.id = :id
+""")
 _PARTS = text("""
     SELECT DISTINCT ON (message_id, part) message_id, part, sid, status FROM attempt
     WHERE message_id = ANY (CAST(:ids AS bigint[]))

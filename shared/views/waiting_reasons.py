@@ -11,7 +11,6 @@ from shared import clock
 from shared.domain.campaign import CampaignStatus
 from shared.domain.instants import spoken
 from shared.domain.message import MessageStatus
-from shared.ledger.sender_limits import TODAY, TOMORROW
 from shared.views.campaigns import Progress
 
 C = TypeVar("C", bound=Progress)
@@ -44,15 +43,17 @@ _HOLDS = text("""
     ) s WHERE nth <= :named ORDER BY campaign_id, nth
 """)
 # A sender that has nothing left of its day, or too little for something that wanted to go.
-_SPENT = text(f"""
+_SPENT = text("""
     SELECT * FROM (
         SELECT lane.campaign_id, a.id, s.number, l.used, l.segments_per_day AS most,
-               {TOMORROW} AS goes_on,
+               (((now() AT TIME ZONE 'America/Los_Angeles')::date + 1)::timestamp
+                AT TIME ZONE 'America/Los_Angeles') AS goes_on,
                row_number() OVER (PARTITION BY lane.campaign_id ORDER BY s.key) AS nth,
                count(*) OVER (PARTITION BY lane.campaign_id) AS total
         FROM lane JOIN agent a ON a.key = lane.agent_key JOIN sender s ON s.agent_key = a.key
         JOIN sender_limit l ON l.number = s.number
-        WHERE lane.campaign_id = ANY (CAST(:ids AS int[])) AND l.day >= {TODAY}
+        WHERE lane.campaign_id = ANY (CAST(:ids AS int[]))
+          AND l.day >= (now() AT TIME ZONE 'America/Los_Angeles')::date
           AND (l.used >= l.segments_per_day
                OR (l.full_on >= l.day AND l.segments_per_day IS NOT NULL))
     ) t WHERE nth <= :named ORDER BY campaign_id, nth

@@ -4,10 +4,6 @@ The application's SQL is text (deploy/docs/decisions/0024): no tool but Postgres
 column it names is there.
 """
 
-import importlib
-import pkgutil
-import re
-from collections.abc import Iterator
 from typing import Final
 
 import psycopg
@@ -15,30 +11,13 @@ import pytest
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import TextClause
 
-import scheduler
-import shared.ledger
-import shared.views
-import worker
 from shared.db.session import engine
 from tests.support.lanes import change
+from tests.support.statements import named
 
-_ROOMS: Final = (shared.ledger, shared.views, scheduler, worker)
 _DIALECT: Final = postgresql.dialect(paramstyle="numeric_dollar")
-_PLANNED: Final = re.compile(r"\s*(WITH|SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 
-
-def _statements() -> Iterator[tuple[str, TextClause]]:
-    for room in _ROOMS:
-        for found in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
-            if found.name.endswith("__main__"):
-                continue
-            module = importlib.import_module(found.name)
-            for name, value in vars(module).items():
-                if isinstance(value, TextClause) and _PLANNED.match(value.text):
-                    yield f"{found.name}.{name}", value
-
-
-STATEMENTS: Final = dict(_statements())
+STATEMENTS: Final = named()
 
 
 def fault(statement: TextClause) -> str | None:

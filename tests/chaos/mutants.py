@@ -5,6 +5,7 @@ a missing guard proves nothing, so for each of these a test asserts that its sce
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from types import ModuleType
@@ -24,7 +25,8 @@ Patch = contextlib.AbstractContextManager[Any]
 
 def _claims_whatever_it_is_hinted() -> list[Patch]:
     due = "m.due_at = timestamptz 'epoch' + hint.due * interval '1 microsecond'"
-    return [_reworded(claim, "_CLAIM", {due: "m.status IN ('ready', 'sending')"})]
+    whatever = {due: "m.status IN ('ready', 'sending')"}
+    return [_reworded(claim, name, whatever) for name in ("CLAIM", "CLAIM_WITH_LIMITS")]
 
 
 def _returns_under_any_token() -> list[Patch]:
@@ -77,9 +79,12 @@ def without_guard(name: str) -> Iterator[None]:
 
 
 def _reworded(module: ModuleType, name: str, changes: Mapping[str, str]) -> Patch:
-    """A statement of the product with other words; a change that finds nothing is an error."""
+    """A statement of the product with other words, however its lines are broken; what is not there
+    exactly once is an error.
+    """
     words = str(getattr(module, name).text)
     for old, new in changes.items():
-        assert old in words, f"{module.__name__}.{name} no longer says {old!r}"
-        words = words.replace(old, new)
+        there = re.compile(r"\s+".join(map(re.escape, old.split())))
+        words, changed = there.subn(lambda _, new=new: new, words)
+        assert changed == 1, f"{module.__name__}.{name} says {changed} times {old!r}"
     return mock.patch.object(module, name, text(words))

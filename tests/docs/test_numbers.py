@@ -21,7 +21,7 @@ from shared.domain.segments import LONGEST_PART
 from shared.domain.wording import MOST_PARTS
 from shared.ledger import campaigns, record
 from shared.ledger.retries import BLOCK
-from shared.ledger.shards import _SPREAD, SHARDS
+from shared.ledger.shards import _TAKE, SHARDS
 from shared.providers.transport.pool import Wire
 from shared.providers.twilio import adapter
 from shared.providers.twilio.callbacks import RETRIES
@@ -147,7 +147,7 @@ CLAIMS = [
     (UPLOADS, f"up to {INLINE_LINES:,} lines"),
     (LEASES, f"into {SHARDS} shards (key % {SHARDS})"),
     (LEASES, f"Leases last {leases.LENGTH:g} s"),
-    (LEASES, f"steps of {_SPREAD.split()[2]}"),
+    (LEASES, f"steps of {_TAKE.text.partition('ORDER BY shard * ')[2].split()[0]}"),
     (LEASES, f"hung for {leases.HANGS:g} s"),
     (LIMITS, f"({dispatcher.REFRESH:g} s)"),
     (PRESSURE, f"begins at {admission.BEGIN:,.0f} starts a second"),

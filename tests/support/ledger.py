@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from shared.db.session import retried, transaction
+from shared.domain.carrier_day import ZONE
 from shared.domain.message import RANK
 from shared.ledger import callbacks, evidence, record
 from shared.ledger import claim as claiming
@@ -22,6 +23,9 @@ from tests.support import factories
 POLL = timedelta(hours=1)
 RECONCILE = timedelta(seconds=30)
 STALE = timedelta(seconds=30)
+#: SQL: the carriers' day, and when the next begins
+TODAY = f"(now() AT TIME ZONE '{ZONE}')::date"
+TOMORROW = f"(({TODAY} + 1)::timestamp AT TIME ZONE '{ZONE}')"
 
 
 class Scene:

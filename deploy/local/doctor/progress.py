@@ -22,17 +22,15 @@ LOOK_SECONDS: Final = 4.0
 _RUNNING: Final = "SELECT count(*) FROM campaign WHERE status = 'running'"
 _LIVING: Final = "SELECT count(*) FROM scheduler WHERE until > now()"
 _HELD: Final = "SELECT count(*) FROM lease WHERE until > now()"
-_MAY_GO: Final = """
+_OLDEST: Final = """
+    SELECT coalesce(max(extract(epoch FROM now() - (
+        SELECT min(due_at) FROM message WHERE campaign_id = l.campaign_id
+          AND agent_key = l.agent_key AND due_at <= now()))), 0)::float
     FROM campaign c CROSS JOIN control JOIN lane l ON l.campaign_id = c.id
     JOIN agent a ON a.key = l.agent_key
     WHERE c.status = 'running' AND a.status = 'active' AND control.stopped_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.agent_key = a.key AND lifted_at IS NULL
                       AND scope IN ('agent', 'account') AND (until IS NULL OR until > now()))
-"""
-_OLDEST: Final = f"""
-    SELECT coalesce(max(extract(epoch FROM now() - (
-        SELECT min(due_at) FROM message WHERE campaign_id = l.campaign_id
-          AND agent_key = l.agent_key AND due_at <= now()))), 0)::float {_MAY_GO}
 """
 _WAITING: Final = """
     SELECT coalesce(sum(n.messages), 0)::bigint FROM campaign_count n

@@ -7,6 +7,7 @@ from shared.db.models import Base
 from shared.db.session import connect, engine
 
 _LOCK = 0x566F6C6C6579  # "Volley"
+_ALONE = text("SELECT pg_advisory_xact_lock(:key)")
 
 
 def run() -> None:
@@ -20,7 +21,7 @@ def run() -> None:
             connection=connection, target_metadata=Base.metadata, compare_server_default=True
         )
         with context.begin_transaction():
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            connection.execute(_ALONE, {"key": _LOCK})
             context.run_migrations()
     if url:
         bind.dispose()

@@ -8,9 +8,8 @@ from scheduler.campaigns import status
 from shared.db.session import transaction
 from shared.domain.instants import instant, spoken
 from shared.ledger.holds import NewHold, hold
-from shared.ledger.sender_limits import TODAY, TOMORROW
 from tests.support import factories
-from tests.support.ledger import Scene, claim, doubt, park, proved_not_gone
+from tests.support.ledger import TODAY, TOMORROW, Scene, claim, doubt, park, proved_not_gone
 
 
 @pytest.fixture

@@ -128,8 +128,8 @@ def test_a_batch_is_found_by_index_however_small_the_tables_are(scene, settled, 
     for one in [scene.claimed() for _ in range(10)]:
         called_back(one.message_id, one.token, "sent", code=30003)
     factories.change("ANALYZE callback, message, attempt")
-    explained = text(f"EXPLAIN {evidence._APPLY_KEPT.text}")
-    filled = text(f"EXPLAIN {evidence._FILL_KEPT.text}")
+    explained = text(f"EXPLAIN {evidence.APPLY_KEPT.text}")
+    filled = text(f"EXPLAIN {evidence.FILL_CODES_KEPT.text}")
     if not settled:
         monkeypatch.setattr(callbacks, "_BY_INDEX", text("SELECT 1"))
 

@@ -116,9 +116,9 @@ def test_a_mutant_that_does_not_look_for_the_sid_elsewhere_would_stop_the_whole_
 ):
     first, second = scene.claimed(), scene.claimed()
     apply(said(first.message_id, first.token, "accepted", sid="SM1"))
-    whole = str(evidence._APPLY)
+    whole = str(evidence.APPLY)
     assert "b.sid = g.sid" in whole
-    monkeypatch.setattr(evidence, "_APPLY", text(whole.replace("b.sid = g.sid", "false")))
+    monkeypatch.setattr(evidence, "APPLY", text(whole.replace("b.sid = g.sid", "false")))
 
     with pytest.raises(IntegrityError):
         apply(said(second.message_id, second.token, "delivered", sid="SM1"))
@@ -201,9 +201,9 @@ def test_a_mutant_that_does_not_look_for_a_newer_call_would_call_that_one_accept
     first = scene.claimed()
     proved_not_gone(first)
     scene.claim(first.message_id)
-    whole = str(evidence._APPLY)
+    whole = str(evidence.APPLY)
     assert "NOT k.superseded AND" in whole
-    monkeypatch.setattr(evidence, "_APPLY", text(whole.replace("NOT k.superseded AND", "")))
+    monkeypatch.setattr(evidence, "APPLY", text(whole.replace("NOT k.superseded AND", "")))
 
     apply(said(first.message_id, first.token, "accepted"))
 
@@ -386,9 +386,9 @@ def test_of_two_transactions_at_once_the_lower_evidence_never_wins(scene, first,
 def test_a_mutant_that_does_not_take_the_messages_first_would_let_it_win(scene, monkeypatch):
     sending = scene.claimed()
     locked_here = "(SELECT * FROM message WHERE id IN (SELECT id FROM given) FOR UPDATE) m"
-    in_one_statement = str(evidence._APPLY).replace("JOIN message m", f"JOIN {locked_here}")
+    in_one_statement = str(evidence.APPLY).replace("JOIN message m", f"JOIN {locked_here}")
     monkeypatch.setattr(parts, "lock", lambda connection, ids: None)
-    monkeypatch.setattr(evidence, "_APPLY", text(in_one_statement))
+    monkeypatch.setattr(evidence, "APPLY", text(in_one_statement))
 
     overlapping(sending, "delivered", "sent")
 

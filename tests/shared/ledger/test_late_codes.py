@@ -251,7 +251,7 @@ def test_whatever_comes_in_whatever_batches_is_as_the_model_says(database, react
 
 
 def reworded(monkeypatch, old, new):
-    for name in ("_FILL_KEPT", "_FILL_TOLD"):
+    for name in ("FILL_CODES_KEPT", "FILL_CODES"):
         words = str(getattr(evidence, name))
         assert old in words
         monkeypatch.setattr(evidence, name, text(words.replace(old, new)))

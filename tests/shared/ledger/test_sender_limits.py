@@ -9,9 +9,17 @@ from shared.db.session import engine, retried, transaction
 from shared.ledger import agents, record, sender_limits
 from shared.ledger import claim as claiming
 from shared.ledger.agents import NewSender
-from shared.ledger.sender_limits import TODAY, TOMORROW
 from tests.support import factories, ledger
-from tests.support.ledger import Waits, attempts, claim, give_back, state, until_waiting
+from tests.support.ledger import (
+    TODAY,
+    TOMORROW,
+    Waits,
+    attempts,
+    claim,
+    give_back,
+    state,
+    until_waiting,
+)
 
 GSM_SEGMENT = 153
 
@@ -195,9 +203,10 @@ def test_a_claim_waits_for_what_another_leaves_of_the_day(scene, one):
 def test_a_mutant_claim_that_does_not_lock_the_day_would_give_it_out_twice(scene, one, monkeypatch):
     limit(one, per_day=5)
     guard = "ORDER BY number FOR UPDATE"
-    assert guard in str(claiming._LIMITED)
-    without = text(str(claiming._LIMITED).replace(guard, "ORDER BY number"))
-    monkeypatch.setattr(claiming, "_LIMITED", without)
+    whole = str(claiming.CLAIM_WITH_LIMITS)
+    assert guard in whole
+    without = text(whole.replace(guard, "ORDER BY number"))
+    monkeypatch.setattr(claiming, "CLAIM_WITH_LIMITS", without)
 
     assert over_two_claims(scene) == 6
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from shared import clock
 from shared.db.session import transaction
-from shared.ledger.sender_limits import TODAY, TOMORROW
+from tests.support.ledger import TODAY, TOMORROW
 
 NUMBER = "+15005550006"
 
