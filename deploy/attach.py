@@ -29,19 +29,19 @@ def attach() -> None:
             "no stack is running here: start it with 'volley up', or set VOLLEY_DATABASE_URL",
             status=503,
         )
-    given = _told_to_programs(stack, chosen)
+    given = _given_to_programs(stack, chosen)
     adopted = Settings.model_validate(chosen.model_dump(exclude_unset=True) | given)
     for name in given:
         setattr(chosen, name, getattr(adopted, name))
 
 
-def log_quietly() -> None:
+def log_errors_only() -> None:
     """A command prints its answer; of the log only what went wrong, on stderr."""
     configure_logging("cli")
     logging.getLogger().setLevel(logging.WARNING)
 
 
-def _told_to_programs(stack: Stack, chosen: Settings) -> dict[str, str]:
+def _given_to_programs(stack: Stack, chosen: Settings) -> dict[str, str]:
     """What the supervisor tells its programs, by the settings' names."""
     layout = Layout(
         http_port=_port(stack.api_url),

@@ -18,15 +18,15 @@ class Outage:
         self._since: float | None = None
         self._failures = 0
 
-    def failed(self, error: BaseException, **told: object) -> bool:
-        """It did not answer; whether that is news. `told` is logged with the first failure."""
+    def failed(self, error: BaseException, **details: object) -> bool:
+        """It did not answer; whether that is news. `details` is logged with the first failure."""
         with self._lock:
             self._failures += 1
             news = self._since is None
             if news:
                 self._since = time.monotonic()
         if news:
-            self._log.warning(self._away, error=type(error).__name__, **told)
+            self._log.warning(self._away, error=type(error).__name__, **details)
         return news
 
     def answered(self) -> None:

@@ -29,14 +29,14 @@ def main(argv: list[str] | None = None) -> None:
     configure_logging("worker")
     sending = Queue.SEND in given.queues
     if sending:
-        _keep_time()
+        _start_engine()
     # A worker that is told to stop finishes what it holds; see Engine.stop and Beside.on_stop.
     worker = consumer(given.queues, name=given.name, prompt=sending)
     worker.start()
     sys.exit(worker.exitcode)
 
 
-def _keep_time() -> None:
+def _start_engine() -> None:
     """This process has slots to keep: quick thread switches, no long garbage collections."""
     sys.setswitchinterval(0.001)
     gc.collect()

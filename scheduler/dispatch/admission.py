@@ -44,7 +44,7 @@ class _Mark:
     released: int
 
 
-class Pressure:
+class AdmissionControl:
     """The limit on starts per second over all agents."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Pressure:
         self._step = DOUBLE
         self._released = 0
         self._mark: _Mark | None = None
-        self._settling = self._bad = False
+        self._after_cut = self._bad = False
         self._room = 0.0
         self._asked_at = -math.inf
 
@@ -81,12 +81,12 @@ class Pressure:
     def _steer(self, now: float, met: int, missed: int, released: float) -> None:
         share = missed / (met + missed) if missed >= TELLING else 0.0
         bad_again, self._bad = self._bad and share > MANY, share > MANY
-        if self._settling:
-            self._settling = False
+        if self._after_cut:
+            self._after_cut = False
         elif bad_again or (share > FAR_TOO_MANY and self.limit > BEGIN):
             self.limit = max(LEAST, min(self.limit, released) * max(HALF, 1 - share))
             self._room, self._asked_at = 0.0, now
-            self._step, self._settling = STEP, True
+            self._step, self._after_cut = STEP, True
         elif share <= FEW:
             step = max(self._step, LOW_STEP) if self.limit < BEGIN else self._step
             grown = min(self.limit * (1 + step), UNUSED * released)

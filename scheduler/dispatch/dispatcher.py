@@ -15,8 +15,8 @@ from typing import TypeVar
 from redis import RedisError
 from sqlalchemy.exc import DBAPIError
 
-from scheduler.dispatch.admission import Pressure
-from scheduler.dispatch.releases import Lane, releases, some
+from scheduler.dispatch.admission import AdmissionControl
+from scheduler.dispatch.releases import Lane, draw_places, releases
 from scheduler.dispatch.sender_limited import LimitedSenders
 from shared import metrics
 from shared.db.session import retried, statement
@@ -69,7 +69,7 @@ class Dispatcher:
         self._mine = mine
         #: the shards and the count of changes that `_lanes` were read for
         self._seen: tuple[frozenset[int], int] = (frozenset(), 0)
-        self._pressure = Pressure()
+        self._admission = AdmissionControl()
         self._senders = LimitedSenders(throttle, lead=LEAD, ahead=AHEAD)
         self._lanes: dict[int, list[LaneRow]] = defaultdict(list)
         self._served: dict[Lane, int] = {}
@@ -78,7 +78,7 @@ class Dispatcher:
         self._last_asked: dict[int, int] = {}
         #: agents whose next slot lay beyond the horizon when they were asked: asked again too late,
         #: they would be told of another, and never start
-        self._promised: set[int] = set()
+        self._awaiting_slot: set[int] = set()
         self._next: dict[int, float] = {}
         self._clock = RedisClock(offset=0.0, doubt=float("inf"))
         self._measured = self._refresh_at = self._composed = -CLOCK_EVERY
@@ -96,14 +96,14 @@ class Dispatcher:
             self._refresh(seen[0])
             self._seen = seen
             self._refresh_at = now + max(REFRESH, (time.monotonic() - now) / REFRESH_SHARE)
-        self._pressure.learn(now, met, missed)
+        self._admission.learn(now, met, missed)
         places = self._senders.places(now, self._lanes)
         ready = self._ready(now)
-        room = self._pressure.room(now)
+        room = self._admission.room(now)
         share = min(1.0, room / max(1, len(ready) + sum(map(len, places.values()))))
         released = self._release(self._reserve(ready, share * len(ready), now))
         # What follows is about other messages: if it fails, those above are on their way.
-        released += self._release_paced(some(places, share) if share < 1 else places, now)
+        released += self._release_paced(draw_places(places, share) if share < 1 else places, now)
         if now - self._composed >= COMPOSE_EVERY:
             self._composed = now
             if _release_openers():
@@ -127,7 +127,7 @@ class Dispatcher:
         """Of agents whose senders have limits: the messages first, then a slot for each."""
         paced, _ = self._hint(places, sender_limits.hint)
         entries = self._senders.turns(paced, now=now, offset=self._clock.offset)
-        self._pressure.took(len(entries))
+        self._admission.took(len(entries))
         return _publish(list(releases([], {}, entries)))
 
     def _refresh(self, shards: frozenset[int]) -> None:
@@ -153,7 +153,7 @@ class Dispatcher:
     def _reserve(self, ready: list[int], room: float, now: float) -> list[Granted]:
         """Slots for these agents, as far as there is room."""
         if room < len(ready):
-            ready = self._whose_turn(ready, room, now)
+            ready = self._most_urgent(ready, room, now)
         if not ready:
             return []
         wants = [self._want(agent) for agent in ready]
@@ -161,15 +161,17 @@ class Dispatcher:
         for grant in granted:
             slot = grant.first + grant.count * grant.period
             self._next[int(grant.agent)] = slot - self._clock.offset
-            (self._promised.discard if grant.count else self._promised.add)(int(grant.agent))
-        self._pressure.took(sum(grant.count for grant in granted))
+            (self._awaiting_slot.discard if grant.count else self._awaiting_slot.add)(
+                int(grant.agent)
+            )
+        self._admission.took(sum(grant.count for grant in granted))
         return [grant for grant in granted if grant.count]
 
     def _want(self, agent: int) -> Want:
         lane = self._lanes[agent][0]
         return Want(str(agent), lane.account, lane.rate, int(AHEAD * lane.rate) + 1)
 
-    def _whose_turn(self, ready: list[int], room: float, now: float) -> list[int]:
+    def _most_urgent(self, ready: list[int], room: float, now: float) -> list[int]:
         """The most urgent, and of equals those who come after the last that was asked; as many
         as may get so many slots together.
         """
@@ -178,7 +180,7 @@ class Dispatcher:
 
         def turn(agent: int) -> tuple[int, bool, bool, int]:
             asked = self._last_asked.get(urgent[agent], 0)
-            return urgent[agent], agent not in self._promised, agent <= asked, agent
+            return urgent[agent], agent not in self._awaiting_slot, agent <= asked, agent
 
         chosen = []
         for agent in sorted(ready, key=turn):
@@ -188,7 +190,7 @@ class Dispatcher:
             foretold = self._next.get(agent, 0.0) >= now
             room -= max(1.0, TICK * rate) if foretold else (AHEAD - LEAD) * rate
             chosen.append(agent)
-            if agent not in self._promised:
+            if agent not in self._awaiting_slot:
                 self._last_asked[urgent[agent]] = agent
         return chosen
 
@@ -219,13 +221,13 @@ class Dispatcher:
         shares: dict[Lane, list[float]] = defaultdict(list)
         for agent, instants in slots.items():
             for slot in instants:
-                if lane := min(self._lanes[agent], key=self._claim_to_a_slot, default=None):
+                if lane := min(self._lanes[agent], key=self._lane_order, default=None):
                     self._turn += 1
                     self._served[lane.campaign_id, agent] = self._turn
                     shares[lane.campaign_id, agent].append(slot)
         return shares
 
-    def _claim_to_a_slot(self, lane: LaneRow) -> tuple[int, int]:
+    def _lane_order(self, lane: LaneRow) -> tuple[int, int]:
         return lane.priority, self._served.get((lane.campaign_id, lane.agent_key), 0)
 
     def _set_aside(self, lane: Lane) -> None:

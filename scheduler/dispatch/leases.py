@@ -43,7 +43,7 @@ def own_name() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _OwnShards:
     """Shards, and when they are ours no more, on the monotonic clock."""
 
     shards: frozenset[int] = frozenset()
@@ -57,7 +57,7 @@ class Leases:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._held = _Held()
+        self._own = _OwnShards()
         self._asked = float("-inf")
         self._servers = Outage(log, away="leases.failed", back="leases.work_again")
 
@@ -68,7 +68,7 @@ class Leases:
         That is looked up here, at every tick: a process that was frozen knows of nothing else.
         """
         self._asked = time.monotonic()
-        held = self._held
+        held = self._own
         return held.shards if self._asked < held.until else frozenset()
 
     def refresh(self) -> None:
@@ -78,34 +78,34 @@ class Leases:
         length = timedelta(seconds=LENGTH)
         take = partial(queries.take, name=self._name, length=length)
         shards = retried(take, within=statement)
-        if shards != self._held.shards:
-            log.info("leases.changed", held=len(shards), before=len(self._held.shards))
-        self._held = _Held(shards, until)
+        if shards != self._own.shards:
+            log.info("leases.changed", held=len(shards), before=len(self._own.shards))
+        self._own = _OwnShards(shards, until)
 
     def give_back(self) -> None:
         """Nothing is ours from now on, and others may take it at once. Raises DBAPIError."""
-        self._held = _Held()
+        self._own = _OwnShards()
         retried(partial(queries.give_back, name=self._name), within=statement)
 
     def keep(self, stopping: threading.Event) -> None:
         """Hold leases while the dispatch loop ticks; give them back at the end. For a thread."""
         self._asked = time.monotonic()  # the loop is about to tick: do not wait for that
-        self._safely(_bury_the_dead)
+        self._log_errors_of(_free_shards_of_ended_processes)
         while not stopping.is_set():
-            self._safely(self._look_after)
+            self._log_errors_of(self._renew_or_give_back)
             stopping.wait(REFRESH)
-        self._safely(self.give_back)
+        self._log_errors_of(self.give_back)
 
-    def _look_after(self) -> None:
+    def _renew_or_give_back(self) -> None:
         if time.monotonic() - self._asked < HANGS:
             # Who cannot ask for slots takes no agents: another scheduler may reach Redis.
             redis().ping()
             self.refresh()
-        elif self._held.shards:
+        elif self._own.shards:
             log.warning("leases.given_back", reason="the dispatch loop hangs")
             self.give_back()
 
-    def _safely(self, work: Callable[[], None]) -> None:
+    def _log_errors_of(self, work: Callable[[], None]) -> None:
         """No error ends the keeping: without renewal the leases run out, which is safe."""
         try:
             work()
@@ -118,7 +118,7 @@ class Leases:
             log.exception("leases.bug", error=type(error).__name__)
 
 
-def _bury_the_dead() -> None:
+def _free_shards_of_ended_processes() -> None:
     """Give back what a killed predecessor on this machine holds: it is started again at once, and
     need not wait for the end of its own lease.
     """

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable, Iterator, Mapping
 
-from scheduler.dispatch.sender_limited import Entry
+from scheduler.dispatch.sender_limited import ReleaseEntry
 from shared.ledger.due import Hint
 from shared.queue.jobs import SendMessages
 
@@ -17,7 +17,7 @@ SHARES = 4
 Lane = tuple[int, int]
 
 
-def some(places: Mapping[int, list[float]], share: float) -> dict[int, list[float]]:
+def draw_places(places: Mapping[int, list[float]], share: float) -> dict[int, list[float]]:
     """About that share of the places, of agents drawn by lot."""
     agents = list(places)
     random.shuffle(agents)
@@ -32,7 +32,7 @@ def some(places: Mapping[int, list[float]], share: float) -> dict[int, list[floa
 
 
 def releases(
-    hints: Iterable[Hint], shares: Mapping[Lane, list[float]], more: Iterable[Entry] = ()
+    hints: Iterable[Hint], shares: Mapping[Lane, list[float]], more: Iterable[ReleaseEntry] = ()
 ) -> Iterator[SendMessages]:
     """The hinted messages with their slots, in releases, nearest slots first; and `more` entries
     that have theirs.

@@ -21,15 +21,15 @@ from shared.throttle import Text, Throttle, Turn, period
 
 #: A row that waits for its sender is due again so many seconds before it can be of use: lanes are
 #: looked for that often. And it looks again after so many seconds, whatever was foretold.
-EARLY, PATIENCE = 0.25, 5.0
+EARLY, LONGEST_WAIT = 0.25, 5.0
 #: An agent of several senders that found none of them free looks again after so many seconds, and
 #: at so many rows more: somewhere behind may be rows of a sender that is.
 PAUSE, MORE, MOST = 0.2, 2, 16
 
 #: What a release carries: slot in Unix seconds of Redis's clock, message id, the hinted `due_at`
-Entry = tuple[float, int, int]
+ReleaseEntry = tuple[float, int, int]
 #: Hinted messages with what the throttle said of each
-Told = Sequence[tuple[PacedHint, Turn]]
+Answers = Sequence[tuple[PacedHint, Turn]]
 
 
 class LimitedSenders:
@@ -72,7 +72,7 @@ class LimitedSenders:
                 found[agent] = [0.0] * (self._possible[agent] + self._more.get(agent, 0))
         return found
 
-    def turns(self, hints: Sequence[PacedHint], *, now: float, offset: float) -> list[Entry]:
+    def turns(self, hints: Sequence[PacedHint], *, now: float, offset: float) -> list[ReleaseEntry]:
         """Slots for what was hinted; the rest is given back. `offset`: from `now` to Redis's time.
 
         Raises redis.RedisError when nobody can be asked: then all are given back.
@@ -84,12 +84,14 @@ class LimitedSenders:
                 [self._text(hint) for hint in hints], lead=self._lead, ahead=self._ahead
             )
         except RedisError:
-            _rest([(hint.message_id, hint.due, None) for hint in hints])
+            _give_back([(hint.message_id, hint.due, None) for hint in hints])
             raise
-        told = list(zip(hints, turns, strict=True))
-        self._foretell(told, {int(agent): at - offset for agent, at in free.items()}, now, offset)
-        _rest(list(self._waits(told, now + offset)))
-        return [(turn.at, hint.message_id, hint.due) for hint, turn in told if turn.granted]
+        answers = list(zip(hints, turns, strict=True))
+        self._plan_next_asking(
+            answers, {int(agent): at - offset for agent, at in free.items()}, now, offset
+        )
+        _give_back(list(self._not_granted(answers, now + offset)))
+        return [(turn.at, hint.message_id, hint.due) for hint, turn in answers if turn.granted]
 
     def _text(self, hint: PacedHint) -> Text:
         lane = self._lanes[hint.agent_key]
@@ -103,29 +105,29 @@ class LimitedSenders:
             starts=hint.part == 0,
         )
 
-    def _waits(self, told: Told, now: float) -> Iterator[tuple[int, int, float | None]]:
+    def _not_granted(self, answers: Answers, now: float) -> Iterator[tuple[int, int, float | None]]:
         """What is given back. A sender's first keeps its place, or shorter ones would always be
         before it; the others make way for those of other senders until their turn comes.
         """
         first = set[str | None]()
-        for hint, turn in told:
+        for hint, turn in answers:
             if turn.granted:
                 continue
             keeps_its_place = hint.part > 0 or hint.sender not in first
             first.add(hint.sender)
-            wait = min(max(0.0, turn.at - now - self._ahead - EARLY), PATIENCE)
+            wait = min(max(0.0, turn.at - now - self._ahead - EARLY), LONGEST_WAIT)
             yield hint.message_id, hint.due, None if keeps_its_place else wait
 
-    def _foretell(
+    def _plan_next_asking(
         self,
-        told: Told,
+        answers: Answers,
         next_slots: Mapping[int, float],
         now: float,
         offset: float,
     ) -> None:
         """When it is worth to ask for each of these agents again."""
         waiting: dict[str, float] = {}
-        for hint, turn in told:
+        for hint, turn in answers:
             if hint.sender is None or hint.limit is None:
                 continue
             if turn.granted:
@@ -134,8 +136,8 @@ class LimitedSenders:
             else:
                 waiting.setdefault(hint.sender, turn.at - offset)
         self._free |= waiting
-        tried = Counter(hint.agent_key for hint, _ in told)
-        started = Counter(hint.agent_key for hint, turn in told if turn.granted)
+        tried = Counter(hint.agent_key for hint, _ in answers)
+        started = Counter(hint.agent_key for hint, turn in answers if turn.granted)
         for agent, slot in next_slots.items():
             pool = self._pools.get(agent, {})
             any_sender = min((self._free.get(number, 0.0) for number in pool), default=0.0)
@@ -153,6 +155,6 @@ class LimitedSenders:
             self._next[agent] = max(self._next[agent], now + self._ahead + PAUSE)
 
 
-def _rest(hints: Sequence[tuple[int, int, float | None]]) -> None:
+def _give_back(hints: Sequence[tuple[int, int, float | None]]) -> None:
     if hints:
         retried(partial(sender_limits.rest, hints=hints))

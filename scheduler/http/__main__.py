@@ -72,7 +72,7 @@ def main() -> None:
     """Serve until a signal comes."""
     configure_logging("api")
     app = create_app()
-    _stay_prompt()
+    _keep_pauses_short()
     config = uvicorn.Config(
         app,
         host=settings().http_host,
@@ -103,7 +103,7 @@ def _bounds() -> Bounds:
     return replace(most, connections=min(most.connections, (files - _OTHER_FILES) // 2))
 
 
-def _stay_prompt() -> None:
+def _keep_pauses_short() -> None:
     """See to it that callbacks wait neither for a busy thread nor for the garbage collector.
 
     The collector goes by the number of living objects, and callbacks in hand are many: it looked

@@ -56,31 +56,31 @@ def reconcile() -> int:
     while True:
         due = retried(partial(attempts_due.take, size=BATCH, lease=lease), within=statement)
         if due:
-            asyncio.run(_look_after(due))
+            asyncio.run(_ask_accounts(due))
         total += len(due)
         if len(due) < BATCH:
             return total
 
 
-async def _look_after(due: Sequence[Check]) -> None:
+async def _ask_accounts(due: Sequence[Check]) -> None:
     by_account: dict[str, list[Check]] = defaultdict(list)
     for check in due:
         by_account[check.account].append(check)
     try:
-        await asyncio.gather(*(_carefully(checks) for checks in by_account.values()))
+        await asyncio.gather(*(_ask_account_or_log(checks) for checks in by_account.values()))
     finally:
         await close_adapters()
 
 
-async def _carefully(due: Sequence[Check]) -> None:
+async def _ask_account_or_log(due: Sequence[Check]) -> None:
     """One account that cannot be asked at all does not hold up the others."""
     try:
-        await _one_account(due)
+        await _ask_account(due)
     except VolleyError as error:
         log.error("reconcile.account_failed", account=due[0].account, reason=str(error))
 
 
-async def _one_account(due: Sequence[Check]) -> None:
+async def _ask_account(due: Sequence[Check]) -> None:
     asks = next((check for check in due if check.trouble is None), due[0])
     if asks.trouble is not None:
         raise Refused("cannot_ask", asks.trouble)
@@ -88,20 +88,20 @@ async def _one_account(due: Sequence[Check]) -> None:
     if credentials is None:
         log.error("reconcile.account_gone", account=asks.account, attempts=len(due))
         for check in due:
-            _look_at_the_clock(check)
+            _decide_by_age(check)
         return
     adapter = adapter_for(asks.provider, credentials)
     listing = lists(adapter)
     doubts = [check for check in due if check.status == AttemptStatus.SENDING]
     witness = await _witness(listing) if listing and doubts else Witness([])
-    rounds = Round(listing, fetches(adapter), witness)
+    look_ups = LookUps(listing, fetches(adapter), witness)
     # Doubts about one number in claim order, so that what is bound to the first is not found again
     # for the next; different numbers at once.
     by_phone: dict[str, list[Check]] = defaultdict(list)
     for check in sorted(doubts, key=lambda c: c.claimed_at):
         by_phone[check.phone].append(check)
     polls = [[check] for check in due if check.status != AttemptStatus.SENDING]
-    await asyncio.gather(*(rounds.look_after(checks) for checks in [*by_phone.values(), *polls]))
+    await asyncio.gather(*(look_ups.run(checks) for checks in [*by_phone.values(), *polls]))
 
 
 def _credentials(check: Check) -> Credentials | None:
@@ -110,7 +110,7 @@ def _credentials(check: Check) -> Credentials | None:
     return found if account_name(check.provider, found.account) == check.account else None
 
 
-def _look_at_the_clock(check: Check) -> None:
+def _decide_by_age(check: Check) -> None:
     """Nobody can be asked about this attempt: nothing is found, and nothing is proved either.
 
     Its account is gone from the settings, or its provider has no way of asking (see Abilities).
@@ -121,7 +121,7 @@ def _look_at_the_clock(check: Check) -> None:
         _look_later(check)
 
 
-class Round:
+class LookUps:
     """One account's look-ups of one run; it ends early when the provider cannot be asked.
 
     `listing` and `fetching` are None where the provider has no such look-up.
@@ -132,19 +132,19 @@ class Round:
         self._fetching = fetching
         self._witness = witness
         self._at_once = asyncio.Semaphore(AT_ONCE)
-        self._away = False
+        self._unreachable = False
 
-    async def look_after(self, checks: Sequence[Check]) -> None:
+    async def run(self, checks: Sequence[Check]) -> None:
         """Decide or poll these, in order."""
         async with self._at_once:
             for check in checks:
-                if self._away:
+                if self._unreachable:
                     return
                 try:
                     await self._look(check)
                 except SendError as error:
                     # Nothing is concluded from that; the next look is due soon.
-                    self._away = isinstance(error, Unreachable | Unknown)
+                    self._unreachable = isinstance(error, Unreachable | Unknown)
                     log.warning(
                         "reconcile.cannot_ask", message_id=check.message_id, code=error.code
                     )
@@ -155,7 +155,7 @@ class Round:
         elif check.status != AttemptStatus.SENDING and self._fetching:
             await _poll(self._fetching, check)
         else:
-            _look_at_the_clock(check)
+            _decide_by_age(check)
 
 
 class Witness:
@@ -164,7 +164,7 @@ class Witness:
     def __init__(self, seen: Sequence[str]) -> None:
         self._seen = list(seen)
 
-    def speaks_for(self, check: Check) -> bool:
+    def proves_absence_of(self, check: Check) -> bool:
         """Whether the list shows a message that was accepted when this call must have ended."""
         after = check.claimed_at + timedelta(seconds=settings().fence + settings().http_timeout[1])
         with transaction() as connection:
@@ -196,7 +196,7 @@ def _conclude(check: Check, witness: Witness, *, age: float) -> None:
     later = [at for at in settings().reconcile_checks if at > age]
     if later:
         _look_again(check, check.claimed_at + timedelta(seconds=later[0]))
-    elif witness.speaks_for(check):
+    elif witness.proves_absence_of(check):
         _proved_not_gone(check)
     elif settings().on_unknown == "resend":
         _resend(check)

@@ -111,7 +111,7 @@ def transaction() -> Iterator[Connection]:
     What was given to `after_commit` is called behind the commit, the connection given back.
     """
     with engine().begin() as connection:
-        to_tell = _to_tell(connection)
+        to_tell = _after_commit_calls(connection)
         yield connection
     for tell in to_tell:
         tell()
@@ -121,7 +121,7 @@ def transaction() -> Iterator[Connection]:
 def statement() -> Iterator[Connection]:
     """Each statement commits by itself, on the server: who freezes after asking holds no lock."""
     with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        to_tell = _to_tell(connection)
+        to_tell = _after_commit_calls(connection)
         yield connection
     for tell in to_tell:
         tell()
@@ -136,7 +136,7 @@ def after_commit(connection: Connection, tell: Callable[[], object]) -> None:
     connection.info.setdefault(_TO_TELL, {})[tell] = None
 
 
-def _to_tell(connection: Connection) -> dict[Callable[[], object], None]:
+def _after_commit_calls(connection: Connection) -> dict[Callable[[], object], None]:
     """An empty list for this transaction: a former one of the same connection may have failed."""
     fresh: dict[Callable[[], object], None] = {}
     connection.info[_TO_TELL] = fresh

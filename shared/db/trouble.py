@@ -6,7 +6,7 @@ from psycopg import errors as pg
 _ADDRESS = "VOLLEY_DATABASE_URL"
 
 
-def told(error: BaseException) -> str | None:
+def explain(error: BaseException) -> str | None:
     """One line about an error that a person can mend; None about any other, which is a bug."""
     for kind, sentence in _SENTENCES.items():
         if isinstance(error, kind):

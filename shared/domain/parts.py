@@ -10,14 +10,16 @@ _GOES_ON = frozenset({MessageStatus.READY, MessageStatus.SENDING, MessageStatus.
 _WENT = frozenset({AttemptStatus.ACCEPTED, AttemptStatus.SENT, AttemptStatus.DELIVERED})
 
 
-class Settled(NamedTuple):
+class MessageState(NamedTuple):
     """The status a message shows, and the index of the part that comes next."""
 
     status: MessageStatus
     part: int
 
 
-def settle(status: str, *, part: int, parts: int, latest: Mapping[int, str]) -> Settled:
+def state_of_message(
+    status: str, *, part: int, parts: int, latest: Mapping[int, str]
+) -> MessageState:
     """Where a message of `parts` parts stands, given the status of each part's latest attempt.
 
     Parts go in order, each after the one before was accepted. An ended part that did not arrive
@@ -28,7 +30,7 @@ def settle(status: str, *, part: int, parts: int, latest: Mapping[int, str]) -> 
     while part < parts and latest.get(part) in _WENT:
         part += 1
     shown = _shown(now, part=part, parts=parts, latest=latest)
-    return Settled(shown if shown == now or may_become(now, shown) else now, part)
+    return MessageState(shown if shown == now or may_become(now, shown) else now, part)
 
 
 def _shown(

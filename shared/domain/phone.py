@@ -127,11 +127,11 @@ def _why_not(text: str, *, region: str | None) -> PhoneError:
         return PhoneError(INVALID, reason, "Ask for the whole number.")
     reason = _REASONS.get(_possible(number), "No number has this area or network code")
     place = "" if international else f" in {region}"
-    fix = _COMPARE if international else _mend(digits, region)
+    fix = _COMPARE if international else _fix_without_plus(digits, region)
     return PhoneError(INVALID, f"{reason}{place}.", fix)
 
 
-def _mend(digits: str, region: str | None) -> str:
+def _fix_without_plus(digits: str, region: str | None) -> str:
     """What to do about a number without a plus."""
     behind = digits.lstrip("0")
     own = behind.startswith(str(phonenumbers.country_code_for_region(region or "")))

@@ -45,7 +45,7 @@ def tidied(raw: str) -> str:
             f"It has {what}; no phone number is so long.",
             "Keep the number, and move the rest to another column.",
         )
-    text = _mended(_cleaned(raw))
+    text = _without_spreadsheet_marks(_cleaned(raw))
     _refuse_remains(text)
     _refuse_several(text)
     _refuse_extension(text)
@@ -108,7 +108,7 @@ _WRITE_IT_OUT: Final = (
 )
 
 
-def _mended(text: str) -> str:
+def _without_spreadsheet_marks(text: str) -> str:
     """Undo what a spreadsheet did, or refuse as ambiguous where it lost digits."""
     if match := _EXPONENT.fullmatch(text):
         return _without_exponent(*match.groups(default=""))

@@ -36,12 +36,12 @@ class Beside(BasePool):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._told: deque[Callable[[], object]] = deque()
+        self._callbacks: deque[Callable[[], object]] = deque()
         # The loop's own way to be told from a thread runs what it is told before it polls, and
         # what that asks for (an acknowledgement) after: up to a second later.
-        self._ear, self._bell = socket.socketpair()
-        self._ear.setblocking(False)
-        self._bell.setblocking(False)
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
         self._loop: Any = None
         self._thread = threading.Thread(target=self._run, name="tasks", daemon=True)
 
@@ -52,7 +52,7 @@ class Beside(BasePool):
     def register_with_event_loop(self, loop: Any) -> None:
         """Learn of the main thread's loop: at the start, and again after each lost connection."""
         self._loop = loop
-        loop.add_reader(self._ear, self._rung)
+        loop.add_reader(self._wake_reader, self._on_wake)
 
     def on_apply(
         self,
@@ -73,8 +73,8 @@ class Beside(BasePool):
             target,
             args,
             kwargs,
-            callback=partial(self._tell, callback),
-            accept_callback=partial(self._tell, accept_callback),
+            callback=partial(self._call_on_main_thread, callback),
+            accept_callback=partial(self._call_on_main_thread, accept_callback),
         )
         self._tasks.put(task)
 
@@ -93,14 +93,14 @@ class Beside(BasePool):
         self.flush()
         self._tasks.put(None)
         self._thread.join(STOP_WITHIN)
-        self._hear()
+        self._run_callbacks()
         if self._thread.is_alive():
             log.warning("tasks.still_running", seconds=STOP_WITHIN)
             return
         if self._loop is not None:
-            self._loop.remove_reader(self._ear)
-        self._ear.close()
-        self._bell.close()
+            self._loop.remove_reader(self._wake_reader)
+        self._wake_reader.close()
+        self._wake_writer.close()
 
     def _run(self) -> None:
         try:
@@ -111,19 +111,19 @@ class Beside(BasePool):
             log.exception("tasks.died", error=type(error).__name__)
             os._exit(1)
 
-    def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
-        self._told.append(partial(callback, *arguments))
+    def _call_on_main_thread(self, callback: Callable[..., object], *arguments: object) -> None:
+        self._callbacks.append(partial(callback, *arguments))
         with suppress(BlockingIOError):  # it has rung often enough
-            self._bell.send(b"!")
+            self._wake_writer.send(b"!")
 
-    def _rung(self) -> None:
+    def _on_wake(self) -> None:
         with suppress(BlockingIOError):
-            self._ear.recv(4096)
-        self._hear()
+            self._wake_reader.recv(4096)
+        self._run_callbacks()
 
-    def _hear(self) -> None:
-        while self._told:
-            self._told.popleft()()
+    def _run_callbacks(self) -> None:
+        while self._callbacks:
+            self._callbacks.popleft()()
 
     def _get_info(self) -> dict[str, Any]:
         return {"implementation": "one thread", "max-concurrency": 1, "processes": [os.getpid()]}

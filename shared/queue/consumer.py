@@ -23,9 +23,9 @@ from shared.queue.topology import Queue
 log = get_logger(__name__)
 
 #: Seconds between the tries to reach a broker that is away: the first, what each adds, the most.
-_AGAIN: Final = {"interval_start": 1, "interval_step": 0, "interval_max": 1}
+_RECONNECT: Final = {"interval_start": 1, "interval_step": 0, "interval_max": 1}
 #: What Celery says, with a traceback, when it leaves the loop of a connection that is lost.
-_LEFT: Final = "Error cleaning up after event loop: %r"
+_CLEANUP_FAILED: Final = "Error cleaning up after event loop: %r"
 #: What a worker answers over the broker: questions that change nothing. Whoever can write to Redis
 #: can ask them, so the others are not merely hidden. `hello` looks like a question and revokes
 #: tasks; Celery's other questions write files or walk the whole memory.
@@ -52,7 +52,7 @@ class Attached(Consumer):
     def ensure_connected(self, conn: Any) -> Any:
         """The connection, as soon as there is one."""
         made = conn.ensure_connection(
-            lambda error, _: self._broker.failed(error), callback=maybe_shutdown, **_AGAIN
+            lambda error, _: self._broker.failed(error), callback=maybe_shutdown, **_RECONNECT
         )
         self.first_connection_attempt = False
         self._broker.answered()
@@ -103,8 +103,8 @@ def consumer(queues: Sequence[Queue], *, name: str, prompt: bool = False) -> Any
     Its tasks run beside the main thread, which goes on to answer; with `prompt` on the main thread
     itself, which saves a hand-over and is right only for tasks that return at once.
     """
-    for teller in (celerys.__name__, loops.__name__):
-        logging.getLogger(teller).addFilter(_not_told_yet)
+    for logger in (celerys.__name__, loops.__name__):
+        logging.getLogger(logger).addFilter(_is_not_logged_already)
     for command in Panel.data.keys() - QUESTIONS:
         del Panel.data[command]
     return app.Worker(
@@ -122,7 +122,7 @@ def _fail(error: Exception) -> None:
     raise error
 
 
-def _not_told_yet(record: logging.LogRecord) -> bool:
+def _is_not_logged_already(record: logging.LogRecord) -> bool:
     """Whether this is no line of Celery's about a lost connection, of which we have told."""
     told = (record.msg, *(record.args if isinstance(record.args, tuple) else ()))
-    return not any(words in told for words in (celerys.CONNECTION_RETRY, _LEFT))  # type: ignore[attr-defined]
+    return not any(words in told for words in (celerys.CONNECTION_RETRY, _CLEANUP_FAILED))  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ log = get_logger(__name__)
 _broker = Outage(log, away="queue.publish_failed", back="queue.published_again")
 
 #: Seconds that a publisher waits for a connection that another one uses.
-PATIENCE = 5.0
+CONNECTION_WAIT = 5.0
 #: LimitExceeded: all connections of this process wait for a broker that has gone silent.
 _BROKER_TROUBLE = (OperationalError, LimitExceeded, OSError)
 
@@ -39,7 +39,7 @@ def publish(jobs: Iterable[Job]) -> int:
     try:
         # From the pool of connections: that of producers holds more than there are connections, and
         # waits for one without a limit.
-        with app.pool.acquire(block=True, timeout=PATIENCE) as connection:
+        with app.pool.acquire(block=True, timeout=CONNECTION_WAIT) as connection:
             producer = app.amqp.Producer(cast(Any, connection))  # the stubs mean another class
             for job in jobs:
                 app.send_task(

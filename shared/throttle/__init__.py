@@ -183,7 +183,7 @@ class Throttle:
             if pairs:
                 self._later(keys=[key], args=["add", *pairs])
 
-    def hold(self, scope: str, until: float) -> None:
+    def no_start_before(self, scope: str, until: float) -> None:
         """No start in `scope` ("agent:ID" or "account:ID") before `until`, in Redis's Unix
         seconds.
         """

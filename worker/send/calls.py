@@ -17,9 +17,9 @@ from shared.providers.registry import provider_named
 from shared.providers.transport.pool import NoConnection
 from shared.settings import settings
 from worker.send import outcomes
-from worker.send.pace import HOLD, LATE, Pace
+from worker.send.pace import LATE, MAX_CLAIM_AGE, Pace
 from worker.send.recorder import Recorder
-from worker.send.routes import Directory, Route
+from worker.send.routes import Route, RouteCache
 from worker.send.slots import Loaded
 
 log = get_logger(__name__)
@@ -41,14 +41,14 @@ class Fenced(VolleyError):
 class Calls:
     """Makes calls on the engine's loop."""
 
-    def __init__(self, *, directory: Directory, pace: Pace, recorder: Recorder) -> None:
-        self._directory = directory
+    def __init__(self, *, routes: RouteCache, pace: Pace, recorder: Recorder) -> None:
+        self._routes = routes
         self._pace = pace
         self._recorder = recorder
 
     def expect(self, claimed: Iterable[Claimed]) -> None:
         """Open connections for these messages: their slots come in a moment."""
-        for (provider, credentials), calls in self._directory.accounts_of(claimed).items():
+        for (provider, credentials), calls in self._routes.accounts_of(claimed).items():
             with suppress(Refused):  # what is wrong with an account is said when it is called
                 adapter_for(provider, credentials).warm(calls)
 
@@ -57,12 +57,12 @@ class Calls:
 
         Whatever else comes of it is recorded.
         """
-        claimed, loaded.held_up = loaded.claimed, False
+        claimed, loaded.unready = loaded.claimed, False
         try:
-            route = self._directory.route(claimed)
+            route = self._routes.route(claimed)
             adapter = adapter_for(route.agent.provider, route.credentials)
         except Refused as refused:
-            self._cannot_speak(claimed, refused)
+            self._hold_agent(claimed, refused)
             return True
         try:
             answer = await adapter.send(
@@ -78,7 +78,7 @@ class Calls:
         except NoConnection as error:
             # One is being opened: part of the pace, not a failure, unless it goes on.
             patient = loaded.misses < CONNECT_TRIES and not claimed.paced
-            loaded.held_up = True
+            loaded.unready = True
             if not error.failing and (loaded.slot is None or patient):
                 return False
             await self._failed(loaded, route, error)
@@ -90,23 +90,23 @@ class Calls:
             self._recorder.put(outcomes.accepted(claimed, answer), claimed.campaign_id)
         return True
 
-    def _cannot_speak(self, claimed: Claimed, refused: Refused) -> None:
+    def _hold_agent(self, claimed: Claimed, refused: Refused) -> None:
         """The agent has no account that can be used: it is held until a person mends that."""
         mend = Later(refused.message, scope=Scope.AGENT, seconds=None)
         self._recorder.put(outcomes.not_sent(claimed, "held"), claimed.campaign_id)
-        self._recorder.hold(outcomes.held(claimed, mend))
+        self._recorder.put_hold(outcomes.hold_for(claimed, mend))
 
     def _gate(self, loaded: Loaded, route: Route) -> None:
         """The last look at the clocks, with a connection in hand."""
         if loaded.claimed.account not in {None, route.account}:
             # Its callbacks would be a stranger's. The next claim says which account it is.
             raise Fenced("the agent has another account now")
-        if time.monotonic() - loaded.claimed_at > min(HOLD, settings().fence):
+        if time.monotonic() - loaded.claimed_at > min(MAX_CLAIM_AGE, settings().fence):
             raise Fenced("the claim is too old")
         if loaded.slot is None:
             return
         if not self._pace.clock.good:
-            loaded.held_up = True
+            loaded.unready = True
             raise Missed("nobody knows what time it is on Redis's clock")
         if self._pace.lateness(loaded.slot) > LATE:
             raise Missed("the slot has passed")
@@ -140,7 +140,7 @@ class Calls:
             named = error.seconds if error.provider_named_time else None
             await self._pace.back_off(scope, named)
         else:
-            self._recorder.hold(outcomes.held(claimed, error))
+            self._recorder.put_hold(outcomes.hold_for(claimed, error))
 
 
 def _scopes(route: Route) -> tuple[str, str]:

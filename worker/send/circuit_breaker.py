@@ -26,7 +26,7 @@ LEAST: Final = 100
 _KEEP_FOR: Final = 3600
 
 
-class Refusals:
+class CircuitBreaker:
     """Watches the calls of running campaigns; used by the recorder's thread."""
 
     def __init__(self, redis: Any) -> None:

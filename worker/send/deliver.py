@@ -4,7 +4,7 @@ from shared.queue.jobs import SendMessages
 from shared.throttle import Throttle
 from shared.throttle.redis_client import redis
 from shared.throttle.slot_counts import Tally
-from worker.send.circuit_breaker import Refusals
+from worker.send.circuit_breaker import CircuitBreaker
 from worker.send.engine import Engine
 
 _running: list[Engine] = []
@@ -12,7 +12,7 @@ _running: list[Engine] = []
 
 def start() -> Engine:
     """Start this process's engine."""
-    engine = Engine(Throttle(redis()), Tally(redis()), Refusals(redis()))
+    engine = Engine(Throttle(redis()), Tally(redis()), CircuitBreaker(redis()))
     engine.start()
     _running.append(engine)
     return engine

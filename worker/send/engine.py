@@ -38,10 +38,10 @@ from shared.throttle import Throttle
 from shared.throttle.slot_counts import Tally
 from worker.send import outcomes
 from worker.send.calls import Calls
-from worker.send.circuit_breaker import Refusals
+from worker.send.circuit_breaker import CircuitBreaker
 from worker.send.pace import LATE, Pace, want_of
 from worker.send.recorder import Recorder
-from worker.send.routes import Directory
+from worker.send.routes import RouteCache
 from worker.send.slots import Due, Loaded, Slots
 
 log = get_logger(__name__)
@@ -56,7 +56,7 @@ CLAIM_EVERY = 0.040
 #: Nor do late messages ask for another slot sooner: together they ask once.
 AGAIN_EVERY = 0.010
 #: Seconds that what could not go for want of a connection or a clock waits, between these two.
-_HELD_UP_AFTER = (0.5, 1.5)
+_UNREADY_AFTER = (0.5, 1.5)
 #: Most messages in one claim.
 CLAIM_MOST = 500
 #: Postgres plans a statement anew for each of its first five times.
@@ -68,13 +68,13 @@ WARM = 4
 class Engine:
     """`accept` releases from any thread; everything else happens on the engine's own."""
 
-    def __init__(self, throttle: Throttle, tally: Tally, refusals: Refusals) -> None:
+    def __init__(self, throttle: Throttle, tally: Tally, breaker: CircuitBreaker) -> None:
         self.boot = f"{socket.gethostname()}:{os.getpid()}"
-        self._directory = Directory()
+        self._routes = RouteCache()
         self._slots = Slots()
         self._pace = Pace(throttle, tally)
-        self._recorder = Recorder(boot=self.boot, on_continued=self._continued, refusals=refusals)
-        self._calls = Calls(directory=self._directory, pace=self._pace, recorder=self._recorder)
+        self._recorder = Recorder(boot=self.boot, on_continued=self._continued, breaker=breaker)
+        self._calls = Calls(routes=self._routes, pace=self._pace, recorder=self._recorder)
         self._claimer = ThreadPoolExecutor(1, thread_name_prefix="claimer")
         self._claim_times = [CLAIM_LEAD[0]] * 100
         self._claiming = False
@@ -118,7 +118,7 @@ class Engine:
         clock = asyncio.create_task(self._pace.keep_clock())
         await self._warm_up()
         while not self._stopping:
-            if not (self._slots or self._late or self._tasks or self._pace.unsettled):
+            if not (self._slots or self._late or self._tasks or self._pace.has_unreported):
                 self._wake.clear()
                 await self._wake.wait()
             try:
@@ -143,9 +143,9 @@ class Engine:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._task_ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             metrics.loop_failures.labels("engine").inc()
@@ -168,8 +168,8 @@ class Engine:
             self._again_at = now + AGAIN_EVERY
             late, self._late = self._late, []
             self._spawn(self._reserve_again(late))
-        if self._pace.owes:
-            self._spawn(self._pace.settle_up())
+        if self._pace.must_report:
+            self._spawn(self._pace.report())
 
     def _claim_lead(self) -> float:
         slowest = sorted(self._claim_times)[-2]
@@ -207,7 +207,7 @@ class Engine:
                 reconcile_after=timedelta(seconds=settings().reconcile_after),
                 platform=platform_account(),
             )
-            self._directory.refresh(connection, claimed)
+            self._routes.refresh(connection, claimed)
             return claimed, refused
 
         return retried(work)
@@ -234,7 +234,7 @@ class Engine:
 
     def _missed(self, loaded: Loaded) -> None:
         metrics.late.inc()
-        if not loaded.held_up:  # that would not be mended by fewer slots
+        if not loaded.unready:  # that would not be mended by fewer slots
             self._pace.missed()
         if loaded.claimed.paced:  # only the dispatcher asks the agent and the sender together
             self._give_back(loaded)
@@ -242,14 +242,14 @@ class Engine:
             self._late.append(loaded)
 
     def _give_back(self, loaded: Loaded) -> None:
-        after = random.uniform(*_HELD_UP_AFTER) if loaded.held_up else 0.0
+        after = random.uniform(*_UNREADY_AFTER) if loaded.unready else 0.0
         late = outcomes.not_sent(loaded.claimed, "too late for its slot", after=after)
         self._recorder.put(late, loaded.claimed.campaign_id)
 
     async def _reserve_again(self, late: list[Loaded]) -> None:
         wants = []
         for loaded in late:
-            agent = self._directory.agent(loaded.claimed)
+            agent = self._routes.agent(loaded.claimed)
             wants.append((loaded, want_of(agent.key, agent.account, agent.rate)))
         too_late = {id(loaded) for loaded in await self._pace.reserve_again(wants)}
         for loaded in late:
@@ -264,13 +264,13 @@ class Engine:
         def read() -> None:
             with transaction() as connection:
                 keys = routing.active_agents(connection)
-                self._directory.refresh_agents(connection, keys)
+                self._routes.refresh_agents(connection, keys)
             for _ in range(_PLANNED_AFTER):
                 self._claim_in_thread([Due(slot=0.0, message_id=0, due=0)])
 
         try:
             await self._in_claimer(read)
-            for provider, credentials in self._directory.accounts():
+            for provider, credentials in self._routes.accounts():
                 adapter_for(provider, credentials).warm(WARM)
         except (DBAPIError, VolleyError) as error:
             log.warning("engine.cold_start", error=type(error).__name__)
@@ -279,16 +279,16 @@ class Engine:
         self._recorder.claim_no_more()
         dues, loaded = self._slots.take_all()
         late, self._late = self._late, []
-        self._leave([*loaded, *late])
+        self._give_back_all([*loaded, *late])
         if dues:
-            await self._in_claimer(partial(_rest, [(due.message_id, due.due) for due in dues]))
+            await self._in_claimer(partial(_unhint, [(due.message_id, due.due) for due in dues]))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=sum(settings().http_timeout))
-        self._leave([*self._late, *self._slots.take_all()[1]])
-        await self._pace.settle_up()
+        self._give_back_all([*self._late, *self._slots.take_all()[1]])
+        await self._pace.report()
         await close_adapters()
 
-    def _leave(self, unsent: list[Loaded]) -> None:
+    def _give_back_all(self, unsent: list[Loaded]) -> None:
         for one in unsent:
             stopped = outcomes.not_sent(one.claimed, "the worker stopped")
             self._recorder.put(stopped, one.claimed.campaign_id)
@@ -297,7 +297,7 @@ class Engine:
         return await self._loop.run_in_executor(self._claimer, work)
 
 
-def _rest(hints: list[tuple[int, int]]) -> None:
+def _unhint(hints: list[tuple[int, int]]) -> None:
     try:
         retried(lambda connection: lanes.unhint(connection, hints))
     except DBAPIError as error:

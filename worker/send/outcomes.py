@@ -12,7 +12,7 @@ from shared.providers.errors import Later, Rejected, SendError, Unreachable
 #: Seconds a message waits after a call that could not be written: anything between these two.
 _UNREACHABLE_AFTER = (1.0, 4.0)
 #: A hold without an end waits for a person; its rows look again this often.
-_HELD_AFTER = 300.0
+_RECHECK_HOLD_AFTER = 300.0
 
 
 Outcome = Evidence | Return | Refusal | Doubt
@@ -37,7 +37,7 @@ def not_sent(claimed: Claimed, outcome: str, *, after: float = 0.0) -> Return:
 def failed(claimed: Claimed, error: SendError) -> Outcome:
     """Any other end of a call, by what it means for the message."""
     if isinstance(error, Later):
-        wait = _HELD_AFTER if error.seconds is None else error.seconds
+        wait = _RECHECK_HOLD_AFTER if error.seconds is None else error.seconds
         return Return(
             claimed.message_id,
             claimed.token,
@@ -72,7 +72,7 @@ def failed(claimed: Claimed, error: SendError) -> Outcome:
     )
 
 
-def held(claimed: Claimed, error: Later) -> NewHold | None:
+def hold_for(claimed: Claimed, error: Later) -> NewHold | None:
     """The hold in Postgres that the error asks for; None when nothing but this message waits."""
     return hold_on(
         error.scope,

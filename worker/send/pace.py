@@ -27,13 +27,13 @@ T = TypeVar("T")
 #: start in a second.
 LATE = 0.012
 #: Nothing is written that was claimed longer ago: a pause or a STOP holds from half a second on.
-HOLD = 0.5
+MAX_CLAIM_AGE = 0.5
 #: Seconds a scope waits after a first 429 without a Retry-After, and at the most.
 _BACK_OFF, _BACK_OFF_MOST = 0.1, 8.0
 #: A new slot is at least this far ahead.
 _LEAD = 0.02
 #: How often the throttle is told of starts that were late and of slots met and missed.
-_TELL_EVERY = 0.1
+_REPORT_EVERY = 0.1
 #: How often Redis's clock is measured; sooner while it is in doubt.
 _CLOCK_EVERY, _CLOCK_IN_DOUBT = 60.0, 1.0
 
@@ -48,7 +48,7 @@ class Pace:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="throttle")
         self._excess: list[tuple[str, float]] = []
         self._met = self._missed = 0
-        self._told_at = 0.0
+        self._reported_at = 0.0
         self._store = Outage(log, away="throttle.not_told", back="throttle.told_again")
         #: scope → (429s in a row, monotonic end of the last wait)
         self._backing_off: dict[str, tuple[int, float]] = {}
@@ -75,14 +75,16 @@ class Pace:
     async def reserve_again(self, late: Sequence[tuple[Loaded, Want]]) -> list[Loaded]:
         """Another slot for all late messages, in one call; returns those that got none in time."""
         try:
-            ask = partial(self._throttle.reserve_many, lead=_LEAD, ahead=HOLD, spread=False)
+            ask = partial(
+                self._throttle.reserve_many, lead=_LEAD, ahead=MAX_CLAIM_AGE, spread=False
+            )
             granted: list[Granted | None] = list(await self._ask(ask, [want for _, want in late]))
         except RedisError:
             granted = [None] * len(late)
         too_late = []
         for (loaded, _), grant in zip(late, granted, strict=True):
             loaded.misses += 1
-            left = HOLD - (time.monotonic() - loaded.claimed_at)
+            left = MAX_CLAIM_AGE - (time.monotonic() - loaded.claimed_at)
             if grant is None or not grant.count or -self.lateness(grant.first) >= left:
                 too_late.append(loaded)
             else:
@@ -90,27 +92,30 @@ class Pace:
         return too_late
 
     @property
-    def unsettled(self) -> bool:
+    def has_unreported(self) -> bool:
         """Whether there is anything that the throttle does not know yet."""
         return bool(self._excess or self._met or self._missed)
 
     @property
-    def owes(self) -> bool:
+    def must_report(self) -> bool:
         """Whether the throttle is to be told something: a late start now, counts in a while."""
         if self._excess:
             return True
-        return bool(self._met or self._missed) and time.monotonic() - self._told_at >= _TELL_EVERY
+        return (
+            bool(self._met or self._missed)
+            and time.monotonic() - self._reported_at >= _REPORT_EVERY
+        )
 
-    async def settle_up(self) -> None:
+    async def report(self) -> None:
         """Push the next slots of agents whose starts were written late; tell of slots met."""
         excess, self._excess = self._excess, []
         if excess:
-            await self._quietly(self._throttle.delay, excess)
+            await self._ask_or_log(self._throttle.delay, excess)
         met, missed, self._met, self._missed = self._met, self._missed, 0, 0
-        self._told_at = time.monotonic()
-        await self._quietly(partial(self._tally.add, met=met, missed=missed))
+        self._reported_at = time.monotonic()
+        await self._ask_or_log(partial(self._tally.add, met=met, missed=missed))
 
-    async def back_off(self, scope: str, told: float | None) -> None:
+    async def back_off(self, scope: str, retry_after: float | None) -> None:
         """A 429: no start in that scope as long as the provider told us; if it did not, for a
         moment that doubles while 429s come in a row. From the second in a row the rate goes down.
 
@@ -121,11 +126,15 @@ class Pace:
         if now < until:
             return
         streak += 1
-        seconds = told if told is not None else min(_BACK_OFF * 2 ** (streak - 1), _BACK_OFF_MOST)
+        seconds = (
+            retry_after
+            if retry_after is not None
+            else min(_BACK_OFF * 2 ** (streak - 1), _BACK_OFF_MOST)
+        )
         self._backing_off[scope] = (streak, now + seconds)
-        await self._quietly(self._throttle.hold, scope, self.clock.now() + seconds)
+        await self._ask_or_log(self._throttle.no_start_before, scope, self.clock.now() + seconds)
         if streak > 1:
-            await self._quietly(self._throttle.slow, scope)
+            await self._ask_or_log(self._throttle.slow, scope)
 
     def went(self, scopes: Iterable[str]) -> None:
         """A call was accepted: the row of 429s of these scopes has ended."""
@@ -144,7 +153,7 @@ class Pace:
                 store.failed(error)
             await asyncio.sleep(_CLOCK_EVERY if self.clock.good else _CLOCK_IN_DOUBT)
 
-    async def _quietly(self, question: Callable[..., object], *arguments: object) -> None:
+    async def _ask_or_log(self, question: Callable[..., object], *arguments: object) -> None:
         try:
             await self._ask(question, *arguments)
             self._store.answered()

@@ -25,7 +25,7 @@ from shared.logging import get_logger
 from shared.outage import Outage
 from shared.providers.accounts import platform_account
 from shared.settings import settings
-from worker.send.circuit_breaker import Refusals
+from worker.send.circuit_breaker import CircuitBreaker
 from worker.send.outcomes import Outcome
 
 log = get_logger(__name__)
@@ -42,12 +42,12 @@ class Recorder(threading.Thread):
         *,
         boot: str,
         on_continued: Callable[[list[Claimed], float], None],
-        refusals: Refusals,
+        breaker: CircuitBreaker,
     ) -> None:
         super().__init__(name="recorder", daemon=True)
         self._boot = boot
         self._on_continued = on_continued
-        self._refusals = refusals
+        self._breaker = breaker
         self._wake = threading.Condition()
         self._outcomes: list[Outcome] = []
         self._calls: list[tuple[int, bool]] = []
@@ -66,7 +66,7 @@ class Recorder(threading.Thread):
                 self._calls.append((campaign_id, True))
             self._wake.notify()
 
-    def hold(self, held: NewHold | None) -> None:
+    def put_hold(self, held: NewHold | None) -> None:
         """A scope to hold, if there is one; returns at once."""
         if held is None:
             return
@@ -100,7 +100,7 @@ class Recorder(threading.Thread):
                 return
             try:
                 self._record(outcomes, holds)
-                self._refusals.watch(calls)
+                self._breaker.watch(calls)
                 self._postgres.answered()
             except DBAPIError as error:
                 metrics.loop_failures.labels("recorder").inc()

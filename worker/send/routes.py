@@ -39,7 +39,7 @@ class Route:
         return account_name(self.agent.provider, self.credentials.account)
 
 
-class Directory:
+class RouteCache:
     """A small cache with an age; only the claiming thread writes it."""
 
     def __init__(self) -> None:

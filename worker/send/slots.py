@@ -32,7 +32,7 @@ class Loaded:
     #: how often it missed its slot
     misses: int = 0
     #: the last time not for want of speed: no connection yet, or a clock in doubt
-    held_up: bool = False
+    unready: bool = False
 
 
 @dataclass(slots=True)

@@ -43,7 +43,7 @@ def main() -> None:
     flower_app.Events = Capture
     BaseHandler.get_active_queue_names = every_queue
     RabbitMQ.queues = lengths
-    forget_the_dead()
+    forget_killed_flowers()
     app.start(["flower", *sys.argv[1:]])
 
 
@@ -99,7 +99,7 @@ def _declared(names: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def forget_the_dead() -> None:
+def forget_killed_flowers() -> None:
     """Delete what killed Flowers left in Redis: lists of answers that nobody will read, and names.
 
     Answers of a living Flower may be among them: it asks again when somebody looks.

@@ -30,7 +30,7 @@ def watch(
     quietness = _Quietness(settle)
 
     def read() -> list[Any]:
-        found = _patiently(campaign_ids)
+        found = _read_or_wait(campaign_ids)
         quietness.notice([campaign["counts"] for campaign in found])
         return found
 
@@ -39,10 +39,10 @@ def watch(
             time.sleep(EVERY)
     else:
         follow(read, done=quietness.reached)
-    return _patiently(campaign_ids)
+    return _read_or_wait(campaign_ids)
 
 
-def _patiently(campaign_ids: Sequence[int]) -> list[dict[str, Any]]:
+def _read_or_wait(campaign_ids: Sequence[int]) -> list[dict[str, Any]]:
     """Where they stand. A database that is away is waited for; then its own error is raised."""
     deadline = time.monotonic() + PATIENCE
     told = False
