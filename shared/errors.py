@@ -1,8 +1,8 @@
 """Every error Volley raises on purpose, named for what to do next.
 
 VolleyError
-├── Refused            a person asked for something we will not do; says why and what to do
-└── SendError          what became of one call to a provider: shared/providers/errors.py
+├── Refused            a person asked for something we will not do; gives the reason and the fix
+└── SendError          a provider did not accept a call: shared/providers/errors.py
 """
 
 from typing import Any
@@ -15,8 +15,7 @@ class VolleyError(Exception):
 
 
 class Refused(VolleyError):
-    """A request that cannot be met as it stands. The message is one line: what is wrong, what to
-    do.
+    """A request that we cannot meet. The message is one line: what is wrong, what to do.
 
     `status` is the HTTP status of the API's answer; the CLI prints the same message.
     """
@@ -24,7 +23,7 @@ class Refused(VolleyError):
     def __init__(
         self, code: str, message: str, *, status: int = 422, details: dict[str, Any] | None = None
     ) -> None:
-        # Both quote what strangers wrote: a column's name may hold escapes for a terminal.
+        # Both quote text from files: a column's name may contain escapes for a terminal.
         message = in_one_line(message)
         super().__init__(message)
         self.code = code

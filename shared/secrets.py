@@ -18,7 +18,7 @@ def seal(value: dict[str, Any]) -> bytes:
 
 
 def unseal(sealed: bytes) -> dict[str, Any]:
-    """Decrypt what `seal` made. Raises Refused when SECRET_KEY is another one."""
+    """Decrypt the result of `seal`. Raises Refused when SECRET_KEY has changed since."""
     try:
         opened: dict[str, Any] = orjson.loads(_fernet().decrypt(sealed))
     except InvalidToken as error:
@@ -32,7 +32,7 @@ def unseal(sealed: bytes) -> dict[str, Any]:
 
 
 def opens(sealed: bytes, key: str) -> bool:
-    """Whether what was sealed was sealed with this SECRET_KEY."""
+    """Whether `key` is the SECRET_KEY that made `sealed`."""
     try:
         _made_of(key).decrypt(sealed)
     except InvalidToken:

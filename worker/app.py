@@ -1,6 +1,6 @@
 """A worker process: `python -m worker.app --queues send` or `--queues receipts,compose`.
 
-The main thread takes jobs from the broker; what keeps time, and what takes time, runs beside it.
+The main thread takes jobs from the broker. The sending engine and long tasks run in other threads.
 """
 
 import argparse
@@ -30,14 +30,14 @@ def main(argv: list[str] | None = None) -> None:
     sending = Queue.SEND in given.queues
     if sending:
         _start_engine()
-    # A worker that is told to stop finishes what it holds; see Engine.stop and Beside.on_stop.
+    # A stopping worker finishes its running task and calls; see Engine.stop and Beside.on_stop.
     worker = consumer(given.queues, name=given.name, prompt=sending)
     worker.start()
     sys.exit(worker.exitcode)
 
 
 def _start_engine() -> None:
-    """This process has slots to keep: quick thread switches, no long garbage collections."""
+    """Start the engine, with quick thread switches and short garbage collections for its slots."""
     sys.setswitchinterval(0.001)
     gc.collect()
     gc.freeze()

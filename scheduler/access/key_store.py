@@ -35,7 +35,7 @@ def find(connection: Connection, hashed: bytes) -> Row[Any] | None:
 
 
 def everything(connection: Connection) -> list[dict[str, Any]]:
-    """All keys, without what would open a door."""
+    """All keys, without their secrets."""
     return [_shown(row) for row in connection.execute(_ALL)]
 
 

@@ -104,14 +104,14 @@ def _bounds() -> Bounds:
 
 
 def _keep_pauses_short() -> None:
-    """See to it that callbacks wait neither for a busy thread nor for the garbage collector.
+    """Keep callbacks from waiting for a busy thread or for the garbage collector.
 
-    The collector goes by the number of living objects, and callbacks in hand are many: it looked
-    a hundred times a second, through all that was imported, and found nothing.
+    The collector runs by the number of living objects, and callbacks under way are many: it ran a
+    hundred times a second over all imported objects, and found nothing.
     """
     sys.setswitchinterval(0.0005)
     gc.collect()
-    gc.freeze()  # what was imported stays
+    gc.freeze()  # exclude imported objects: they stay
     gc.set_threshold(20_000, 10, 10)
 
 

@@ -113,7 +113,7 @@ def _api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> Fa
 
 
 async def _prepare_database(stopping: asyncio.Event) -> None:
-    """What every start does once, as soon as the database answers."""
+    """Store the first key and the platform's account, as soon as the database answers."""
     while not stopping.is_set():
         try:
             await run_in_threadpool(key_store.keep_first_key)

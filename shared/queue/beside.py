@@ -1,10 +1,10 @@
-"""A Celery pool that runs tasks beside the main thread: in a thread of its own, one at a time.
+"""A Celery pool that runs tasks in one thread beside the main thread, one task at a time.
 
-The solo pool runs a task on the main thread, which then answers no question and sends no heartbeat
-until the task is over: a long import looks like a dead worker. Here the task is all that leaves the
-main thread. What speaks with the broker (accept, acknowledge, events) stays on it, since neither
-kombu's channels nor Celery's books are made for two threads; so a task is acknowledged after it has
-run, as with the solo pool.
+Celery's solo pool runs a task on the main thread. That thread then sends no heartbeat and answers
+no question until the task ends, so a long import looks like a dead worker. This pool moves only the
+task to another thread. All work with the broker (accept, acknowledge, events) stays on the main
+thread, because kombu's channels and Celery's state are not thread-safe. The worker acknowledges a
+task after it has run, as with the solo pool.
 """
 
 import os
@@ -23,8 +23,8 @@ from shared.logging import get_logger
 
 log = get_logger(__name__)
 
-#: Seconds that a warm stop waits for the task in hand. Its message is not acknowledged before it
-#: ends, so whoever is killed then leaves it to another.
+#: Seconds that a warm stop waits for the running task. Its message is acknowledged only at its end,
+#: so another worker gets it when this one is killed first.
 STOP_WITHIN: Final = 15.0
 
 
@@ -37,8 +37,8 @@ class Beside(BasePool):
         super().__init__(*args, **kwargs)
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._callbacks: deque[Callable[[], object]] = deque()
-        # The loop's own way to be told from a thread runs what it is told before it polls, and
-        # what that asks for (an acknowledgement) after: up to a second later.
+        # A socket wakes the loop at once. The loop's own call_soon runs a callback before it polls
+        # and the acknowledgement that the callback asks for after it: up to a second later.
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
@@ -50,7 +50,7 @@ class Beside(BasePool):
         self._thread.start()
 
     def register_with_event_loop(self, loop: Any) -> None:
-        """Learn of the main thread's loop: at the start, and again after each lost connection."""
+        """Take the main thread's loop: Celery calls this at the start and after a reconnect."""
         self._loop = loop
         loop.add_reader(self._wake_reader, self._on_wake)
 
@@ -64,7 +64,7 @@ class Beside(BasePool):
         accept_callback: Callable[..., object],
         **_: Any,
     ) -> None:
-        """Run the task when those before it are over. Both callbacks come on the main thread."""
+        """Run the task after all earlier ones. Both callbacks run on the main thread."""
         if self._loop is None:  # a broker that Celery serves without an event loop
             apply_target(target, args, kwargs, callback, accept_callback)
             return
@@ -79,8 +79,8 @@ class Beside(BasePool):
         self._tasks.put(task)
 
     def flush(self) -> None:
-        """The connection is lost: forget what has not begun. It cannot be acknowledged any more,
-        and comes again.
+        """Drop the waiting tasks after a lost connection: they cannot be acknowledged any more, and
+        the broker delivers them again.
         """
         try:
             while True:
@@ -89,7 +89,7 @@ class Beside(BasePool):
             pass
 
     def on_stop(self) -> None:
-        """Let the task in hand end, and say so to the broker."""
+        """Wait for the running task, then acknowledge it to the broker."""
         self.flush()
         self._tasks.put(None)
         self._thread.join(STOP_WITHIN)
@@ -113,7 +113,7 @@ class Beside(BasePool):
 
     def _call_on_main_thread(self, callback: Callable[..., object], *arguments: object) -> None:
         self._callbacks.append(partial(callback, *arguments))
-        with suppress(BlockingIOError):  # it has rung often enough
+        with suppress(BlockingIOError):  # the buffer is full, so the loop wakes anyway
             self._wake_writer.send(b"!")
 
     def _on_wake(self) -> None:

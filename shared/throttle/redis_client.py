@@ -12,9 +12,7 @@ from shared.settings import settings
 
 @cache
 def redis() -> Redis:
-    """A client that fails within seconds instead of waiting for ever. Raises Refused without a
-    URL.
-    """
+    """The Redis client; its calls fail within seconds. Raises Refused without VOLLEY_REDIS_URL."""
     url = settings().redis_url
     if url is None:
         raise Refused(

@@ -1,4 +1,4 @@
-"""One call to a provider: the last looks before the write, and what came of it."""
+"""Make one call to a provider: the last checks before the write, and the outcome."""
 
 import time
 from collections.abc import Iterable
@@ -33,8 +33,8 @@ class Missed(VolleyError):
 
 
 class Fenced(VolleyError):
-    """The claim is too old to write under, or speaks of another account: nothing was written, the
-    message is given back.
+    """The claim is too old, or was made for another account: nothing was written, and the message
+    goes back to `ready`.
     """
 
 
@@ -47,15 +47,16 @@ class Calls:
         self._recorder = recorder
 
     def expect(self, claimed: Iterable[Claimed]) -> None:
-        """Open connections for these messages: their slots come in a moment."""
+        """Open connections for these messages, before their slots."""
         for (provider, credentials), calls in self._routes.accounts_of(claimed).items():
-            with suppress(Refused):  # what is wrong with an account is said when it is called
+            with suppress(Refused):  # the call itself reports a faulty account
                 adapter_for(provider, credentials).warm(calls)
 
     async def make(self, loaded: Loaded) -> bool:
-        """One call for one claimed message; False when it was not written and wants another slot.
+        """Make one call for one claimed message, and record its outcome.
 
-        Whatever else comes of it is recorded.
+        Returns False when nothing was written and the message needs another slot: it records
+        nothing then.
         """
         claimed, loaded.unready = loaded.claimed, False
         try:
@@ -76,7 +77,7 @@ class Calls:
             metrics.sends.labels("fence").inc()
             self._recorder.put(outcomes.not_sent(claimed, "fence"), claimed.campaign_id)
         except NoConnection as error:
-            # One is being opened: part of the pace, not a failure, unless it goes on.
+            # A connection is being opened. The message gets another slot, a few times at most.
             patient = loaded.misses < CONNECT_TRIES and not claimed.paced
             loaded.unready = True
             if not error.failing and (loaded.slot is None or patient):
@@ -91,15 +92,15 @@ class Calls:
         return True
 
     def _hold_agent(self, claimed: Claimed, refused: Refused) -> None:
-        """The agent has no account that can be used: it is held until a person mends that."""
+        """Write a hold on the agent, whose account cannot be used, until a person fixes it."""
         mend = Later(refused.message, scope=Scope.AGENT, seconds=None)
         self._recorder.put(outcomes.not_sent(claimed, "held"), claimed.campaign_id)
         self._recorder.put_hold(outcomes.hold_for(claimed, mend))
 
     def _gate(self, loaded: Loaded, route: Route) -> None:
-        """The last look at the clocks, with a connection in hand."""
+        """The last check of account, claim age and slot, after the connection was taken."""
         if loaded.claimed.account not in {None, route.account}:
-            # Its callbacks would be a stranger's. The next claim says which account it is.
+            # Callbacks of the new account would count as strangers. The next claim names it.
             raise Fenced("the agent has another account now")
         if time.monotonic() - loaded.claimed_at > min(MAX_CLAIM_AGE, settings().fence):
             raise Fenced("the claim is too old")
@@ -107,7 +108,7 @@ class Calls:
             return
         if not self._pace.clock.good:
             loaded.unready = True
-            raise Missed("nobody knows what time it is on Redis's clock")
+            raise Missed("Redis's clock is not known to within 5 ms")
         if self._pace.lateness(loaded.slot) > LATE:
             raise Missed("the slot has passed")
 
@@ -133,7 +134,7 @@ class Calls:
             await self._hold(claimed, route, error)
 
     async def _hold(self, claimed: Claimed, route: Route, error: Later) -> None:
-        """What the code speaks about waits: for moments in Redis, for longer in Postgres."""
+        """Make the code's scope wait: briefly in Redis, or by a hold in Postgres."""
         if error.scope in {Scope.AGENT, Scope.ACCOUNT} and not error.for_people:
             agent, account = _scopes(route)
             scope = account if error.scope is Scope.ACCOUNT else agent
@@ -144,7 +145,7 @@ class Calls:
 
 
 def _scopes(route: Route) -> tuple[str, str]:
-    """The agent and the account, as the throttle names what waits."""
+    """The throttle's scopes of the agent and of its account."""
     return f"{Scope.AGENT}:{route.agent.key}", f"{Scope.ACCOUNT}:{route.agent.account}"
 
 

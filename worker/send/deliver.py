@@ -1,4 +1,4 @@
-"""Deliver a release: hand it to this process's engine, which keeps the slots."""
+"""Deliver a release: pass it to this process's engine, which sends at the slots."""
 
 from shared.queue.jobs import SendMessages
 from shared.throttle import Throttle
@@ -19,5 +19,5 @@ def start() -> Engine:
 
 
 def deliver(job: SendMessages) -> None:
-    """Take the release and return. Safe to call twice: the second finds nothing to claim."""
+    """Pass the release on and return. Safe to call twice: the second finds nothing to claim."""
     _running[0].accept(job.release)

@@ -1,10 +1,10 @@
-"""One sending process: an event loop in a thread, that claims, waits for the slot, writes, records.
+"""One sending process: an event loop in a thread that claims, waits for the slot, writes, records.
 
-The rules that keep the pace, each seen failing without (deploy/docs/decisions/0004):
+Four rules keep the pace; without each of them the pace failed (deploy/docs/decisions/0004):
 * claim shortly before the slot, so that a killed worker leaves few calls in doubt;
-* hold the message until its slot; a pump on a grid of 3 ms, not a timer each;
-* connection in hand, look at the clock, write: no await between. Too late: another slot;
-* what was written late all the same gives its excess back to the agent's next slot.
+* keep the message until its slot; one pump on a grid of 3 ms, not one timer a message;
+* take a connection, check the clock, write, with no await between. Too late: another slot;
+* when a write was late all the same, move the agent's next slot by the excess.
 """
 
 import asyncio
@@ -46,27 +46,27 @@ from worker.send.slots import Due, Loaded, Slots
 
 log = get_logger(__name__)
 
-#: The pump's grid: how long it sleeps while something is due, and while nothing is. One timer for
-#: each message costs three times the CPU.
+#: Seconds that the pump sleeps: while a message is due, and while none is. One timer for each
+#: message costs three times the CPU.
 GRID = (0.003, 0.010)
-#: Claims are asked for this long before the slot, or as long as the slowest of them take.
+#: Seconds before its slot at which a message is claimed, at the least and at the most.
 CLAIM_LEAD = (0.050, 0.150)
-#: No claim sooner after the last one: it costs Postgres as much as thirty messages in it.
+#: Seconds between two claims at the least: one claim costs Postgres as much as thirty messages.
 CLAIM_EVERY = 0.040
-#: Nor do late messages ask for another slot sooner: together they ask once.
+#: Seconds between two requests for new slots: late messages share one request.
 AGAIN_EVERY = 0.010
-#: Seconds that what could not go for want of a connection or a clock waits, between these two.
+#: A message without a connection or without a good clock waits between these two, in seconds.
 _UNREADY_AFTER = (0.5, 1.5)
-#: Most messages in one claim.
+#: Messages in one claim at the most.
 CLAIM_MOST = 500
-#: Postgres plans a statement anew for each of its first five times.
+#: Postgres makes a new plan in each of the first five executions of a statement.
 _PLANNED_AFTER = 6
 #: Connections opened to each account before the first slot.
 WARM = 4
 
 
 class Engine:
-    """`accept` releases from any thread; everything else happens on the engine's own."""
+    """Sends releases. Any thread may call `accept`; the engine's own threads do the work."""
 
     def __init__(self, throttle: Throttle, tally: Tally, breaker: CircuitBreaker) -> None:
         self.boot = f"{socket.gethostname()}:{os.getpid()}"
@@ -93,12 +93,12 @@ class Engine:
         self._thread.start()
 
     def accept(self, release: Sequence[tuple[int, float, int]]) -> None:
-        """Take a release; returns at once. Lost with the process, as hints may be."""
+        """Take a release; returns at once. A killed process loses it, which costs seconds."""
         dues = [Due(slot=slot, message_id=message_id, due=due) for message_id, slot, due in release]
         self._loop.call_soon_threadsafe(self._hinted, dues)
 
     def stop(self, timeout: float) -> None:
-        """Warm: give back what is not claimed or not written, let calls in flight end, record."""
+        """Give back unclaimed and unwritten messages, let calls in flight end, record them."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop)
             self._thread.join(timeout)
@@ -110,7 +110,7 @@ class Engine:
         try:
             self._loop.run_until_complete(self._live())
         except BaseException as error:
-            # A process that takes releases and sends nothing is worse than none: restart it.
+            # A dead engine would still take releases: end the process, so that it is restarted.
             log.exception("engine.died", error=type(error).__name__)
             os._exit(1)
 
@@ -123,7 +123,7 @@ class Engine:
                 await self._wake.wait()
             try:
                 self._pump()
-            except Exception as error:  # a loop that keeps the promise does not die of one bug
+            except Exception as error:  # one bug must not end the loop
                 metrics.loop_failures.labels("engine").inc()
                 log.exception("engine.pump_failed", error=type(error).__name__)
             ahead = self._slots.next_slot - self._pace.clock.now()
@@ -181,7 +181,7 @@ class Engine:
         try:
             claimed, refused = await self._in_claimer(partial(self._claim_in_thread, hints))
         except (DBAPIError, VolleyError) as error:
-            # The rows are still ready, or the claim committed unseen: the sweep finds both.
+            # The rows are still ready, or the claim was committed unseen: the sweep finds both.
             self._postgres.failed(error, messages=len(hints))
             return
         finally:
@@ -213,7 +213,7 @@ class Engine:
         return retried(work)
 
     def _continued(self, claimed: list[Claimed], claimed_at: float) -> None:
-        """The recorder claimed the next parts of messages: they need no slot of the agent."""
+        """Load the next parts that the recorder claimed: they need no slot of the agent."""
         loaded = [Loaded(one, claimed_at=claimed_at, slot=None) for one in claimed]
 
         def put() -> None:
@@ -224,7 +224,7 @@ class Engine:
         self._loop.call_soon_threadsafe(put)
 
     async def _send(self, loaded: Loaded) -> None:
-        # What raises here is a bug: the row stays `sending`, for the evidence to decide.
+        # An exception here is a bug: the row stays `sending`, and evidence decides.
         if await self._calls.make(loaded):
             return
         if loaded.slot is None:
@@ -234,7 +234,7 @@ class Engine:
 
     def _missed(self, loaded: Loaded) -> None:
         metrics.late.inc()
-        if not loaded.unready:  # that would not be mended by fewer slots
+        if not loaded.unready:  # fewer slots would not help
             self._pace.missed()
         if loaded.claimed.paced:  # only the dispatcher asks the agent and the sender together
             self._give_back(loaded)
@@ -259,7 +259,7 @@ class Engine:
                 self._slots.load(loaded)
 
     async def _warm_up(self) -> None:
-        """Read all agents, have the claim planned and open connections before the first slot."""
+        """Read all agents, make Postgres plan the claim, and open connections before any slot."""
 
         def read() -> None:
             with transaction() as connection:

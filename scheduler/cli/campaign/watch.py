@@ -43,7 +43,7 @@ def watch(
 
 
 def _read_or_wait(campaign_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Where they stand. A database that is away is waited for; then its own error is raised."""
+    """The campaigns' progress. Waits PATIENCE seconds for the database, then raises its error."""
     deadline = time.monotonic() + PATIENCE
     told = False
     while True:

@@ -21,7 +21,7 @@ def create_key(new: NewKey, caller: Admin) -> dict[str, Any]:
 
 @router.get("/keys")
 def list_keys(caller: Admin) -> dict[str, Any]:
-    """All keys, revoked ones too, without what would open a door."""
+    """All keys, revoked ones too, without their secrets."""
     return {"data": keys.everything(), "has_more": False}
 
 

@@ -10,8 +10,8 @@ _LOCK = 0x566F6C6C6579  # "Volley"
 
 
 def run() -> None:
-    """Run the migrations in one transaction, under a lock that ends with it: only one process does,
-    and behind a pooler, too.
+    """Run the migrations in one transaction, under a lock that ends with it. So only one process
+    runs them, also behind a pooler.
     """
     url = context.config.attributes.get("url")
     bind = connect(url) if url else engine()

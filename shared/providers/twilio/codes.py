@@ -1,7 +1,7 @@
 """Twilio's error codes, as rows of data: see shared.providers.codes.
 
-Source of the numbers: Twilio's error dictionary; the sentences are ours. A code that is not here
-is kept and shown as it came.
+The numbers are from Twilio's error dictionary; the sentences are ours. A code that is not here is
+stored and shown as it came.
 """
 
 from collections.abc import Mapping
