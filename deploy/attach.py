@@ -1,4 +1,4 @@
-"""Let a command speak with the stack that runs here, as if it were one of the stack's programs."""
+"""Connect a command to the stack that runs here, as if it were one of the stack's programs."""
 
 import logging
 from urllib.parse import urlsplit
@@ -36,13 +36,13 @@ def attach() -> None:
 
 
 def log_errors_only() -> None:
-    """A command prints its answer; of the log only what went wrong, on stderr."""
+    """Log only errors, on stderr: a command prints its answer."""
     configure_logging("cli")
     logging.getLogger().setLevel(logging.WARNING)
 
 
 def _given_to_programs(stack: Stack, chosen: Settings) -> dict[str, str]:
-    """What the supervisor tells its programs, by the settings' names."""
+    """The settings that the supervisor gives its programs."""
     layout = Layout(
         http_port=_port(stack.api_url),
         workers=0,

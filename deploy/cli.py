@@ -27,7 +27,7 @@ class Command(NamedTuple):
     module: str
     name: str
     help: str
-    #: speaks with the database: the configured one, or the running stack's
+    #: needs the database: the configured one, or the running stack's
     attached: bool = False
 
 
@@ -88,7 +88,7 @@ class Lazy(TyperGroup):
     """Shows commands by their table, imports the one that is used."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The real command; anything else as usual, with a guess at what was meant."""
+        """The real command; for an unknown name an error with the most similar one."""
         entry = COMMANDS.get(args[0])
         if entry is None:
             return super().resolve_command(ctx, args)
@@ -125,7 +125,7 @@ def _load(name: str, entry: Command) -> Any:
 
 
 def _attached(command: Callable[..., object]) -> Callable[..., object]:
-    """The command with its database: looked for when its arguments are right, and not before."""
+    """The command, which looks for its database only after its arguments are right."""
 
     @wraps(command)
     def run_attached(**arguments: Any) -> object:

@@ -1,6 +1,6 @@
-"""What an error means to the person at the terminal: one line, and the exit code.
+"""Explain an error to the person at the terminal: one line, and the exit code.
 
-Everything that a person can cause is here; any other error is a bug, and is shown whole.
+It covers every error that a person can cause. Any other error is a bug, and shows its traceback.
 """
 
 import errno
@@ -16,7 +16,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class Explanation(NamedTuple):
-    """A line without the program's name, and what the program ends with."""
+    """A line without the program's name, and the exit code."""
 
     sentence: str
     code: int

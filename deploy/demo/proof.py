@@ -1,6 +1,6 @@
-"""The proof, from the carrier's own log: nobody lost, nobody twice, nobody faster than the limit.
+"""The proof, from the carrier's own log: no recipient lost or texted twice, no agent too fast.
 
-The log is the ground truth: it knows nothing of our database, and our database nothing of it.
+The log is the ground truth: it is independent of our database.
 """
 
 from collections import defaultdict
@@ -55,7 +55,7 @@ def twice(log: Sequence[CreateCall]) -> list[tuple[int, int]]:
 
 
 def lost(log: Sequence[CreateCall], messages: Iterable[Mapping[str, Any]]) -> list[int]:
-    """Messages whose status says that they went (or where they ended), and the log says otherwise.
+    """Messages with a status that the carrier's log contradicts.
 
     Each of `messages` is one of the API's: a message that is accepted, sent, delivered or
     undelivered must have been accepted in all its parts; one that is still open has no end at all.

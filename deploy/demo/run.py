@@ -192,7 +192,7 @@ def _print_report(file: sample.Sample, report: dict[str, Any]) -> None:
 
 
 def _all_ended(api: Api, campaigns: list[int]) -> bool:
-    """Everybody has an end: finished, and who is still accepted or sent never answers at all."""
+    """Whether all is final: only numbers that never answer may still be accepted or sent."""
     for campaign in campaigns:
         shown = api.get(f"/api/campaigns/{campaign}")
         waiting = sum(shown["counts"].get(status, 0) for status in ("accepted", "sent"))

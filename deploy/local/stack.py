@@ -184,7 +184,7 @@ def _busy(wanted: int, found: int, *, asked_for: bool) -> str:
 
 
 def _warn_of_unknown_names() -> None:
-    """Names that are like no setting are another program's, maybe; a slip would be refused."""
+    """Print unknown names: they may be another program's. A misspelt setting is an error."""
     for name in strange_names():
         _say(f"{name} is no setting of Volley: remove it, or rename it.")
 
@@ -199,7 +199,7 @@ def _require_secret_key(chosen: Settings) -> None:
 
 
 def _say(line: str) -> None:
-    """Print for whoever looks; a terminal that has gone away is no reason to stop."""
+    """Print a line; go on when the terminal is gone."""
     with contextlib.suppress(OSError):
         print(line, flush=True)
 

@@ -42,7 +42,7 @@ class Stopping(VolleyError):
 
 @dataclass
 class Supervised:
-    """A child and the process that is it at present."""
+    """A child and its present process."""
 
     child: Child
     process: subprocess.Popen[bytes] | None = None
@@ -272,7 +272,7 @@ def _woken_by_signals() -> Iterator[Callable[[float], None]]:
 
 
 def _mark(places: Places) -> str:
-    """A word that is in the environment of this stack's children and of nobody else."""
+    """A word in the environment of this stack's children, and of no other process."""
     return places.secret("run/mark")
 
 

@@ -43,7 +43,7 @@ def read_file(path: Path) -> dict[str, str]:
         raise ValueError(f"{path} is not text in UTF-8: save it as that") from error
     wrong = next((line.original.line for line in lines if line.error), None)
     if wrong is not None:
-        raise ValueError(f"line {wrong} of {path} is not NAME=value: mend it, or put a # before it")
+        raise ValueError(f"line {wrong} of {path} is not NAME=value: fix it, or put a # before it")
     return {line.key: line.value for line in lines if line.key and line.value}
 
 

@@ -37,7 +37,7 @@ class Disposition(StrEnum):
 class Until(StrEnum):
     """The end of a wait that has no fixed length."""
 
-    MENDED = "mended"  # a person has to fix it: a hold
+    FIXED = "fixed"  # a person has to fix it: a hold
     DAY_ENDS = "day_ends"  # a daily cap: until the carriers' day ends
 
 
@@ -60,7 +60,7 @@ class Code:
     sentence: str
     fix: str
     scope: Scope = Scope.MESSAGE
-    wait: float | Until = Until.MENDED
+    wait: float | Until = Until.FIXED
     retryable: bool = False
     mark: Mark | None = None
     known: bool = True

@@ -25,7 +25,7 @@ log = get_logger(__name__)
 #: Seconds between attempts to reconnect to the broker: first, added by each, most.
 _RECONNECT: Final = {"interval_start": 1, "interval_step": 0, "interval_max": 1}
 #: Celery logs this, with a traceback, when a lost connection ends its loop.
-_CLEANUP_FAILED: Final = "Error cleaning up after event loop: %r"
+_LOOP_END_LINE: Final = "Error cleaning up after event loop: %r"
 #: The remote commands that a worker answers: they change nothing. Everybody who can write to Redis
 #: can send commands, so all others are removed. `hello` looks like a question but revokes tasks;
 #: Celery's other questions write files or walk the whole memory.
@@ -124,4 +124,4 @@ def _fail(error: Exception) -> None:
 def _is_not_logged_already(record: logging.LogRecord) -> bool:
     """False for Celery's lines about a lost connection: `Attached` logs that once."""
     told = (record.msg, *(record.args if isinstance(record.args, tuple) else ()))
-    return not any(words in told for words in (celerys.CONNECTION_RETRY, _CLEANUP_FAILED))  # type: ignore[attr-defined]
+    return not any(words in told for words in (celerys.CONNECTION_RETRY, _LOOP_END_LINE))  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Bind a job to the function that does it: the only place where a Celery task is made.
+"""Bind a job to its function: the only place that makes a Celery task.
 
 A task succeeds or has a bug. Celery retries nothing: when a job cannot be done now, its row gets a
 later time and the dispatcher hints it again. An exception that escapes is a bug: the task fails, is

@@ -93,9 +93,9 @@ class Calls:
 
     def _hold_agent(self, claimed: Claimed, refused: Refused) -> None:
         """Write a hold on the agent, whose account cannot be used, until a person fixes it."""
-        mend = Later(refused.message, scope=Scope.AGENT, seconds=None)
+        until_fixed = Later(refused.message, scope=Scope.AGENT, seconds=None)
         self._recorder.put(outcomes.not_sent(claimed, "held"), claimed.campaign_id)
-        self._recorder.put_hold(outcomes.hold_for(claimed, mend))
+        self._recorder.put_hold(outcomes.hold_for(claimed, until_fixed))
 
     def _gate(self, loaded: Loaded, route: Route) -> None:
         """The last check of account, claim age and slot, after the connection was taken."""

@@ -67,7 +67,7 @@ class CircuitBreaker:
     def _pause(self, campaign_id: int, *, refused: int, calls: int) -> None:
         reason = (
             f"the provider refused {refused} of the last {calls} calls: look at the messages' "
-            "errors, mend the cause, then resume"
+            "errors, fix the cause, then resume"
         )
 
         def work(connection: Connection) -> bool:

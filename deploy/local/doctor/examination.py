@@ -34,7 +34,7 @@ def doctor(*, as_json: bool = False) -> int:
 
 
 def examine() -> list[Finding]:
-    """Every check, in the order a person would mend them."""
+    """Every check, in the order in which a person would fix the problems."""
     findings = [_python()]
     try:
         chosen = load()
@@ -65,7 +65,7 @@ def _with_settings(chosen: Settings) -> Iterator[Finding]:
 
 
 def _unknown_names() -> Iterator[Finding]:
-    """Names like no setting: of another version, of a script of somebody's. No reason to stop."""
+    """Warnings for unknown names: another version's, or another program's."""
     for name in strange_names():
         yield warn("settings", f"{name} is no setting of Volley", fix="remove it, or rename it")
 

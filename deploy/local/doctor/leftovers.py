@@ -1,4 +1,4 @@
-"""Data that nobody leads to any more: it takes room, and there are people's numbers in it."""
+"""Data that no DATA_DIR leads to: it takes disk space, and contains people's numbers."""
 
 from collections.abc import Iterator
 

@@ -100,8 +100,7 @@ class SenderLimit(Base):
 
 
 class Hold(Base):
-    """A scope that waits because of a provider's code, with the fix. It ends, or a person lifts it.
-    """
+    """A scope that waits because of a provider's code, with the fix. It ends, or a person lifts it."""
 
     __tablename__ = "hold"
 
