@@ -105,7 +105,7 @@ class Leases:
             self.give_back()
 
     def _log_errors_of(self, work: Callable[[], None]) -> None:
-        """Do `work`; log its errors, raise none. Without renewal the leases run out, which is safe."""
+        """Do `work` and log its errors. Without renewal the leases run out, which is safe."""
         try:
             work()
             self._servers.answered()

@@ -1,4 +1,4 @@
-"""The life of one message, as a table. An event that the table lacks is stored and changes nothing."""
+"""The life of one message, as a table. An event that it lacks is stored and changes nothing."""
 
 from enum import StrEnum
 from typing import Final

@@ -23,7 +23,7 @@ from shared.ledger import campaigns, record
 from shared.ledger.retries import BLOCK
 from shared.ledger.shards import _SPREAD, SHARDS
 from shared.providers.transport.pool import Wire
-from shared.providers.twilio.adapter import MOST_VALIDITY
+from shared.providers.twilio import adapter
 from shared.providers.twilio.callbacks import RETRIES
 from shared.settings import Settings
 from shared.throttle.redis_clock import MOST_DOUBT
@@ -94,7 +94,7 @@ CLAIMS = [
     (ARCHITECTURE, f"claim younger than {pace.MAX_CLAIM_AGE:g} s? less than {LATE}?"),
     (ARCHITECTURE, f"split_at ({LONGEST_PART:,} characters)"),
     (ARCHITECTURE, f"several parts, at most {WORDS[MOST_PARTS]}"),
-    (ARCHITECTURE, f"longest validity period ({MOST_VALIDITY / 3600:g} hours) and a day"),
+    (ARCHITECTURE, f"longest validity period ({adapter.MOST_VALIDITY / 3600:g} hours) and a day"),
     (ARCHITECTURE, f"(1 + {percent(DEFAULTS['pace_margin'])}) / rate"),
     (ARCHITECTURE, f"if it is more than {LATE}"),
     (RELIABILITY, f"none later than {pace.MAX_CLAIM_AGE:g} s after its claim"),

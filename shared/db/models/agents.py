@@ -100,7 +100,7 @@ class SenderLimit(Base):
 
 
 class Hold(Base):
-    """A scope that waits because of a provider's code, with the fix. It ends, or a person lifts it."""
+    """A scope that waits because of a provider's code, with the fix; until its end, or lifted."""
 
     __tablename__ = "hold"
 

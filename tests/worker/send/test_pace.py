@@ -20,7 +20,7 @@ class Told:
         self.slowed = 0
         self.counted: list[tuple[int, int]] = []
 
-    def put_hold(self, _scope: str, until: float) -> None:
+    def no_start_before(self, _scope: str, until: float) -> None:
         self.holds.append(until)
 
     def slow(self, _scope: str) -> None:
