@@ -1,4 +1,4 @@
-"""Let a command speak with the stack that runs here, as if it were one of the stack's programs."""
+"""Connect a command to the stack that runs here, as if it were one of the stack's programs."""
 
 import logging
 from urllib.parse import urlsplit
@@ -28,20 +28,20 @@ def attach() -> None:
             "no_stack",
             "no stack is running here: start it with 'volley up', or set VOLLEY_DATABASE_URL",
         )
-    given = _told_to_programs(stack, chosen)
+    given = _given_to_programs(stack, chosen)
     adopted = Settings.model_validate(chosen.model_dump(exclude_unset=True) | given)
     for name in given:
         setattr(chosen, name, getattr(adopted, name))
 
 
-def log_quietly() -> None:
-    """A command prints its answer; of the log only what went wrong, on stderr."""
+def log_errors_only() -> None:
+    """Log only errors, on stderr: a command prints its answer."""
     configure_logging("cli")
     logging.getLogger().setLevel(logging.WARNING)
 
 
-def _told_to_programs(stack: Stack, chosen: Settings) -> dict[str, str]:
-    """What the supervisor tells its programs, by the settings' names."""
+def _given_to_programs(stack: Stack, chosen: Settings) -> dict[str, str]:
+    """The settings that the supervisor gives its programs."""
     layout = Layout(
         http_port=_port(stack.api_url),
         workers=0,

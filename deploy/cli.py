@@ -21,34 +21,36 @@ from shared.legible import in_one_line
 INTERRUPTED = 130
 
 
-class Entry(NamedTuple):
+class Command(NamedTuple):
     """A command, or a group of them: where it is, and its line in --help."""
 
     module: str
     name: str
     help: str
-    #: speaks with the database: the configured one, or the running stack's
+    #: needs the database: the configured one, or the running stack's
     attached: bool = False
 
 
 COMMANDS: Final = {
-    "demo": Entry("deploy.commands", "demo", "Deliver the sample campaign here, and prove it."),
-    "up": Entry("deploy.commands", "up", "Run the whole stack in the foreground."),
-    "ps": Entry("deploy.commands", "ps", "Show the running stack's processes."),
-    "check": Entry(
+    "demo": Command("deploy.commands", "demo", "Deliver the sample campaign here, and prove it."),
+    "up": Command("deploy.commands", "up", "Run the whole stack in the foreground."),
+    "ps": Command("deploy.commands", "ps", "Show the running stack's processes."),
+    "check": Command(
         "scheduler.cli.check.command", "check", "Validate a campaign file. No database."
     ),
-    "campaign": Entry("scheduler.cli.campaign.commands", "app", "Upload, launch and watch.", True),
-    "message": Entry("scheduler.cli.message", "message", "One message's whole story.", True),
-    "agent": Entry("scheduler.cli.agent", "app", "Make, change and list agents.", True),
-    "sending": Entry("scheduler.cli.sending", "app", "Stop all sending, and start it.", True),
-    "suppress": Entry("scheduler.cli.suppress", "app", "Numbers nobody may text.", True),
-    "key": Entry("scheduler.cli.key", "app", "Make, list and revoke API keys.", True),
-    "migrate": Entry("deploy.commands", "migrate", "Bring the database to the newest schema."),
-    "sweep": Entry("deploy.commands", "sweep", "Run the repair loops by hand.", True),
-    "doctor": Entry("deploy.commands", "doctor", "Check what is set up, and what to do."),
-    "clean": Entry("deploy.commands", "clean", "Remove data directories without a DATA_DIR."),
-    "carrier": Entry(
+    "campaign": Command(
+        "scheduler.cli.campaign.commands", "app", "Upload, launch and watch.", True
+    ),
+    "message": Command("scheduler.cli.message", "message", "One message's whole story.", True),
+    "agent": Command("scheduler.cli.agent", "app", "Make, change and list agents.", True),
+    "sending": Command("scheduler.cli.sending", "app", "Stop all sending, and start it.", True),
+    "suppress": Command("scheduler.cli.suppress", "app", "Numbers nobody may text.", True),
+    "key": Command("scheduler.cli.key", "app", "Make, list and revoke API keys.", True),
+    "migrate": Command("deploy.commands", "migrate", "Bring the database to the newest schema."),
+    "sweep": Command("deploy.commands", "sweep", "Run the repair loops by hand.", True),
+    "doctor": Command("deploy.commands", "doctor", "Check what is set up, and what to do."),
+    "clean": Command("deploy.commands", "clean", "Remove data directories without a DATA_DIR."),
+    "carrier": Command(
         "deploy.simulators.twilio.command", "carrier", "Run the carrier simulator alone."
     ),
 }
@@ -75,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
         typer.echo("volley: it takes more memory than there is: is a file so large?", err=True)
         return FAILURE
     except Exception as error:
-        found = trouble.told(error)
+        found = trouble.explain(error)
         if found is None:
             raise
         typer.echo(in_one_line(f"volley: {found.sentence}"), err=True)
@@ -86,7 +88,7 @@ class Lazy(TyperGroup):
     """Shows commands by their table, imports the one that is used."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The real command; anything else as usual, with a guess at what was meant."""
+        """The real command; for an unknown name an error with the most similar one."""
         entry = COMMANDS.get(args[0])
         if entry is None:
             return super().resolve_command(ctx, args)
@@ -105,7 +107,7 @@ def _volley() -> Lazy:
     )
 
 
-def _load(name: str, entry: Entry) -> Any:
+def _load(name: str, entry: Command) -> Any:
     found = getattr(import_module(entry.module), entry.name)
     if isinstance(found, typer.Typer):
         found.rich_markup_mode = None
@@ -123,14 +125,14 @@ def _load(name: str, entry: Entry) -> Any:
 
 
 def _attached(command: Callable[..., object]) -> Callable[..., object]:
-    """The command with its database: looked for when its arguments are right, and not before."""
+    """The command, which looks for its database only after its arguments are right."""
 
     @wraps(command)
     def run_attached(**arguments: Any) -> object:
         from deploy import attach
 
         attach.attach()
-        attach.log_quietly()
+        attach.log_errors_only()
         return command(**arguments)
 
     return run_attached

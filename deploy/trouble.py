@@ -1,6 +1,6 @@
-"""What an error means to the person at the terminal: one line, and the exit code.
+"""Explain an error to the person at the terminal: one line, and the exit code.
 
-Everything that a person can cause is here; any other error is a bug, and is shown whole.
+It covers every error that a person can cause. Any other error is a bug, and shows its traceback.
 """
 
 import errno
@@ -15,14 +15,14 @@ BAD_USAGE, FAILURE = 2, 1
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
-class Told(NamedTuple):
-    """A line without the program's name, and what the program ends with."""
+class Explanation(NamedTuple):
+    """A line without the program's name, and the exit code."""
 
     sentence: str
     code: int
 
 
-def told(error: Exception) -> Told | None:
+def explain(error: Exception) -> Explanation | None:
     """The line for this error; None for one that no setting and no input explains."""
     if isinstance(error, InWords):
         return _failed(error.message)
@@ -31,17 +31,17 @@ def told(error: Exception) -> Told | None:
     return _of_libraries(error)
 
 
-def _of_libraries(error: Exception) -> Told | None:
+def _of_libraries(error: Exception) -> Explanation | None:
     from pydantic import ValidationError
     from sqlalchemy.exc import DBAPIError, TimeoutError
 
-    from shared.db.trouble import told as of_database
+    from shared.db.trouble import explain as of_database
     from shared.settings import UnusableSettings
 
     if isinstance(error, UnusableSettings):
-        return Told(str(error), BAD_USAGE)
+        return Explanation(str(error), BAD_USAGE)
     if isinstance(error, ValidationError):
-        return Told(_first_mistake(error), BAD_USAGE)
+        return Explanation(_first_mistake(error), BAD_USAGE)
     if isinstance(error, UnicodeEncodeError):
         return _failed(
             "a value cannot be stored: it holds half a character, or VOLLEY_DATABASE_URL names a "
@@ -54,7 +54,7 @@ def _of_libraries(error: Exception) -> Told | None:
     return _failed(sentence) if sentence else _of_queue(error)
 
 
-def _of_queue(error: Exception) -> Told | None:
+def _of_queue(error: Exception) -> Explanation | None:
     from kombu.exceptions import OperationalError
     from redis import RedisError
 
@@ -87,5 +87,5 @@ def _first_mistake(error: "ValidationError") -> str:
     return f"{where}: {what}" if where else what
 
 
-def _failed(sentence: str) -> Told:
-    return Told(" ".join(sentence.split()), FAILURE)
+def _failed(sentence: str) -> Explanation:
+    return Explanation(" ".join(sentence.split()), FAILURE)

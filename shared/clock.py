@@ -1,6 +1,4 @@
-"""The one clock. Everything that needs the time of day asks here, so tests and reviews can find
-it.
-"""
+"""The one clock: all code that needs the time of day calls it, so a search finds every use."""
 
 import time
 from datetime import UTC, datetime

@@ -2,9 +2,9 @@
 
 VolleyError
 ├── InWords            its message is one line for a person: what is wrong, what to do
-│   ├── Refused        a person asked for something we will not do
-│   └── Misconfigured  this process lacks a setting, or has a wrong one; asking again is no use
-└── SendError          what became of one call to a provider: shared/providers/errors.py
+│   ├── Refused        a person asked for something we will not do; gives the reason and the fix
+│   └── Misconfigured  this process lacks a setting, or has a wrong one; a repeat does not help
+└── SendError          a provider did not accept a call: shared/providers/errors.py
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ class InWords(VolleyError):
     """
 
     def __init__(self, code: str, message: str, *, details: Json | None = None) -> None:
-        # Both quote what strangers wrote: a column's name may hold escapes for a terminal.
+        # Both quote text from files: a column's name may contain escapes for a terminal.
         message = in_one_line(message)
         super().__init__(message)
         self.code = code

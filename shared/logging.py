@@ -1,6 +1,6 @@
 """Structured logs: events in the past tense with ids bound. Never a number, never a body.
 
-Also silences what would log personal data by itself (the Twilio SDK logs parameters at DEBUG).
+Also silences libraries that log personal data (the Twilio SDK logs parameters at DEBUG).
 """
 
 import logging
@@ -29,7 +29,7 @@ def get_logger(name: str) -> Any:
 def configure_logging(role: str) -> None:
     """Route structlog and the standard library through one renderer; `role` marks every line.
 
-    A program that is refused what it needs ends with the line that says so.
+    A program that ends by `Refused` prints that one line instead of a traceback.
     """
     processors = _shared_processors()
     structlog.configure(
@@ -80,8 +80,8 @@ def _level() -> int:
 
 
 def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The last gate: whatever looks like a phone number in a text leaves as its last two digits,
-    and nothing that a terminal would obey.
+    """Shorten everything that looks like a phone number to its last two digits, and replace
+    terminal escapes.
     """
     for key, value in event.items():
         if key in _MASKED_KEYS:

@@ -1,7 +1,7 @@
-"""What Prometheus sees. Labels are closed sets: never a number, a campaign's name or a text.
+"""The Prometheus metrics. Labels are closed sets: never a number, a campaign's name or a text.
 
-Every process counts for itself. On one machine they share PROMETHEUS_MULTIPROC_DIR, and the API's
-/metrics shows the sums, beside the gauges that it reads from Postgres.
+Each process counts its own events. On one machine they share PROMETHEUS_MULTIPROC_DIR, and the
+API's /metrics shows the sums, and the gauges that it reads from Postgres.
 """
 
 from prometheus_client import Counter, Histogram

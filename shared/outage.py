@@ -1,4 +1,4 @@
-"""What goes away and comes back, a broker say, is told of twice and not at each try."""
+"""Log an outage twice, at its start and at its end, instead of once for each failed try."""
 
 import threading
 import time
@@ -6,31 +6,31 @@ from typing import Any
 
 
 class Outage:
-    """One line in the log when something stops to answer, one when it does again.
+    """One log line when a server stops answering, one when it answers again.
 
-    For whoever asks again and again. Any thread may tell.
+    For loops that retry. Safe from any thread.
     """
 
     def __init__(self, log: Any, *, away: str, back: str) -> None:
-        """`away` and `back` are the events that are logged."""
+        """`away` and `back` are the log events of the start and the end."""
         self._log, self._away, self._back = log, away, back
         self._lock = threading.Lock()
         self._since: float | None = None
         self._failures = 0
 
-    def failed(self, error: BaseException, **told: object) -> bool:
-        """It did not answer; whether that is news. `told` is logged with the first failure."""
+    def failed(self, error: BaseException, **details: object) -> bool:
+        """Record a failure; returns whether it is the first, which is logged with `details`."""
         with self._lock:
             self._failures += 1
             news = self._since is None
             if news:
                 self._since = time.monotonic()
         if news:
-            self._log.warning(self._away, error=type(error).__name__, **told)
+            self._log.warning(self._away, error=type(error).__name__, **details)
         return news
 
     def answered(self) -> None:
-        """It answers."""
+        """Record an answer: the outage, if there was one, has ended."""
         if self._since is None:  # looked at without the lock, since this is nearly always so
             return
         with self._lock:

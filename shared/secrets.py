@@ -18,7 +18,7 @@ def seal(value: Json) -> bytes:
 
 
 def unseal(sealed: bytes) -> Json:
-    """Decrypt what `seal` made. Raises Misconfigured when SECRET_KEY is another one."""
+    """Decrypt the result of `seal`. Raises Misconfigured when SECRET_KEY has changed since."""
     try:
         opened: Json = orjson.loads(_fernet().decrypt(sealed))
     except InvalidToken as error:
@@ -31,7 +31,7 @@ def unseal(sealed: bytes) -> Json:
 
 
 def opens(sealed: bytes, key: str) -> bool:
-    """Whether what was sealed was sealed with this SECRET_KEY."""
+    """Whether `key` is the SECRET_KEY that made `sealed`."""
     try:
         _made_of(key).decrypt(sealed)
     except InvalidToken:

@@ -30,10 +30,10 @@ from shared.given.secret_files import SecretFiles
 
 __all__ = ["Fault", "Settings", "UnusableSettings", "load", "settings", "strange_names"]
 
-#: Shorter, a key can be found by trying.
+#: An attacker can find a shorter key by trial.
 SHORTEST_SECRET_KEY: Final = 15
-#: Names of ours that are no settings: where these are read, the supervisor's mark on its own, and
-#: the token that the simulator's own command takes.
+#: VOLLEY_ names that are not settings: the name of the .env file, the mark that the supervisor puts
+#: on its children, and the token of the simulator's command.
 _NO_SETTINGS: Final = {"VOLLEY_ENV_FILE", "VOLLEY_STACK_CHILD", "VOLLEY_CARRIER_AUTH_TOKEN"}
 
 
@@ -188,12 +188,12 @@ class Settings(BaseSettings):
 
     @property
     def carrier_given(self) -> bool:
-        """Whether a carrier, real or not, is configured; else `volley up` brings a simulator."""
+        """Whether a carrier, real or simulated, is configured; if not, `volley up` starts one."""
         return self.twilio_account_sid is not None or self.twilio_api_url is not None
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:
-        """Auth tokens of the account in use: the first signs requests, all verify callbacks."""
+        """Auth tokens of the account: the first signs requests, all of them verify callbacks."""
         token = self.twilio_auth_token
         if token is None:
             return ()
@@ -201,17 +201,17 @@ class Settings(BaseSettings):
 
     @property
     def callback_base(self) -> str:
-        """The base of StatusCallback addresses and signature checks, never taken from a request."""
+        """The base of StatusCallback addresses and signature checks; no request can change it."""
         return self.public_url or f"http://127.0.0.1:{self.http_port}"
 
     def secret(self) -> str:
-        """The key that encrypts agents' own credentials; made on first use beside embedded data."""
+        """The key that encrypts agents' credentials; made on first use in VOLLEY_DATA_DIR."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
         return kept.secret(self.data_dir / "secret_key")
 
     def known_secret(self) -> str | None:
-        """That key if there is one; makes none."""
+        """The same key, or None; creates no file."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
         return kept.read(self.data_dir / "secret_key")
@@ -223,7 +223,7 @@ class Settings(BaseSettings):
         return kept.secret(self.data_dir / "api_key")
 
     def known_first_api_key(self) -> str | None:
-        """The first admin key if it was made; writes nothing, whoever asks and however often."""
+        """The first admin key if it exists; creates no file."""
         if self.api_key is not None:
             return self.api_key.get_secret_value()
         return kept.read(self.data_dir / "api_key")
@@ -237,7 +237,7 @@ _JUDGES: Final[Mapping[str, Callable[[str], str]]] = {
 
 
 def load() -> Settings:
-    """What the environment says now. Raises UnusableSettings, with every fault that was found."""
+    """The settings as the environment has them now. Raises UnusableSettings with all faults."""
     try:
         faults = [_misspelt(name, meant) for name, meant in strange_names().items() if meant]
         path = _env_file()
@@ -249,7 +249,7 @@ def load() -> Settings:
 
 
 def strange_names() -> dict[str, str | None]:
-    """VOLLEY_ names that are no setting, each with the one that was meant, if any is like it."""
+    """VOLLEY_ names that are not settings, each with the most similar setting, or None."""
     variables = [f"{names.PREFIX}{field.upper()}" for field in Settings.model_fields]
     known = {*variables, *(f"{name}_FILE" for name in variables), *_NO_SETTINGS}
     return names.unknown(_everything_given(), known)

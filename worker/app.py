@@ -1,6 +1,6 @@
 """A worker process: `python -m worker.app --queues send` or `--queues receipts,compose`.
 
-The main thread takes jobs from the broker; what keeps time, and what takes time, runs beside it.
+The main thread takes jobs from the broker. The sending engine and long tasks run in other threads.
 """
 
 import argparse
@@ -32,22 +32,22 @@ def main(argv: list[str] | None = None) -> None:
     sending = Queue.SEND in given.queues
     _require_settings(sending=sending)
     if sending:
-        _keep_time()
-    # A worker that is told to stop finishes what it holds; see Engine.stop and Beside.on_stop.
+        _start_engine()
+    # A stopping worker finishes its running task and calls; see Engine.stop and Beside.on_stop.
     worker = consumer(given.queues, name=given.name, prompt=sending)
     worker.start()
     sys.exit(worker.exitcode)
 
 
 def _require_settings(*, sending: bool) -> None:
-    """Raises Misconfigured, before there is a thread, for what no job could be done without."""
+    """Raises Misconfigured, before any thread starts, for a setting that every job needs."""
     if sending:
         redis()
     database()
 
 
-def _keep_time() -> None:
-    """This process has slots to keep: quick thread switches, no long garbage collections."""
+def _start_engine() -> None:
+    """Start the engine, with quick thread switches and short garbage collections for its slots."""
     sys.setswitchinterval(0.001)
     gc.collect()
     gc.freeze()

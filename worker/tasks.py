@@ -1,4 +1,4 @@
-"""All the worker does. A job comes off a queue; one function handles it."""
+"""All that the worker does: each kind of job, and the one function that handles it."""
 
 from shared.queue.handles import handles
 from shared.queue.jobs import ApplyReceipts, ComposeOpeners, SendMessages

@@ -1,6 +1,6 @@
-"""The proof, from the carrier's own log: nobody lost, nobody twice, nobody faster than the limit.
+"""The proof, from the carrier's own log: no recipient lost or texted twice, no agent too fast.
 
-The log is the ground truth: it knows nothing of our database, and our database nothing of it.
+The log is the ground truth: it is independent of our database.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 WINDOW = 0.97
 
 
-class Entry(NamedTuple):
+class CreateCall(NamedTuple):
     """One create that reached the carrier."""
 
     at: float
@@ -25,14 +25,14 @@ class Entry(NamedTuple):
     sid: str | None
 
 
-def read(entries: Iterable[Mapping[str, Any]]) -> list[Entry]:
+def read(entries: Iterable[Mapping[str, Any]]) -> list[CreateCall]:
     """The carrier's log entries, with the message and part that their StatusCallback names."""
     read_ones = []
     for entry in entries:
         query = parse_qs(urlsplit(entry["status_callback"] or "").query)
         message_id, part = int(query.get("m", ["0"])[0]), int(query.get("p", ["0"])[0])
         read_ones.append(
-            Entry(
+            CreateCall(
                 entry["at"],
                 entry["to"],
                 entry["from"],
@@ -45,7 +45,7 @@ def read(entries: Iterable[Mapping[str, Any]]) -> list[Entry]:
     return read_ones
 
 
-def twice(log: Sequence[Entry]) -> list[tuple[int, int]]:
+def twice(log: Sequence[CreateCall]) -> list[tuple[int, int]]:
     """(message, part) pairs that the carrier accepted more than once."""
     accepted: dict[tuple[int, int], int] = defaultdict(int)
     for entry in log:
@@ -54,8 +54,8 @@ def twice(log: Sequence[Entry]) -> list[tuple[int, int]]:
     return sorted(key for key, times in accepted.items() if times > 1)
 
 
-def lost(log: Sequence[Entry], messages: Iterable[Mapping[str, Any]]) -> list[int]:
-    """Messages whose status says that they went (or where they ended), and the log says otherwise.
+def lost(log: Sequence[CreateCall], messages: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Messages with a status that the carrier's log contradicts.
 
     Each of `messages` is one of the API's: a message that is accepted, sent, delivered or
     undelivered must have been accepted in all its parts; one that is still open has no end at all.
@@ -75,13 +75,15 @@ def lost(log: Sequence[Entry], messages: Iterable[Mapping[str, Any]]) -> list[in
     return missing
 
 
-def never_called(log: Sequence[Entry], phones: Iterable[str]) -> list[str]:
+def never_called(log: Sequence[CreateCall], phones: Iterable[str]) -> list[str]:
     """Numbers of accepted rows for which no call ever reached the carrier."""
     called = {entry.to for entry in log}
     return [phone for phone in phones if phone not in called]
 
 
-def rate_violations(log: Sequence[Entry], rates: Mapping[str, float]) -> list[tuple[str, float]]:
+def rate_violations(
+    log: Sequence[CreateCall], rates: Mapping[str, float]
+) -> list[tuple[str, float]]:
     """(sender, seconds that N + 1 starts took) wherever that is less than WINDOW.
 
     `rates` maps each agent's only sender to the agent's rate. A start is a message's first part;

@@ -145,7 +145,7 @@ def _launch(api: Api, rows: int) -> tuple[list[int], list[sample.Sample]]:
             files={"file": (file.filename, file.content)},
             data={"settings": json.dumps(chosen | {"agent_ids": agents, "window": "always"})},
         )
-        _say_report(file, answer["report"])
+        _print_report(file, answer["report"])
         campaigns.append(answer["id"])
     for campaign in campaigns:
         api.post(f"/api/campaigns/{campaign}/launch")
@@ -180,7 +180,7 @@ def _sender(group: int, i: int) -> str:
     return f"+1555100{group}{i:03d}"
 
 
-def _say_report(file: sample.Sample, report: dict[str, Any]) -> None:
+def _print_report(file: sample.Sample, report: dict[str, Any]) -> None:
     console.print(
         f"\n[bold]{file.filename}[/]: {report['rows']} rows in {report['encoding']}, "
         f"[green]{report['accepted']} accepted[/], [yellow]{report['rejected']} rejected[/]; "
@@ -196,7 +196,7 @@ def _say_report(file: sample.Sample, report: dict[str, Any]) -> None:
 
 
 def _all_ended(api: Api, campaigns: list[int]) -> bool:
-    """Everybody has an end: finished, and who is still accepted or sent never answers at all."""
+    """Whether all is final: only numbers that never answer may still be accepted or sent."""
     for campaign in campaigns:
         shown = api.get(f"/api/campaigns/{campaign}")
         waiting = sum(shown["counts"].get(status, 0) for status in ("accepted", "sent"))

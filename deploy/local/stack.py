@@ -49,7 +49,7 @@ def up(
     or the port that was asked for is busy.
     """
     chosen = settings()
-    _tell_strange_names()
+    _warn_of_unknown_names()
     _require_secret_key(chosen)
     ports.require_host(chosen.http_host)
     refuse_failed([region(chosen)])
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             flower=not given.no_flower,
         )
     except Exception as error:
-        found = trouble.told(error)
+        found = trouble.explain(error)
         if found is None:
             raise
         print(found.sentence, file=sys.stderr)
@@ -141,7 +141,7 @@ def _start(plan: Plan, supervisor: Supervisor) -> None:
     from shared.db.migrate import upgrade
 
     for server in plan.servers:
-        server.hold()
+        server.take_lock()
     supervisor.start(server.child() for server in plan.servers)
     upgrade(plan.database_url)
     supervisor.check()
@@ -183,8 +183,8 @@ def _busy(wanted: int, found: int, *, asked_for: bool) -> str:
     return f"Port {wanted} is busy: using {found}."
 
 
-def _tell_strange_names() -> None:
-    """Names that are like no setting are another program's, maybe; a slip would be refused."""
+def _warn_of_unknown_names() -> None:
+    """Print unknown names: they may be another program's. A misspelt setting is an error."""
     for name in strange_names():
         _say(f"{name} is no setting of Volley: remove it, or rename it.")
 
@@ -199,7 +199,7 @@ def _require_secret_key(chosen: Settings) -> None:
 
 
 def _say(line: str) -> None:
-    """Print for whoever looks; a terminal that has gone away is no reason to stop."""
+    """Print a line; go on when the terminal is gone."""
     with contextlib.suppress(OSError):
         print(line, flush=True)
 

@@ -41,8 +41,8 @@ class Stopping(VolleyError):
 
 
 @dataclass
-class Kept:
-    """A child and the process that is it at present."""
+class Supervised:
+    """A child and its present process."""
 
     child: Child
     process: subprocess.Popen[bytes] | None = None
@@ -62,7 +62,7 @@ class Supervisor:
     def __init__(self, places: Places, *, say: Callable[[str], None] = print) -> None:
         self._places = places
         self._say = say
-        self._kept: list[Kept] = []
+        self._kept: list[Supervised] = []
         self._asked = False
         self._logs_bounded = 0.0
         self._hurried = False
@@ -91,7 +91,7 @@ class Supervisor:
         Raises Refused if one ends before it is ready, Stopping if a signal comes meanwhile.
         """
         for child in children:
-            kept = Kept(replace(child, env={**child.env, MARK: _mark(self._places)}))
+            kept = Supervised(replace(child, env={**child.env, MARK: _mark(self._places)}))
             self._kept.append(kept)
             log = logs.path(self._places, child.name)
             wait_ready(child, self._begin(kept), log=log, meanwhile=self.check)
@@ -125,19 +125,19 @@ class Supervisor:
         pid_table.write(self._places.data_dir, [])
 
     def _tick(self) -> None:
-        changed = [self._look_after(kept) for kept in self._kept]
+        changed = [self._check_child(kept) for kept in self._kept]
         if any(changed):
             self._write_table()
         if time.monotonic() - self._logs_bounded > LOGS_BOUNDED_EVERY:
             self._logs_bounded = time.monotonic()
             logs.bound(self._places)
 
-    def _look_after(self, kept: Kept) -> bool:
+    def _check_child(self, kept: Supervised) -> bool:
         """Whether the child ended, or was started again."""
         if kept.process is not None:
             if kept.process.poll() is None:
                 return False
-            self._bury(kept, kept.process)
+            self._clean_up_after(kept, kept.process)
             return True
         if time.monotonic() < kept.due:
             return False
@@ -145,10 +145,10 @@ class Supervisor:
             self._begin(kept)
         except (OSError, VolleyError) as error:
             self._say(f"{kept.child.name} could not be started: {error}")
-            self._put_off(kept)
+            self._delay_restart(kept)
         return True
 
-    def _bury(self, kept: Kept, process: subprocess.Popen[bytes]) -> None:
+    def _clean_up_after(self, kept: Supervised, process: subprocess.Popen[bytes]) -> None:
         finish_off(process)  # what a killed program leaves behind must not act beside its successor
         kept.process = None
         killed = process.returncode in ENDED_FROM_OUTSIDE
@@ -158,13 +158,13 @@ class Supervisor:
             f"{kept.child.name} (pid {process.pid}) {_end(process.returncode)}; "
             f"starting it again in {kept.wait:g} s"
         )
-        self._put_off(kept)
+        self._delay_restart(kept)
 
-    def _put_off(self, kept: Kept) -> None:
+    def _delay_restart(self, kept: Supervised) -> None:
         kept.due = time.monotonic() + kept.wait
         kept.wait = min(LATEST, 2 * kept.wait)
 
-    def _begin(self, kept: Kept) -> subprocess.Popen[bytes]:
+    def _begin(self, kept: Supervised) -> subprocess.Popen[bytes]:
         kept.started = time.monotonic()
         if kept.child.before:
             kept.child.before()
@@ -172,7 +172,7 @@ class Supervisor:
         self._write_table()
         return kept.process
 
-    def _stop(self, group: list[Kept]) -> None:
+    def _stop(self, group: list[Supervised]) -> None:
         """Ask all of them, wait together, insist."""
         live = [(kept.child, kept.process) for kept in group if kept.process is not None]
         for child, process in live:
@@ -191,12 +191,16 @@ class Supervisor:
 
     def _write_table(self) -> None:
         entries = [
-            pid_table.Entry("supervisor", "supervisor", os.getpid(), processes.born(os.getpid()))
+            pid_table.StartedProcess(
+                "supervisor", "supervisor", os.getpid(), processes.born(os.getpid())
+            )
         ]
         for kept in self._kept:
             pid = kept.process.pid if kept.process else 0
             if word := processes.born(pid) if pid else "":
-                entries.append(pid_table.Entry(kept.child.role, kept.child.name, pid, word))
+                entries.append(
+                    pid_table.StartedProcess(kept.child.role, kept.child.name, pid, word)
+                )
         pid_table.write(self._places.data_dir, entries)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -267,7 +271,7 @@ def _woken_by_signals() -> Iterator[Callable[[float], None]]:
 
 
 def _mark(places: Places) -> str:
-    """A word that is in the environment of this stack's children and of nobody else."""
+    """A word in the environment of this stack's children, and of no other process."""
     return places.secret("run/mark")
 
 

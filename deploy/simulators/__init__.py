@@ -1,1 +1,1 @@
-"""Stand-ins for the providers: they speak the wire, and import nothing of ours."""
+"""Simulators of providers: they implement the providers' HTTP, and import nothing of ours."""

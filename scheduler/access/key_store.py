@@ -57,7 +57,7 @@ def find(connection: Connection, hashed: bytes) -> Row[Any] | None:
 
 
 def everything(connection: Connection) -> list[Key]:
-    """All keys, without what would open a door."""
+    """All keys, without their secrets."""
     return [_shown(row) for row in connection.execute(_ALL)]
 
 

@@ -36,7 +36,7 @@ def create(new: NewAgent, *, actor: str) -> AgentView:
     new.refuse_what_is_not_built()
     senders = new.speaks_from()
     if not senders and new.messaging_service_sid is None:
-        raise _no_voice()
+        raise _no_sender()
     account, credentials = _account(new, new.provider)
     columns = {
         "id": new.id,
@@ -91,7 +91,7 @@ def change(agent_id: str, changes: AgentChanges, *, actor: str) -> AgentView:
             )
             agents.replace_senders(connection, row.key, senders)
         if merged["messaging_service_sid"] is None and not agents.has_sender(connection, row.key):
-            raise _no_voice()
+            raise _no_sender()
         return _found(agent_views.show(connection, agent_id), agent_id)
 
     agent = retried(work)
@@ -205,7 +205,7 @@ def _not_found(agent_id: str) -> Refused:
     return Refused("agent_not_found", f"There is no agent {agent_id[:64]!r}.")
 
 
-def _no_voice() -> Refused:
+def _no_sender() -> Refused:
     return Refused(
         "no_sender",
         "An agent speaks from a number: give it at least one of 'senders', or a "

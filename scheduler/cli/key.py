@@ -34,7 +34,7 @@ def create(
 
 @app.command("list")
 def list_keys(*, json_output: JsonOutput = False) -> None:
-    """Show all keys, without what would open a door.
+    """Show all keys, without their secrets.
 
     Example: volley key list
     """

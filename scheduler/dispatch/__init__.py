@@ -1,1 +1,1 @@
-"""The dispatcher: which messages go out in the next instants."""
+"""The dispatcher chooses which messages go out in the next instants."""

@@ -1,42 +1,41 @@
-"""How many starts a second the senders keep up with.
+"""Admission control: the starts per second that the workers can keep up with.
 
-A slot that is missed is burnt: the message was claimed for nothing, and its agent's next slots come
-too late as well. Where agents may start more than the machines can send, the senders would sink in
-such misses. So the dispatcher feels its way, as TCP does: it begins low and doubles until many are
-missed, takes the share that was missed away, adds a little again, and more and more as long as few
-are missed. A machine that stands still for a moment misses some too; what that takes away is soon
-back.
+A missed slot is lost: the message was claimed for nothing, and its agent's next slots come too late
+as well. When agents may start more than the machines can send, most slots would be missed. So the
+dispatcher adapts a limit, as TCP's congestion control does (RFC 5681): it begins low and doubles
+until many slots are missed, then subtracts the missed share, and adds in growing steps while few
+are missed. A machine that freezes for a moment misses slots too; the limit recovers soon.
 """
 
 import math
 from dataclasses import dataclass
 
-#: Seconds over which misses are counted. The window after a cut still shows what came before it.
+#: Seconds over which misses are counted. The window after a cut still counts slots from before it.
 WINDOW = 0.5
-#: Shares missed: fewer than the first, and there may be more starts; more than the second in two
-#: windows running, or more than the third at once, and there must be fewer. (The first starts of
-#: all meet cold connections, and say little.)
+#: Shares of missed slots. Below the first the limit rises. It falls above the second in two
+#: consecutive windows, or above the third in one. (The very first starts meet cold connections,
+#: so one window is not enough.)
 FEW, MANY, FAR_TOO_MANY = 0.03, 0.07, 0.3
-#: Fewer misses than this in a window say nothing.
+#: A window with fewer misses than this does not lower the limit.
 TELLING = 10
-#: Starts per second to begin with, and the least that is ever allowed.
+#: Starts per second: the first limit, and the lowest.
 BEGIN, LEAST = 1000.0, 20.0
-#: The most that is taken away at once.
+#: The largest share that one cut takes.
 HALF = 0.5
-#: What the first good window after a cut adds, by how much more each that follows, and the most.
+#: Shares that a good window adds: the first after a cut, the growth per window, the most.
 STEP, FASTER, DOUBLE = 0.02, 1.5, 1.0
-#: What a good window adds at the least while fewer are allowed than at the beginning: few machines
-#: are that slow, but workers that die or freeze miss slots too.
+#: The least that a good window adds while the limit is below the first one: few machines are that
+#: slow, but workers that die or freeze miss slots too.
 LOW_STEP = 0.25
-#: The limit stays within so many times what is used of it: what nobody tried, nobody knows.
+#: The limit is at most this many times the starts in use: a higher one would be untested.
 UNUSED = 2.0
-#: No more than is allowed for so many seconds goes out at once.
+#: Seconds of the limit that may go out at once.
 BURST = 0.25
 
 
 @dataclass(slots=True)
 class _Mark:
-    """Where the counts stood."""
+    """The counts at an earlier instant."""
 
     at: float
     met: int
@@ -44,7 +43,7 @@ class _Mark:
     released: int
 
 
-class Pressure:
+class AdmissionControl:
     """The limit on starts per second over all agents."""
 
     def __init__(self) -> None:
@@ -52,12 +51,12 @@ class Pressure:
         self._step = DOUBLE
         self._released = 0
         self._mark: _Mark | None = None
-        self._settling = self._bad = False
+        self._after_cut = self._bad = False
         self._room = 0.0
         self._asked_at = -math.inf
 
     def learn(self, now: float, met: int, missed: int) -> None:
-        """The senders' counts at `now` (monotonic seconds)."""
+        """Take the workers' counts at `now` (monotonic seconds), and adapt the limit."""
         mark = self._mark
         if mark is None or met < mark.met or missed < mark.missed:
             self._mark = _Mark(now, met, missed, self._released)
@@ -67,26 +66,26 @@ class Pressure:
             self._mark = _Mark(now, met, missed, self._released)
 
     def room(self, now: float) -> float:
-        """How many slots may be handed out now."""
+        """The number of slots that may be handed out now."""
         passed = min(now - self._asked_at, BURST)
         self._room = min(self._room + passed * self.limit, BURST * self.limit)
         self._asked_at = now
         return self._room
 
     def took(self, slots: int) -> None:
-        """So many were handed out."""
+        """Count slots that were handed out."""
         self._released += slots
         self._room = max(self._room - slots, -BURST * self.limit)
 
     def _steer(self, now: float, met: int, missed: int, released: float) -> None:
         share = missed / (met + missed) if missed >= TELLING else 0.0
         bad_again, self._bad = self._bad and share > MANY, share > MANY
-        if self._settling:
-            self._settling = False
+        if self._after_cut:
+            self._after_cut = False
         elif bad_again or (share > FAR_TOO_MANY and self.limit > BEGIN):
             self.limit = max(LEAST, min(self.limit, released) * max(HALF, 1 - share))
             self._room, self._asked_at = 0.0, now
-            self._step, self._settling = STEP, True
+            self._step, self._after_cut = STEP, True
         elif share <= FEW:
             step = max(self._step, LOW_STEP) if self.limit < BEGIN else self._step
             grown = min(self.limit * (1 + step), UNUSED * released)

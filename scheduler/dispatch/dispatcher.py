@@ -1,8 +1,8 @@
 """Release due messages to the queue, no deeper than each agent can send in the next instants.
 
-A shallow queue is what makes pause immediate: there is little to take back. One tick is a constant
-number of round trips, however many agents: one reservation of slots, one statement of hints, one
-batch of releases.
+A shallow queue makes a pause immediate: there is little to take back. The round trips of a tick do
+not grow with the number of agents: one reservation of slots, one statement of hints, one batch of
+releases.
 """
 
 import time
@@ -15,8 +15,8 @@ from typing import TypeVar
 from redis import RedisError
 from sqlalchemy.exc import DBAPIError
 
-from scheduler.dispatch.admission import Pressure
-from scheduler.dispatch.releases import Lane, releases, some
+from scheduler.dispatch.admission import AdmissionControl
+from scheduler.dispatch.releases import Lane, draw_places, releases
 from scheduler.dispatch.sender_limited import LimitedSenders
 from shared import metrics
 from shared.db.session import retried, statement
@@ -39,19 +39,20 @@ H = TypeVar("H", bound=Hint)
 
 #: Seconds between two ticks.
 TICK = 0.10
-#: A slot is at least this far ahead: a release must reach its worker and be claimed before.
+#: Seconds to a slot, at the least: before it, a release must reach its worker and be claimed.
 LEAD = 0.12
-#: And at most this far: what was written late can only be given back to slots not yet handed out.
+#: Seconds to a slot, at the most: a late start can only move slots that are not handed out yet.
 AHEAD = LEAD + 2 * TICK
-#: How often lanes are read again, so how soon a launch, a pause or a new rate is seen here. Where
-#: that takes long, for thousands of agents, it may take this share of the time.
+#: Seconds between two reads of the lanes, so the delay of a launch, a pause or a new rate. A read
+#: that takes long, for thousands of agents, may use this share of the time.
 REFRESH, REFRESH_SHARE = 0.25, 0.1
-#: A dispatcher that has found nothing to do for so many seconds waits to be nudged, and looks by
-#: itself so often. A row that waits for its sender rests for less than the first.
+#: Seconds. A dispatcher without work for the first waits for a nudge, and looks every second. A row
+#: that waits for its sender is due again sooner than the first.
 IDLE_AFTER, IDLE_TICK = 10.0, 1.0
-#: How often Redis's clock is measured against ours.
+#: Seconds between two measures of Redis's clock.
 CLOCK_EVERY = 60.0
-#: Openers composed ahead in one go, and how long a composer may hold them.
+#: Seconds between two rounds for openers; openers of a campaign in one round; openers in a job;
+#: the lease of a composer.
 COMPOSE_EVERY = 0.25
 COMPOSE_MOST = 500
 COMPOSE_CHUNK = 100
@@ -59,7 +60,7 @@ COMPOSE_LEASE = timedelta(seconds=30)
 
 
 class Dispatcher:
-    """The pacer. `tick` once every TICK seconds; several of them on several machines do no harm."""
+    """The pacer. Call `tick` every TICK seconds. Several dispatchers at once do no harm."""
 
     def __init__(
         self, throttle: Throttle, tally: Tally, mine: Callable[[], frozenset[int]] = lambda: ALL
@@ -67,18 +68,18 @@ class Dispatcher:
         self._throttle = throttle
         self._tally = tally
         self._mine = mine
-        #: the shards and the count of changes that `_lanes` were read for
+        #: the shards and the count of lane changes at the last read of `_lanes`
         self._seen: tuple[frozenset[int], int] = (frozenset(), 0)
-        self._pressure = Pressure()
+        self._admission = AdmissionControl()
         self._senders = LimitedSenders(throttle, lead=LEAD, ahead=AHEAD)
         self._lanes: dict[int, list[LaneRow]] = defaultdict(list)
         self._served: dict[Lane, int] = {}
         self._turn = 0
         #: priority → the agent that was asked last
         self._last_asked: dict[int, int] = {}
-        #: agents whose next slot lay beyond the horizon when they were asked: asked again too late,
-        #: they would be told of another, and never start
-        self._promised: set[int] = set()
+        #: agents whose next slot was beyond the horizon. They come first at the next reservation:
+        #: an agent that asks after its slot gets a later one, and might never start.
+        self._awaiting_slot: set[int] = set()
         self._next: dict[int, float] = {}
         self._clock = RedisClock(offset=0.0, doubt=float("inf"))
         self._measured = self._refresh_at = self._composed = -CLOCK_EVERY
@@ -96,14 +97,14 @@ class Dispatcher:
             self._refresh(seen[0])
             self._seen = seen
             self._refresh_at = now + max(REFRESH, (time.monotonic() - now) / REFRESH_SHARE)
-        self._pressure.learn(now, met, missed)
+        self._admission.learn(now, met, missed)
         places = self._senders.places(now, self._lanes)
         ready = self._ready(now)
-        room = self._pressure.room(now)
+        room = self._admission.room(now)
         share = min(1.0, room / max(1, len(ready) + sum(map(len, places.values()))))
         released = self._release(self._reserve(ready, share * len(ready), now))
-        # What follows is about other messages: if it fails, those above are on their way.
-        released += self._release_paced(some(places, share) if share < 1 else places, now)
+        # The rest is about other messages: if it fails, the messages above are on their way.
+        released += self._release_paced(draw_places(places, share) if share < 1 else places, now)
         if now - self._composed >= COMPOSE_EVERY:
             self._composed = now
             if _release_openers():
@@ -115,7 +116,7 @@ class Dispatcher:
 
     @property
     def idle(self) -> bool:
-        """Whether there has been nothing to send or to word for a while."""
+        """Whether there has been nothing to send or to compose for IDLE_AFTER seconds."""
         return time.monotonic() - self._worked > IDLE_AFTER
 
     def _release(self, granted: list[Granted]) -> int:
@@ -124,10 +125,10 @@ class Dispatcher:
         return _publish(list(releases(hints, shares)))
 
     def _release_paced(self, places: Mapping[int, list[float]], now: float) -> int:
-        """Of agents whose senders have limits: the messages first, then a slot for each."""
+        """Release for agents whose senders have limits: first the messages, then their slots."""
         paced, _ = self._hint(places, sender_limits.hint)
         entries = self._senders.turns(paced, now=now, offset=self._clock.offset)
-        self._pressure.took(len(entries))
+        self._admission.took(len(entries))
         return _publish(list(releases([], {}, entries)))
 
     def _refresh(self, shards: frozenset[int]) -> None:
@@ -138,12 +139,12 @@ class Dispatcher:
         for lane in found:
             self._lanes[lane.agent_key].append(lane)
         if len(self._served) > 4 * len(found) + 1000:
-            # Turns outlive a lane's moments without work, or it would come first each time.
+            # Keep the turns of lanes that briefly have no work: without them they would come first.
             known = {(lane.campaign_id, lane.agent_key) for lane in found}
             self._served = {lane: turn for lane, turn in self._served.items() if lane in known}
 
     def _ready(self, now: float) -> list[int]:
-        """Agents with work whose next slot comes within reach."""
+        """Agents with work whose next slot is near enough to reserve."""
         return [
             agent
             for agent, rows in self._lanes.items()
@@ -151,9 +152,9 @@ class Dispatcher:
         ]
 
     def _reserve(self, ready: list[int], room: float, now: float) -> list[Granted]:
-        """Slots for these agents, as far as there is room."""
+        """Reserve slots for these agents, within the room that admission control gives."""
         if room < len(ready):
-            ready = self._whose_turn(ready, room, now)
+            ready = self._most_urgent(ready, room, now)
         if not ready:
             return []
         wants = [self._want(agent) for agent in ready]
@@ -161,24 +162,26 @@ class Dispatcher:
         for grant in granted:
             slot = grant.first + grant.count * grant.period
             self._next[int(grant.agent)] = slot - self._clock.offset
-            (self._promised.discard if grant.count else self._promised.add)(int(grant.agent))
-        self._pressure.took(sum(grant.count for grant in granted))
+            (self._awaiting_slot.discard if grant.count else self._awaiting_slot.add)(
+                int(grant.agent)
+            )
+        self._admission.took(sum(grant.count for grant in granted))
         return [grant for grant in granted if grant.count]
 
     def _want(self, agent: int) -> Want:
         lane = self._lanes[agent][0]
         return Want(str(agent), lane.account, lane.rate, int(AHEAD * lane.rate) + 1)
 
-    def _whose_turn(self, ready: list[int], room: float, now: float) -> list[int]:
-        """The most urgent, and of equals those who come after the last that was asked; as many
-        as may get so many slots together.
+    def _most_urgent(self, ready: list[int], room: float, now: float) -> list[int]:
+        """The most urgent agents, as many as `room` slots are enough for; among equals those first
+        that come after the last agent asked.
         """
 
         urgent = {agent: min(r.priority for r in self._lanes[agent]) for agent in ready}
 
         def turn(agent: int) -> tuple[int, bool, bool, int]:
             asked = self._last_asked.get(urgent[agent], 0)
-            return urgent[agent], agent not in self._promised, agent <= asked, agent
+            return urgent[agent], agent not in self._awaiting_slot, agent <= asked, agent
 
         chosen = []
         for agent in sorted(ready, key=turn):
@@ -188,14 +191,14 @@ class Dispatcher:
             foretold = self._next.get(agent, 0.0) >= now
             room -= max(1.0, TICK * rate) if foretold else (AHEAD - LEAD) * rate
             chosen.append(agent)
-            if agent not in self._promised:
+            if agent not in self._awaiting_slot:
                 self._last_asked[urgent[agent]] = agent
         return chosen
 
     def _hint(
         self, slots: Mapping[int, list[float]], hint: Callable[..., list[H]]
     ) -> tuple[list[H], dict[Lane, list[float]]]:
-        """Hint what is due, and the slots of each lane; what one lane cannot use, another may."""
+        """Hint due messages; returns them and each lane's slots. Lanes share their unused slots."""
         hints: list[H] = []
         used: dict[Lane, list[float]] = defaultdict(list)
         stale = timedelta(seconds=settings().release_stale_after)
@@ -214,29 +217,31 @@ class Dispatcher:
         return hints, used
 
     def _shares(self, slots: Mapping[int, list[float]]) -> dict[Lane, list[float]]:
-        """Each agent's slots dealt to its lanes: the highest priority that has work, and of equals
-        whoever has waited longest. A small campaign beside a huge one gets every second slot."""
+        """Deal each agent's slots to its lanes: to the highest priority with work, and among equals
+        to the lane that has waited longest. A small campaign beside a huge one gets every second
+        slot.
+        """
         shares: dict[Lane, list[float]] = defaultdict(list)
         for agent, instants in slots.items():
             for slot in instants:
-                if lane := min(self._lanes[agent], key=self._claim_to_a_slot, default=None):
+                if lane := min(self._lanes[agent], key=self._lane_order, default=None):
                     self._turn += 1
                     self._served[lane.campaign_id, agent] = self._turn
                     shares[lane.campaign_id, agent].append(slot)
         return shares
 
-    def _claim_to_a_slot(self, lane: LaneRow) -> tuple[int, int]:
+    def _lane_order(self, lane: LaneRow) -> tuple[int, int]:
         return lane.priority, self._served.get((lane.campaign_id, lane.agent_key), 0)
 
     def _set_aside(self, lane: Lane) -> None:
-        """It has nothing more that is due; the next refresh looks again."""
+        """Drop a lane with nothing more that is due; the next refresh reads it again."""
         campaign, agent = lane
         self._lanes[agent] = [row for row in self._lanes[agent] if row.campaign_id != campaign]
 
 
 def _publish(found: list[SendMessages]) -> int:
-    """Publish; returns how many messages. What the broker did not take is due at once again: at
-    rest, as lost hints are, it would wait for half a minute after the broker is back.
+    """Publish; returns how many messages went out. Messages that the broker did not take are due
+    again at once: as lost hints they would wait half a minute longer than the outage.
     """
     taken = publish(found)
     if left := [(id_, due) for job in found[taken:] for id_, _, due in job.release]:
@@ -245,8 +250,8 @@ def _publish(found: list[SendMessages]) -> int:
 
 
 def _release_openers() -> int:
-    """Lease planned messages to the composers, ahead of any slot; returns how many. Of what the
-    broker did not take the lease is given back.
+    """Lease planned messages to the composers, before any slot; returns how many. The leases of
+    jobs that the broker did not take are given back.
     """
     take = partial(lanes.uncomposed, per_campaign=COMPOSE_MOST, lease=COMPOSE_LEASE)
     ids = retried(take, within=statement)
@@ -265,11 +270,11 @@ def run(
     stopping: Callable[[], bool],
     nudged: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Tick until told to stop. Without Redis or Postgres nothing starts, and the loop goes on.
+    """Tick until `stopping()`. Without Redis or Postgres nothing starts, and the loop goes on.
 
-    Raises Misconfigured: only that ends it.
+    Raises Misconfigured: no other error ends the loop.
 
-    `nudged` waits so many seconds for a nudge, while there is nothing to do.
+    While there is nothing to do, `nudged(seconds)` waits for a nudge, at most so long.
     """
     servers = Outage(log, away="dispatch.failed", back="dispatch.works_again")
     next_tick = time.monotonic()

@@ -1,8 +1,7 @@
-"""Several schedulers share the agents: each dispatches for the shards that it holds a lease of.
+"""Several schedulers share the agents: each dispatches for the shards that it has a lease for.
 
-Sharing saves work, and nothing else stands on it: slots come from Redis and hints skip locked rows,
-so two that dispatch for the same agent for a moment do no harm. Why so:
-deploy/docs/decisions/0013.
+Sharing only saves work: slots come from Redis and hints skip locked rows, so two schedulers that
+dispatch for the same agent for a moment do no harm. The reasons: deploy/docs/decisions/0013.
 """
 
 import os
@@ -29,84 +28,84 @@ from shared.throttle.redis_client import redis
 
 log = get_logger(__name__)
 
-#: Seconds that a lease lasts, so how long the agents of a dead scheduler wait for another.
+#: Seconds that a lease lasts. The agents of a dead scheduler wait so long for another one.
 LENGTH: Final = 5.0
-#: How often it is renewed, so how soon a newcomer gets its share.
+#: Seconds between two renewals. A new scheduler waits so long for its share.
 REFRESH: Final = 1.0
-#: A dispatch loop that has not ticked for so long hangs: its agents go to others.
+#: Seconds without a tick after which the dispatch loop counts as hanging: it loses its agents.
 HANGS: Final = 3.0
 
 
 def own_name() -> str:
-    """This process's name: another one after a restart, even with the same host and pid."""
+    """This process's name. It differs after a restart, even with the same host and pid."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """Shards, and when they are ours no more, on the monotonic clock."""
+class _OwnShards:
+    """This scheduler's shards, and the monotonic instant at which their lease ends."""
 
     shards: frozenset[int] = frozenset()
     until: float = float("-inf")
 
 
 class Leases:
-    """One scheduler's shards. The dispatch loop asks `mine` at every tick, `keep` runs beside it:
-    a slow lease never delays a tick, and a loop that hangs does not hold its agents.
+    """One scheduler's shards. The dispatch loop reads `mine` at every tick; `keep` runs in another
+    thread. So a slow lease delays no tick, and a loop that hangs loses its agents.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._held = _Held()
+        self._own = _OwnShards()
         self._asked = float("-inf")
         self._servers = Outage(log, away="leases.failed", back="leases.work_again")
 
     @property
     def mine(self) -> frozenset[int]:
-        """The shards that are ours at this instant; none as soon as their time is over.
+        """The shards that are ours at this instant; none after the lease has ended.
 
-        That is looked up here, at every tick: a process that was frozen knows of nothing else.
+        Every tick checks the clock here, because a process does not notice that it was frozen.
         """
         self._asked = time.monotonic()
-        held = self._held
+        held = self._own
         return held.shards if self._asked < held.until else frozenset()
 
     def refresh(self) -> None:
-        """Renew, take, give up, in one statement. Raises DBAPIError; then what we have runs out."""
-        # From before the question: Postgres's clock runs from some later moment.
+        """Renew, take and give up shards in one statement. Raises DBAPIError; then ours run out."""
+        # Count from before the statement: Postgres starts the lease at a later moment.
         until = time.monotonic() + LENGTH
         length = timedelta(seconds=LENGTH)
         take = partial(queries.take, name=self._name, length=length)
         shards = retried(take, within=statement)
-        if shards != self._held.shards:
-            log.info("leases.changed", held=len(shards), before=len(self._held.shards))
-        self._held = _Held(shards, until)
+        if shards != self._own.shards:
+            log.info("leases.changed", held=len(shards), before=len(self._own.shards))
+        self._own = _OwnShards(shards, until)
 
     def give_back(self) -> None:
-        """Nothing is ours from now on, and others may take it at once. Raises DBAPIError."""
-        self._held = _Held()
+        """Give back all shards: others may take them at once. Raises DBAPIError."""
+        self._own = _OwnShards()
         retried(partial(queries.give_back, name=self._name), within=statement)
 
     def keep(self, stopping: threading.Event) -> None:
-        """Hold leases while the dispatch loop ticks; give them back at the end. For a thread."""
+        """Keep leases while the dispatch loop ticks; give them back at the end. For a thread."""
         self._asked = time.monotonic()  # the loop is about to tick: do not wait for that
-        self._safely(_bury_the_dead)
+        self._log_errors_of(_free_shards_of_ended_processes)
         while not stopping.is_set():
-            self._safely(self._look_after)
+            self._log_errors_of(self._renew_or_give_back)
             stopping.wait(REFRESH)
-        self._safely(self.give_back)
+        self._log_errors_of(self.give_back)
 
-    def _look_after(self) -> None:
+    def _renew_or_give_back(self) -> None:
         if time.monotonic() - self._asked < HANGS:
-            # Who cannot ask for slots takes no agents: another scheduler may reach Redis.
+            # Without Redis this scheduler gets no slots: leave the agents to another one.
             redis().ping()
             self.refresh()
-        elif self._held.shards:
+        elif self._own.shards:
             log.warning("leases.given_back", reason="the dispatch loop hangs")
             self.give_back()
 
-    def _safely(self, work: Callable[[], None]) -> None:
-        """No error ends the keeping: without renewal the leases run out, which is safe."""
+    def _log_errors_of(self, work: Callable[[], None]) -> None:
+        """Do `work` and log its errors. Without renewal the leases run out, which is safe."""
         try:
             work()
             self._servers.answered()
@@ -121,9 +120,9 @@ class Leases:
             log.exception("leases.bug", error=type(error).__name__)
 
 
-def _bury_the_dead() -> None:
-    """Give back what a killed predecessor on this machine holds: it is started again at once, and
-    need not wait for the end of its own lease.
+def _free_shards_of_ended_processes() -> None:
+    """Give back the shards of killed schedulers on this machine, so that their successor need not
+    wait for the end of the lease.
     """
     for name in retried(queries.living, within=statement):
         if _is_dead(name):
@@ -132,16 +131,16 @@ def _bury_the_dead() -> None:
 
 
 def _is_dead(name: str) -> bool:
-    """Whether this name, made by `own_name`, is of a process of this machine that has ended.
+    """Whether `name`, made by `own_name`, belongs to a process of this machine that has ended.
 
-    Wrong only where machines share a name; then it costs the other one a second's work.
+    It is wrong only if two machines share a host name; then the other one loses a second's work.
     """
     host, _, process = name.partition(":")
     pid = process.partition(":")[0]
     if host != socket.gethostname() or not pid.isdecimal():
         return False
     if int(pid) == os.getpid():
-        return True  # the same pid again, as the first process of a container has
+        return True  # our own pid: the first process of a container always has the same one
     try:
         os.kill(int(pid), 0)
     except OSError as error:

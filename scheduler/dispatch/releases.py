@@ -1,24 +1,24 @@
-"""Deal hinted messages into releases, and places by lot where there are not enough for all."""
+"""Deal hinted messages into releases; draw places by lot when there are too few for all agents."""
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
 
-from scheduler.dispatch.sender_limited import Entry
+from scheduler.dispatch.sender_limited import ReleaseEntry
 from shared.ledger.due import Hint
 from shared.queue.jobs import SendMessages
 
-#: Messages in one release, at the least and at the most: taking one costs a worker as much as
-#: sending ten messages, and a worker that dies takes what it holds along for half a minute.
+#: Messages in one release, at the least and at the most: a release costs a worker as much as
+#: sending ten messages, and the messages of a worker that dies wait for half a minute.
 RELEASE = (50, 100)
-#: About so many releases in a tick, so that all workers get some.
+#: Releases in a tick, roughly: enough for all workers to get some.
 SHARES = 4
 
 #: (campaign, agent's key)
 Lane = tuple[int, int]
 
 
-def some(places: Mapping[int, list[float]], share: float) -> dict[int, list[float]]:
-    """About that share of the places, of agents drawn by lot."""
+def draw_places(places: Mapping[int, list[float]], share: float) -> dict[int, list[float]]:
+    """About `share` of the places, those of agents drawn by lot."""
     agents = list(places)
     random.shuffle(agents)
     left = max(0.0, share) * sum(map(len, places.values()))
@@ -32,10 +32,10 @@ def some(places: Mapping[int, list[float]], share: float) -> dict[int, list[floa
 
 
 def releases(
-    hints: Iterable[Hint], shares: Mapping[Lane, list[float]], more: Iterable[Entry] = ()
+    hints: Iterable[Hint], shares: Mapping[Lane, list[float]], more: Iterable[ReleaseEntry] = ()
 ) -> Iterator[SendMessages]:
-    """The hinted messages with their slots, in releases, nearest slots first; and `more` entries
-    that have theirs.
+    """The hinted messages with their slots as releases, nearest slots first; `more` entries already
+    have their slots.
     """
     slots = {lane: iter(sorted(instants)) for lane, instants in shares.items()}
     dealt = (

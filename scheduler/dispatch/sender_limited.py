@@ -1,9 +1,9 @@
-"""Agents whose senders may carry only so many segments a second: their messages ask for both.
+"""Dispatch for agents whose senders have a limit in segments per second.
 
-Elsewhere slots come first and messages are hinted for them. Here it goes the other way round: which
-sender a message speaks from, and how long it is, must be known before there can be a slot. So a few
-rows are hinted, one script call gives each the later of its agent's slot and its sender's, or
-neither, and what got none is given back until its sender's turn comes.
+For other agents the dispatcher reserves slots first, then hints messages for them. Here it first
+needs each message's sender and length. So it hints a few rows; one script call gives each the later
+of its agent's slot and its sender's, or none; rows without a slot go back until their sender has
+room.
 """
 
 from collections import Counter
@@ -19,23 +19,23 @@ from shared.ledger.due import LaneRow
 from shared.ledger.sender_limits import PacedHint
 from shared.throttle import Text, Throttle, Turn, period
 
-#: A row that waits for its sender is due again so many seconds before it can be of use: lanes are
-#: looked for that often. And it looks again after so many seconds, whatever was foretold.
-EARLY, PATIENCE = 0.25, 5.0
-#: An agent of several senders that found none of them free looks again after so many seconds, and
-#: at so many rows more: somewhere behind may be rows of a sender that is.
+#: Seconds. A row that waits for its sender is due again EARLY before its sender has room, because
+#: lanes are read that often; and after LONGEST_WAIT in any case.
+EARLY, LONGEST_WAIT = 0.25, 5.0
+#: An agent of several senders that found none free tries again after PAUSE seconds, with MORE rows,
+#: up to MOST: rows further behind may have a free sender.
 PAUSE, MORE, MOST = 0.2, 2, 16
 
-#: What a release carries: slot in Unix seconds of Redis's clock, message id, the hinted `due_at`
-Entry = tuple[float, int, int]
-#: Hinted messages with what the throttle said of each
-Told = Sequence[tuple[PacedHint, Turn]]
+#: One message in a release: slot in Unix seconds of Redis's clock, message id, the hinted `due_at`
+ReleaseEntry = tuple[float, int, int]
+#: Hinted messages, each with the throttle's answer
+Answers = Sequence[tuple[PacedHint, Turn]]
 
 
 class LimitedSenders:
-    """The dispatcher's part for these agents: `refresh` now and then, `places` and `turns` a tick.
+    """The dispatcher's part for these agents: `places` and `turns` each tick, `refresh` less often.
 
-    Instants are monotonic seconds, as the dispatcher's.
+    Instants are monotonic seconds, unless said otherwise.
     """
 
     def __init__(self, throttle: Throttle, *, lead: float, ahead: float) -> None:
@@ -50,7 +50,7 @@ class LimitedSenders:
         self._possible: dict[int, int] = {}
 
     def refresh(self, connection: Connection) -> None:
-        """Read which agents they are. A limit that was changed holds from the next tick on."""
+        """Read which agents have limits. A changed limit counts from the next tick on."""
         pools = sender_limits.paced(connection)
         if pools != self._pools:
             self._pools = pools
@@ -61,7 +61,7 @@ class LimitedSenders:
         return agent in self._pools
 
     def places(self, now: float, lanes: Mapping[int, Sequence[LaneRow]]) -> dict[int, list[float]]:
-        """For how many messages each of these agents may have room now: as empty slots."""
+        """Empty slots (0.0) for each agent, one for each message it may have room for now."""
         found: dict[int, list[float]] = {}
         for agent in self._pools:
             rows = lanes.get(agent)
@@ -72,10 +72,10 @@ class LimitedSenders:
                 found[agent] = [0.0] * (self._possible[agent] + self._more.get(agent, 0))
         return found
 
-    def turns(self, hints: Sequence[PacedHint], *, now: float, offset: float) -> list[Entry]:
-        """Slots for what was hinted; the rest is given back. `offset`: from `now` to Redis's time.
+    def turns(self, hints: Sequence[PacedHint], *, now: float, offset: float) -> list[ReleaseEntry]:
+        """Slots for hinted messages; gives back those without one. `offset`: `now` to Redis's time.
 
-        Raises redis.RedisError when nobody can be asked: then all are given back.
+        Raises redis.RedisError without Redis, after giving back all of them.
         """
         if not hints:
             return []
@@ -84,12 +84,14 @@ class LimitedSenders:
                 [self._text(hint) for hint in hints], lead=self._lead, ahead=self._ahead
             )
         except RedisError:
-            _rest([(hint.message_id, hint.due, None) for hint in hints])
+            _give_back([(hint.message_id, hint.due, None) for hint in hints])
             raise
-        told = list(zip(hints, turns, strict=True))
-        self._foretell(told, {int(agent): at - offset for agent, at in free.items()}, now, offset)
-        _rest(list(self._waits(told, now + offset)))
-        return [(turn.at, hint.message_id, hint.due) for hint, turn in told if turn.granted]
+        answers = list(zip(hints, turns, strict=True))
+        self._plan_next_asking(
+            answers, {int(agent): at - offset for agent, at in free.items()}, now, offset
+        )
+        _give_back(list(self._not_granted(answers, now + offset)))
+        return [(turn.at, hint.message_id, hint.due) for hint, turn in answers if turn.granted]
 
     def _text(self, hint: PacedHint) -> Text:
         lane = self._lanes[hint.agent_key]
@@ -103,29 +105,29 @@ class LimitedSenders:
             starts=hint.part == 0,
         )
 
-    def _waits(self, told: Told, now: float) -> Iterator[tuple[int, int, float | None]]:
-        """What is given back. A sender's first keeps its place, or shorter ones would always be
-        before it; the others make way for those of other senders until their turn comes.
+    def _not_granted(self, answers: Answers, now: float) -> Iterator[tuple[int, int, float | None]]:
+        """The messages to give back. A sender's first keeps its place, or shorter ones would always
+        overtake it; the others wait, so that messages of other senders come forward.
         """
         first = set[str | None]()
-        for hint, turn in told:
+        for hint, turn in answers:
             if turn.granted:
                 continue
             keeps_its_place = hint.part > 0 or hint.sender not in first
             first.add(hint.sender)
-            wait = min(max(0.0, turn.at - now - self._ahead - EARLY), PATIENCE)
+            wait = min(max(0.0, turn.at - now - self._ahead - EARLY), LONGEST_WAIT)
             yield hint.message_id, hint.due, None if keeps_its_place else wait
 
-    def _foretell(
+    def _plan_next_asking(
         self,
-        told: Told,
+        answers: Answers,
         next_slots: Mapping[int, float],
         now: float,
         offset: float,
     ) -> None:
-        """When it is worth to ask for each of these agents again."""
+        """Set the instant at which each of these agents is asked for next."""
         waiting: dict[str, float] = {}
-        for hint, turn in told:
+        for hint, turn in answers:
             if hint.sender is None or hint.limit is None:
                 continue
             if turn.granted:
@@ -134,8 +136,8 @@ class LimitedSenders:
             else:
                 waiting.setdefault(hint.sender, turn.at - offset)
         self._free |= waiting
-        tried = Counter(hint.agent_key for hint, _ in told)
-        started = Counter(hint.agent_key for hint, turn in told if turn.granted)
+        tried = Counter(hint.agent_key for hint, _ in answers)
+        started = Counter(hint.agent_key for hint, turn in answers if turn.granted)
         for agent, slot in next_slots.items():
             pool = self._pools.get(agent, {})
             any_sender = min((self._free.get(number, 0.0) for number in pool), default=0.0)
@@ -153,6 +155,6 @@ class LimitedSenders:
             self._next[agent] = max(self._next[agent], now + self._ahead + PAUSE)
 
 
-def _rest(hints: Sequence[tuple[int, int, float | None]]) -> None:
+def _give_back(hints: Sequence[tuple[int, int, float | None]]) -> None:
     if hints:
         retried(partial(sender_limits.rest, hints=hints))

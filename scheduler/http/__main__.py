@@ -72,7 +72,7 @@ def main() -> None:
     """Serve until a signal comes."""
     configure_logging("api")
     app = create_app()
-    _stay_prompt()
+    _keep_pauses_short()
     config = uvicorn.Config(
         app,
         host=settings().http_host,
@@ -103,15 +103,15 @@ def _bounds() -> Bounds:
     return replace(most, connections=min(most.connections, (files - _OTHER_FILES) // 2))
 
 
-def _stay_prompt() -> None:
-    """See to it that callbacks wait neither for a busy thread nor for the garbage collector.
+def _keep_pauses_short() -> None:
+    """Keep callbacks from waiting for a busy thread or for the garbage collector.
 
-    The collector goes by the number of living objects, and callbacks in hand are many: it looked
-    a hundred times a second, through all that was imported, and found nothing.
+    The collector runs by the number of living objects, and callbacks under way are many: it ran a
+    hundred times a second over all imported objects, and found nothing.
     """
     sys.setswitchinterval(0.0005)
     gc.collect()
-    gc.freeze()  # what was imported stays
+    gc.freeze()  # exclude imported objects: they stay
     gc.set_threshold(20_000, 10, 10)
 
 

@@ -57,7 +57,7 @@ def create_app() -> "Front":
         await webhooks.start()
         import_process.start()
         stopping = asyncio.Event()
-        settling = asyncio.create_task(_settle_in(stopping))
+        settling = asyncio.create_task(_prepare_database(stopping))
         yield
         stopping.set()  # a thread that works cannot be cancelled, only waited for
         await settling
@@ -112,8 +112,8 @@ def _api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> Fa
     return app
 
 
-async def _settle_in(stopping: asyncio.Event) -> None:
-    """What every start does once, as soon as the database answers."""
+async def _prepare_database(stopping: asyncio.Event) -> None:
+    """Store the first key and the platform's account, as soon as the database answers."""
     while not stopping.is_set():
         try:
             await run_in_threadpool(key_store.keep_first_key)

@@ -1,1 +1,1 @@
-"""What finds and mends what was lost."""
+"""The loops that find lost work and repair it."""

@@ -1,9 +1,9 @@
-"""Find out what became of calls nobody saw the end of, and of messages without an end.
+"""Find out the outcome of calls that returned none, and of messages without a final status.
 
-Each is asked of the account it was called with, whatever its agent has now: on another account's
-list it is always absent. Stored callbacks come first: most doubts end there. Then the provider's
-own list decides, and absence from it proves something only with a witness: a message we know was
-accepted later than the doubtful call could have been, standing on the account's newest page before
+The reconciler asks the account that made the call, not the agent's present one: another account's
+list never shows the message. It applies stored callbacks first: they end most doubts. Then the
+provider's list decides. Absence from that list is proof only with a witness: a message that was
+certainly accepted later than the doubtful call, and that the account's newest page showed before
 the look-up.
 """
 
@@ -35,20 +35,19 @@ from shared.settings import settings
 
 log = get_logger(__name__)
 
-#: Attempts looked after in one run, and look-ups under way at once on one account.
+#: Attempts in one run, and concurrent look-ups on one account.
 BATCH: Final = 200
 AT_ONCE: Final = 8
-#: Clocks differ and lists are rounded to the second: look this far before the claim.
+#: Clocks differ and lists round to the second: look for messages from this long before the claim.
 BEFORE_CLAIM: Final = timedelta(seconds=60)
-#: A provider's queue may hold a message for its validity period; a day later nothing more will
-#: come.
+#: A provider may queue a message for its validity period (10 hours); a day later no news will come.
 GIVE_UP_AFTER: Final = timedelta(seconds=36_000) + timedelta(days=1)
-#: The account's newest messages that are looked through for a witness.
+#: The newest messages of an account among which a witness is looked for.
 NEWEST: Final = 50
 
 
 def reconcile() -> int:
-    """Look after all attempts whose time has come; returns how many."""
+    """Look up all attempts that are due for it; returns how many."""
     if retried(callbacks.waiting, within=statement):
         callbacks.drain(timedelta(seconds=settings().poll_after))
     total = 0
@@ -56,31 +55,31 @@ def reconcile() -> int:
     while True:
         due = retried(partial(attempts_due.take, size=BATCH, lease=lease), within=statement)
         if due:
-            asyncio.run(_look_after(due))
+            asyncio.run(_ask_accounts(due))
         total += len(due)
         if len(due) < BATCH:
             return total
 
 
-async def _look_after(due: Sequence[Check]) -> None:
+async def _ask_accounts(due: Sequence[Check]) -> None:
     by_account: dict[str, list[Check]] = defaultdict(list)
     for check in due:
         by_account[check.account].append(check)
     try:
-        await asyncio.gather(*(_carefully(checks) for checks in by_account.values()))
+        await asyncio.gather(*(_ask_account_or_log(checks) for checks in by_account.values()))
     finally:
         await close_adapters()
 
 
-async def _carefully(due: Sequence[Check]) -> None:
-    """One account that cannot be asked at all does not hold up the others."""
+async def _ask_account_or_log(due: Sequence[Check]) -> None:
+    """Ask one account, and log an error that concerns it alone: the others go on."""
     try:
-        await _one_account(due)
+        await _ask_account(due)
     except VolleyError as error:
         log.error("reconcile.account_failed", account=due[0].account, reason=str(error))
 
 
-async def _one_account(due: Sequence[Check]) -> None:
+async def _ask_account(due: Sequence[Check]) -> None:
     asks = next((check for check in due if check.trouble is None), due[0])
     if asks.trouble is not None:
         raise Refused("cannot_ask", asks.trouble)
@@ -88,32 +87,32 @@ async def _one_account(due: Sequence[Check]) -> None:
     if credentials is None:
         log.error("reconcile.account_gone", account=asks.account, attempts=len(due))
         for check in due:
-            _look_at_the_clock(check)
+            _decide_by_age(check)
         return
     adapter = adapter_for(asks.provider, credentials)
     listing = lists(adapter)
     doubts = [check for check in due if check.status == AttemptStatus.SENDING]
     witness = await _witness(listing) if listing and doubts else Witness([])
-    rounds = Round(listing, fetches(adapter), witness)
-    # Doubts about one number in claim order, so that what is bound to the first is not found again
-    # for the next; different numbers at once.
+    look_ups = LookUps(listing, fetches(adapter), witness)
+    # Doubts about one number go in claim order, so that a message bound to the first is not found
+    # again for the next. Different numbers go at once.
     by_phone: dict[str, list[Check]] = defaultdict(list)
     for check in sorted(doubts, key=lambda c: c.claimed_at):
         by_phone[check.phone].append(check)
     polls = [[check] for check in due if check.status != AttemptStatus.SENDING]
-    await asyncio.gather(*(rounds.look_after(checks) for checks in [*by_phone.values(), *polls]))
+    await asyncio.gather(*(look_ups.run(checks) for checks in [*by_phone.values(), *polls]))
 
 
 def _credentials(check: Check) -> Credentials | None:
-    """Those of the account it was called with; None when nobody here has them any more."""
+    """The credentials of the account that made the call; None when they are gone."""
     found = credentials_for(check.provider, check.own)
     return found if account_name(check.provider, found.account) == check.account else None
 
 
-def _look_at_the_clock(check: Check) -> None:
-    """Nobody can be asked about this attempt: nothing is found, and nothing is proved either.
+def _decide_by_age(check: Check) -> None:
+    """Decide by the attempt's age alone, without a look-up: nothing is found, nothing is proved.
 
-    Its account is gone from the settings, or its provider has no way of asking (see Abilities).
+    Its account is gone from the settings, or its provider has no look-up (see Abilities).
     """
     if check.status == AttemptStatus.SENDING:
         _conclude(check, Witness([]), age=_age(check))
@@ -121,8 +120,8 @@ def _look_at_the_clock(check: Check) -> None:
         _look_later(check)
 
 
-class Round:
-    """One account's look-ups of one run; it ends early when the provider cannot be asked.
+class LookUps:
+    """One account's look-ups in one run. They end early when the provider does not answer.
 
     `listing` and `fetching` are None where the provider has no such look-up.
     """
@@ -132,19 +131,19 @@ class Round:
         self._fetching = fetching
         self._witness = witness
         self._at_once = asyncio.Semaphore(AT_ONCE)
-        self._away = False
+        self._unreachable = False
 
-    async def look_after(self, checks: Sequence[Check]) -> None:
-        """Decide or poll these, in order."""
+    async def run(self, checks: Sequence[Check]) -> None:
+        """Decide or poll these attempts, in order."""
         async with self._at_once:
             for check in checks:
-                if self._away:
+                if self._unreachable:
                     return
                 try:
                     await self._look(check)
                 except SendError as error:
-                    # Nothing is concluded from that; the next look is due soon.
-                    self._away = isinstance(error, Unreachable | Unknown)
+                    # An error proves nothing; the next look-up is due soon.
+                    self._unreachable = isinstance(error, Unreachable | Unknown)
                     log.warning(
                         "reconcile.cannot_ask", message_id=check.message_id, code=error.code
                     )
@@ -155,7 +154,7 @@ class Round:
         elif check.status != AttemptStatus.SENDING and self._fetching:
             await _poll(self._fetching, check)
         else:
-            _look_at_the_clock(check)
+            _decide_by_age(check)
 
 
 class Witness:
@@ -164,8 +163,8 @@ class Witness:
     def __init__(self, seen: Sequence[str]) -> None:
         self._seen = list(seen)
 
-    def speaks_for(self, check: Check) -> bool:
-        """Whether the list shows a message that was accepted when this call must have ended."""
+    def proves_absence_of(self, check: Check) -> bool:
+        """Whether the page shows a message that was accepted after this call must have ended."""
         after = check.claimed_at + timedelta(seconds=settings().fence + settings().http_timeout[1])
         with transaction() as connection:
             return attempts_due.accepted_after(connection, self._seen, after)
@@ -179,8 +178,8 @@ async def _witness(adapter: Lists) -> Witness:
 
 
 async def _decide(adapter: Lists, check: Check, witness: Witness) -> None:
-    """The verdict on one doubtful call: bind what is found, or wait, or conclude."""
-    # From before the look: a process that freezes after it has not been patient meanwhile.
+    """Decide one doubtful call: bind the message that is found, or wait, or conclude."""
+    # Take the age before the look-up: a freeze after it must not count as waiting.
     age = _age(check)
     listed = await adapter.list_to(check.phone, created_after=check.claimed_at - BEFORE_CLAIM)
     found = _choose(check, _unbound(check, listed))
@@ -192,11 +191,11 @@ async def _decide(adapter: Lists, check: Check, witness: Witness) -> None:
 
 
 def _conclude(check: Check, witness: Witness, *, age: float) -> None:
-    """Nothing was found: wait, or decide. `age` is the call's, in seconds, before the look."""
+    """Nothing was found: wait, or decide. `age` is that before the look-up, in seconds."""
     later = [at for at in settings().reconcile_checks if at > age]
     if later:
         _look_again(check, check.claimed_at + timedelta(seconds=later[0]))
-    elif witness.speaks_for(check):
+    elif witness.proves_absence_of(check):
         _proved_not_gone(check)
     elif settings().on_unknown == "resend":
         _resend(check)
@@ -206,7 +205,7 @@ def _conclude(check: Check, witness: Witness, *, age: float) -> None:
 
 
 def _unbound(check: Check, listed: Sequence[Listed]) -> list[Listed]:
-    """Messages of ours to this number that no attempt has, from the sender of this call."""
+    """Our messages from this call's sender to this number that are bound to no attempt."""
     ours = [
         one
         for one in listed
@@ -222,16 +221,16 @@ def _unbound(check: Check, listed: Sequence[Listed]) -> list[Listed]:
 
 
 def _has_elder(check: Check) -> bool:
-    """Whether an earlier call to this number is in doubt too: what is found may be of that one.
+    """Whether an earlier call to this number is in doubt too: the message may belong to that one.
 
-    Another scheduler may be looking after it at this moment. Ours is due again when its lease ends.
+    Another scheduler may be deciding it at this moment. Ours is due again when its lease ends.
     """
     with transaction() as connection:
         return attempts_due.has_elder(connection, check)
 
 
 def _choose(check: Check, candidates: Sequence[Listed]) -> Listed | None:
-    """The one that is this call's. The body only tells several apart: providers change it."""
+    """This call's message. Only among several the body decides, because providers change it."""
     if len(candidates) > 1:
         same = [one for one in candidates if one.body == check.text]
         candidates = same or candidates
@@ -252,7 +251,7 @@ def _bind(check: Check, found: Listed, *, source: str) -> None:
     try:
         retried(partial(_apply, proof=proof, poll_after=poll_after))
     except IntegrityError:
-        # A callback bound this SID elsewhere in the same instant: the next look sees that.
+        # A callback bound this SID at the same instant: the next look-up sees that.
         return
     log.info("message.bound", message_id=check.message_id, source=source, status=status)
 
@@ -282,7 +281,7 @@ def _resend(check: Check) -> None:
 
 
 async def _poll(adapter: Fetches, check: Check) -> None:
-    """Ask for a message that was accepted and has no end yet."""
+    """Look up a message that was accepted and has no final status yet."""
     found = await adapter.fetch(check.sid) if check.sid else None
     if found is not None and found.status is not None:
         _bind(check, found, source="poll")
@@ -290,7 +289,7 @@ async def _poll(adapter: Fetches, check: Check) -> None:
 
 
 def _look_later(check: Check) -> None:
-    """Each look waits longer: most that are late are very late."""
+    """Wait twice as long before each further look-up, 24 times POLL_AFTER at the most."""
     if clock.now() > check.claimed_at + GIVE_UP_AFTER:
         retried(lambda connection: attempts_due.look_no_more(connection, check))
     else:

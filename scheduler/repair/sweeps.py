@@ -1,4 +1,4 @@
-"""The loops that repair, but for the reconciler: each finds what was lost, and mends it."""
+"""The repair loops except the reconciler: each finds one kind of lost work and repairs it."""
 
 from datetime import timedelta
 from functools import partial
@@ -22,19 +22,19 @@ from shared.throttle.redis_client import redis
 log = get_logger(__name__)
 
 _BATCH = 5000
-#: After reconcile.GIVE_UP_AFTER nothing more is asked about the calls of an account agents left.
+#: After reconcile.GIVE_UP_AFTER nothing asks about calls of an account that agents have left.
 FORMER_ACCOUNTS_FOR: Final = timedelta(days=3)
 
 
 def apply_receipts() -> int:
-    """Callbacks stored and not applied: their task was lost, or the broker is away."""
+    """Apply stored callbacks whose task was lost, or that wait because the broker is away."""
     if not retried(callbacks.waiting, within=statement):
         return 0
     return callbacks.drain(timedelta(seconds=settings().poll_after))
 
 
 def finish() -> int:
-    """Campaigns with nothing left in draft, planned, ready or sending are finished."""
+    """Finish campaigns that have no message in draft, planned, ready or sending."""
     if not retried(campaigns.quiet, within=statement):
         return 0
     done = retried(campaigns.finish_done)
@@ -44,8 +44,8 @@ def finish() -> int:
 
 
 def cancel_unsent() -> int:
-    """Unsent rows of cancelled campaigns, in batches: a cancel answers before a million are
-    done.
+    """Cancel unsent messages of cancelled campaigns, in batches: the request for it does not wait
+    for a million of them.
     """
     total = 0
     for campaign_id in retried(queries.cancelled_with_unsent, within=statement):
@@ -55,7 +55,7 @@ def cancel_unsent() -> int:
 
 
 def expire() -> int:
-    """Unsent rows whose campaign's `send_before` has passed."""
+    """Expire unsent messages whose campaign's `send_before` has passed."""
     total = 0
     while some := retried(lambda connection: campaigns.expire_some(connection, most=_BATCH)):
         total += some
@@ -63,14 +63,14 @@ def expire() -> int:
 
 
 def resume_imports() -> int:
-    """Draft campaigns that nobody imports: their importer is silent, or has given way to another.
-    It goes on behind the last committed chunk.
+    """Resume the import of draft campaigns whose importer is silent or has lost its lease, after
+    the last committed chunk.
     """
     return import_waiting(load, Turn(), stopped=stopping.is_set)
 
 
 def fill_holes() -> int:
-    """Accepted rows that have no message get one; and say so, for it should never happen."""
+    """Make messages for accepted rows without one, and log it: it should never happen."""
     filled = retried(queries.fill_holes)
     if filled:
         log.error("import.holes_filled", recipients=filled)
@@ -78,7 +78,7 @@ def fill_holes() -> int:
 
 
 def lift_ended_holds() -> int:
-    """Holds whose time is over."""
+    """Lift holds whose end has passed."""
     lifted = retried(holds.lift_ended, within=statement)
     if lifted:
         nudge()
@@ -99,8 +99,8 @@ _FORGET_ACCOUNTS = text("""
 
 
 def forget() -> int:
-    """Drop what only matters for a while: idle slots, idempotent answers, accounts agents left, the
-    bytes of files that will never be imported.
+    """Drop data that has expired: idle slots, idempotent answers, accounts that agents have left,
+    the bytes of files that will never be imported.
     """
     with transaction() as connection:
         uploads.drop_cancelled(connection)

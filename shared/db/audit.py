@@ -1,4 +1,4 @@
-"""Who did what, when: written in the transaction that does it."""
+"""The audit: who did what, when. A line is written in the transaction of its act."""
 
 from typing import Any
 

@@ -13,19 +13,19 @@ from sqlalchemy import Connection, inspect
 from shared.db.session import connect
 from shared.errors import Misconfigured
 
-#: For threads of one process, since Alembic keeps what it does in globals. For processes there is
-#: a lock in the migration's own transaction.
+#: For threads of one process, because Alembic has global state. Processes wait for each other by a
+#: lock in the migration's transaction.
 _one_at_a_time = threading.Lock()
 
 
 class Schema(StrEnum):
-    """A database's schema beside the program's."""
+    """A database's schema, compared with the program's."""
 
     NEWEST = "newest"
-    #: or none at all
+    #: or there is none
     OLDER = "older"
     NEWER = "newer"
-    #: the tables of a program that keeps its versions as we do
+    #: the tables of another program that uses Alembic
     ANOTHERS = "another's"
 
 
@@ -38,7 +38,7 @@ def configuration(url: str) -> Config:
 
 
 def upgrade(url: str) -> None:
-    """Run all missing migrations; of several processes that do, one after the other.
+    """Run all missing migrations. Several processes that call it run one after the other.
 
     Raises Refused if the schema is newer than this program.
     """
@@ -48,7 +48,7 @@ def upgrade(url: str) -> None:
 
 
 def schema_of(url: str) -> Schema:
-    """How the schema of the database at `url` stands to the one this program was written for."""
+    """The schema of the database at `url`, compared with the program's."""
     engine = connect(url)
     try:
         with engine.connect() as connection:
@@ -58,7 +58,7 @@ def schema_of(url: str) -> Schema:
 
 
 def schema(connection: Connection) -> Schema:
-    """How the database's schema stands to the one this program was written for."""
+    """The database's schema, compared with the program's."""
     script = ScriptDirectory.from_config(configuration(""))
     current = MigrationContext.configure(connection).get_current_heads()
     known = {revision.revision for revision in script.walk_revisions()}
@@ -71,7 +71,7 @@ def schema(connection: Connection) -> Schema:
 
 
 def refuse_newer(found: Schema) -> None:
-    """Raises Misconfigured for a schema that this program cannot bring to its newest."""
+    """Raises Misconfigured if the schema is newer than the program, or another program's."""
     if found is Schema.NEWER:
         raise Misconfigured(
             "schema_newer",

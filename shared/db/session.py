@@ -1,7 +1,6 @@
-"""The database: one engine, and the only commit there is.
+"""The database: one engine, and the only commit in the code.
 
-Nobody holds a transaction open across the network to a provider: claim, call, record are two
-commits.
+No transaction stays open during a call to a provider: claim, call, record are two commits.
 """
 
 import threading
@@ -24,26 +23,26 @@ T = TypeVar("T")
 log = get_logger(__name__)
 _one_at_a_time = threading.Lock()
 
-#: Who freezes in mid-transaction holds its locks against everybody: Postgres ends it after so long.
+#: A process that freezes inside a transaction keeps its locks: Postgres ends it after this time.
 FROZEN_AFTER = "15s"
-#: In a connection's `info`: whether a pooler (PgBouncer …) is between us and Postgres. One that is
-#: tells its clients a number of its own where Postgres tells the pid of the server process. Whether
-#: it keeps a session together cannot be seen while it has little to do, so none is counted on.
+#: In a connection's `info`: whether a pooler (PgBouncer …) is between us and Postgres. A pooler
+#: gives its clients another number than the pid of the server process. An idle pooler does not show
+#: whether it keeps a session on one server, so we never rely on that.
 POOLED = "pooled"
-#: In a connection's `info`: what others are told once its transaction has been committed.
+#: In a connection's `info`: the calls to make after its transaction has committed.
 _TO_TELL = "to_tell"
-#: Set for the session, or where there is none, for this statement: for nothing.
+#: Sets the time-out for the session; behind a pooler only for this statement, without effect.
 _BOUND = """
     SELECT pg_backend_pid() <> %(pid)s, set_config(
         'idle_in_transaction_session_timeout', %(after)s, pg_backend_pid() <> %(pid)s)
 """
-#: Another transaction won a race we are allowed to run again.
+#: Another transaction won a race: ours may run again.
 _RACES = (pg.DeadlockDetected, pg.SerializationFailure)
 
 
 def engine() -> Engine:
     """The process's engine. Raises Misconfigured when no database is configured."""
-    with _one_at_a_time:  # two threads that ask first must not make two
+    with _one_at_a_time:  # two threads at once must not make two engines
         return _engine()
 
 
@@ -67,8 +66,8 @@ def connect(url: str) -> Engine:
         pool_size=8,
         max_overflow=8,
         pool_pre_ping=False,
-        pool_use_lifo=True,  # few connections stay warm, and the others rest
-        hide_parameters=True,  # numbers and texts: not for a traceback
+        pool_use_lifo=True,  # few connections stay warm
+        hide_parameters=True,  # no phone numbers and texts in tracebacks
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={"connect_timeout": 5, "application_name": "volley"},
@@ -79,8 +78,8 @@ def connect(url: str) -> Engine:
 
 
 def _on_connect(connection: Any, record: Any) -> None:
-    """Bound freezes for the session, if it is one; behind a pooler keep nothing in it."""
-    # A statement, not a start-up option: a pooler may not know those.
+    """Set the time-out for the session; behind a pooler set nothing that outlives a transaction."""
+    # A statement, not a start-up option: a pooler may refuse those.
     connection.autocommit = True
     bound = {"pid": connection.info.backend_pid, "after": FROZEN_AFTER}
     pooled, _ = connection.execute(_BOUND, bound).fetchone()
@@ -91,7 +90,7 @@ def _on_connect(connection: Any, record: Any) -> None:
 
 
 def _on_begin(connection: Connection) -> None:
-    """Behind a pooler each transaction brings its own bound: settings would stay with others."""
+    """Behind a pooler set the time-out in each transaction: a session's would reach others."""
     if connection.info[POOLED] and not _autocommits(connection):
         connection.exec_driver_sql(
             f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_AFTER}'"
@@ -107,10 +106,10 @@ def _autocommits(connection: Connection) -> bool:
 def transaction() -> Iterator[Connection]:
     """One transaction: committed at the end of the block, rolled back when it raises.
 
-    What was given to `after_commit` is called behind the commit, the connection given back.
+    The functions given to `after_commit` are called after the commit, without the connection.
     """
     with engine().begin() as connection:
-        to_tell = _to_tell(connection)
+        to_tell = _after_commit_calls(connection)
         yield connection
     for tell in to_tell:
         tell()
@@ -118,25 +117,25 @@ def transaction() -> Iterator[Connection]:
 
 @contextmanager
 def statement() -> Iterator[Connection]:
-    """Each statement commits by itself, on the server: who freezes after asking holds no lock."""
+    """Each statement commits by itself on the server: a process that then freezes keeps no lock."""
     with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        to_tell = _to_tell(connection)
+        to_tell = _after_commit_calls(connection)
         yield connection
     for tell in to_tell:
         tell()
 
 
 def after_commit(connection: Connection, tell: Callable[[], object]) -> None:
-    """Have `tell` called once this transaction has been committed, never when it is rolled back.
+    """Call `tell` after this transaction has committed; never if it is rolled back.
 
-    Whoever heard of a change before it is committed would look, see nothing, and sleep again. The
-    same `tell` is called once, however often it is given. It must not raise: the change stands.
+    A receiver that hears of a change before its commit would look, see nothing, and sleep again.
+    The same `tell` is called once, even if it is given several times. It must not raise.
     """
     connection.info.setdefault(_TO_TELL, {})[tell] = None
 
 
-def _to_tell(connection: Connection) -> dict[Callable[[], object], None]:
-    """An empty list for this transaction: a former one of the same connection may have failed."""
+def _after_commit_calls(connection: Connection) -> dict[Callable[[], object], None]:
+    """A new empty list for this transaction: an earlier one on the connection may have failed."""
     fresh: dict[Callable[[], object], None] = {}
     connection.info[_TO_TELL] = fresh
     return fresh
@@ -148,10 +147,10 @@ def retried(
     tries: int = 5,
     within: Callable[[], AbstractContextManager[Connection]] = transaction,
 ) -> T:
-    """Run `work` in one transaction, again when it lost a deadlock or its connection was stale.
+    """Run `work` in one transaction; run it again after a deadlock or on a stale connection.
 
-    A lost connection is retried only when nothing was committed for sure: `work` must be safe to
-    run twice, which every guarded statement here is.
+    `work` must be safe to run twice, as every guarded statement is. After a lost connection it runs
+    again only if certainly nothing was committed.
     """
     for attempt in range(1, tries + 1):
         try:

@@ -1,4 +1,4 @@
-"""What the database's errors mean to the person who runs it: a sentence, and what to do."""
+"""Explain database errors to operators: one sentence, and what to do."""
 
 from psycopg import Error
 from psycopg import errors as pg
@@ -6,8 +6,8 @@ from psycopg import errors as pg
 _ADDRESS = "VOLLEY_DATABASE_URL"
 
 
-def told(error: BaseException) -> str | None:
-    """One line about an error that a person can mend; None about any other, which is a bug."""
+def explain(error: BaseException) -> str | None:
+    """One line about an error that a person can fix; None for any other, which is a bug."""
     for kind, sentence in _SENTENCES.items():
         if isinstance(error, kind):
             return sentence.format(reason=reason(error))
@@ -15,12 +15,12 @@ def told(error: BaseException) -> str | None:
 
 
 def reason(error: BaseException) -> str:
-    """The part of its text that says why, on one line; libpq repeats the address before it."""
+    """The cause from the error's text, on one line; libpq puts the address before it."""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return " ".join(first.rpartition(" failed: ")[2].removeprefix("FATAL:").split()).rstrip(".")
 
 
-#: The first that fits counts.
+#: The first match counts.
 _SENTENCES: dict[type[Error], str] = {
     pg.ReadOnlySqlTransaction: "the database is read-only, as a standby is: let "
     f"{_ADDRESS} name the primary, or end default_transaction_read_only",

@@ -15,7 +15,7 @@ class CampaignStatus(StrEnum):
     SCHEDULED = "scheduled"
     RUNNING = "running"
     PAUSED = "paused"
-    #: nothing left in draft, planned, ready or sending; receipts still update the counts
+    #: no message in draft, planned, ready or sending; receipts still update the counts
     FINISHED = "finished"
     CANCELLED = "cancelled"
 
@@ -28,7 +28,7 @@ NEXT: Final[dict[CampaignStatus, frozenset[CampaignStatus]]] = {
     _C.SCHEDULED: frozenset({_C.RUNNING, _C.CANCELLED}),
     _C.RUNNING: frozenset({_C.PAUSED, _C.FINISHED, _C.CANCELLED}),
     _C.PAUSED: frozenset({_C.RUNNING, _C.FINISHED, _C.CANCELLED}),
-    # a retry round, a resend, or evidence that leaves parts to send makes it run again
+    # a retry round, a resend, or evidence that leaves parts to send starts it again
     _C.FINISHED: frozenset({_C.RUNNING}),
     _C.CANCELLED: frozenset(),
 }

@@ -1,13 +1,13 @@
-"""The day by which US carriers count: it begins and ends at midnight in Los Angeles.
+"""The day of US carriers: it begins and ends at midnight in Los Angeles.
 
-A sender's daily cap, whoever sets it (a carrier, a provider or our operator), ends with this day.
+A sender's daily cap, set by a carrier, a provider or our operator, ends with this day.
 """
 
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-#: as Postgres and the IANA database name it
+#: its name in Postgres and in the IANA database
 ZONE: Final = "America/Los_Angeles"
 
 _PACIFIC: Final = ZoneInfo(ZONE)

@@ -1,4 +1,4 @@
-"""The calling code of a number: what a country's hold is kept under."""
+"""The calling code of a number. A hold on a country names it."""
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 

@@ -1,4 +1,4 @@
-"""Find the characters, as people see them, that are written with several code points.
+"""Find graphemes (the characters that people see) of several code points.
 
 These are the rules of the npm package grapheme-splitter 1.0.4 (Unicode 10, UAX #29, with its own
 oddities), because Twilio's segment calculator keeps together what that package keeps together.
@@ -19,11 +19,11 @@ from collections.abc import Iterator
 def clusters(text: str) -> Iterator[tuple[int, int]]:
     """The (start, end) of every grapheme of two or more code points, in order.
 
-    Every code point outside these spans is a grapheme of its own, but for one pair: CR LF is one
-    grapheme in Unicode and two characters to Twilio, so it is not reported and callers decide.
+    Every code point outside these spans is one grapheme, with one exception: CR LF is one grapheme
+    in Unicode and two characters for Twilio, so it is not reported, and callers decide.
     """
     for run in _RUN.finditer(text):
-        # Only in a run can graphemes join. It may take in the neighbour on either side.
+        # Graphemes join only inside a run. A run may include the neighbour on either side.
         offset = max(0, run.start() - 1)
         for found in _CLUSTER.finditer(_classes(text[offset : run.end() + 1])):
             start, end = found.span()
@@ -148,9 +148,10 @@ def _class_table() -> bytes:
 
 
 def _run_pattern() -> re.Pattern[str]:
-    """Matches stretches in which code points may belong together, with a few strangers between.
+    """Matches runs in which code points may form one grapheme; a few others may be between them.
 
-    Exact for plane 0. Beyond it a few wide ranges: too long a run costs time and changes nothing.
+    It is exact for plane 0. Beyond it has a few wide ranges: a run that is too long costs time and
+    changes no result.
     """
     joining = [pair for letter in "espzlvt" for pair in _ranges(_TABLES[letter])]
     near = "".join(f"{chr(first)}-{chr(last)}" for first, last in joining if last < 0x10000)

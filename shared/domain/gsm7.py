@@ -25,7 +25,7 @@ def smart(body: str) -> str:
     return body.translate(_SMART)
 
 
-# What smart encoding writes, and the code points it writes so. From sms-segments-calculator 1.3.0.
+# Smart encoding: the replacement, and its code points. From sms-segments-calculator 1.3.0.
 _LOOK_ALIKES = {
     '"': "00AB 00BB 02BA 02EE 201C 201D 201E 201F 275D 275E 301D 301E FF02",
     "'": (

@@ -1,22 +1,22 @@
 """Two numbers of one handset. Pure.
 
-An Argentine mobile has a 9 behind the country code when it is called from abroad, and none when
-texted by some; both ring at one telephone, whose ten digits no landline has. The text goes to the
-number as it was given; duplicates and suppressions count the handset.
+An Argentine mobile has a 9 after the country code for calls from abroad, and none for texts from
+some senders. Both numbers belong to one handset; no landline has its ten digits. The text goes to
+the number as given; duplicates and suppressions count the handset.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
 _MOBILE, _PLAIN = "+549", "+54"
-#: Of the ten digits with country code and 9, as a number.
+#: The size of a number with country code, 9 and ten digits.
 _LEAST, _MOST = 549 * 10**10, 550 * 10**10 - 1
 _NINE: Final = 549 * 10**10 - 54 * 10**10
 _TEN_DIGITS: Final = 10
 
 
 def forms(e164: str) -> tuple[str, ...]:
-    """The number, and the other that rings at the same handset, if there may be one."""
+    """The number, and the other number of the same handset, if it may have one."""
     if e164.startswith(_MOBILE) and len(e164) == len(_MOBILE) + _TEN_DIGITS:
         return e164, _PLAIN + e164[len(_MOBILE) :]
     if e164.startswith(_PLAIN) and len(e164) == len(_PLAIN) + _TEN_DIGITS:

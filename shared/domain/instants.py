@@ -1,4 +1,4 @@
-"""Instants as people and programs read them: always in UTC. Pure."""
+"""Instants as text for people and programs, always in UTC. Pure."""
 
 from datetime import UTC, datetime
 
@@ -9,5 +9,5 @@ def instant(value: datetime | None) -> str | None:
 
 
 def spoken(value: datetime) -> str:
-    """An instant in a sentence: `2026-11-20 17:10 UTC`."""
+    """An instant for a sentence: `2026-11-20 17:10 UTC`."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

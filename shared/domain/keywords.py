@@ -1,4 +1,4 @@
-"""What a text that is nothing but a keyword asks for. Pure.
+"""Find the request in a text that consists of one keyword. Pure.
 
 The words are Twilio's defaults for long codes (help.twilio.com/articles/223134027 and
 twilio.com/docs/messaging/tutorials/advanced-opt-out); the FCC names the same for opting out, with
@@ -12,7 +12,7 @@ from typing import Final
 
 
 class Keyword(StrEnum):
-    """What its sender asks for."""
+    """The request of a keyword."""
 
     OPT_OUT = "opt_out"
     OPT_IN = "opt_in"
@@ -34,9 +34,9 @@ _BETWEEN: Final = re.compile(r"[\s\-_]+")
 
 
 def classify(body: str) -> Keyword | None:
-    """What the whole text asks for, in any case and with any marks around it; None: no keyword.
+    """The request, if the whole text is a keyword, in any case and with any marks around it.
 
-    A sentence that holds a keyword ("please stop by") is none.
+    None for any other text, also for a sentence that contains a keyword ("please stop by").
     """
     if len(body) > _LONGEST:
         return None

@@ -1,6 +1,4 @@
-"""The life of one message, as a table. Every event that is not in it changes nothing and is
-kept.
-"""
+"""The life of one message, as a table. An event that it lacks is stored and changes nothing."""
 
 from enum import StrEnum
 from typing import Final
@@ -29,17 +27,17 @@ class MessageStatus(StrEnum):
     FAILED = "failed"
     #: the number must not be texted
     SUPPRESSED = "suppressed"
-    #: an operator called it back in time
+    #: an operator cancelled it in time
     CANCELLED = "cancelled"
     #: its time had passed
     EXPIRED = "expired"
-    #: it may have gone; nobody can prove it either way
+    #: it may have gone; there is no proof either way
     UNKNOWN = "unknown"
 
 
 _S = MessageStatus
 
-#: What a provider's word can make of a message: evidence beats every state reached without it.
+#: The statuses that a provider's evidence can set. Evidence beats every status set without it.
 EVIDENCE: Final = frozenset({_S.ACCEPTED, _S.SENT, _S.DELIVERED, _S.UNDELIVERED, _S.FAILED})
 
 NEXT: Final[dict[MessageStatus, frozenset[MessageStatus]]] = {
@@ -52,22 +50,22 @@ NEXT: Final[dict[MessageStatus, frozenset[MessageStatus]]] = {
     _S.SENT: frozenset({_S.DELIVERED, _S.UNDELIVERED, _S.FAILED}),
     _S.DELIVERED: frozenset(),
     _S.UNDELIVERED: frozenset(),
-    # An operator may have called an unknown message failed before the evidence came.
+    # An operator may have set an unknown message to failed before the evidence came.
     _S.FAILED: EVIDENCE - {_S.FAILED},
     _S.SUPPRESSED: EVIDENCE,
     _S.CANCELLED: EVIDENCE,
     _S.EXPIRED: EVIDENCE,
-    # Proved not gone, it goes back to be sent, or ends as what has stopped it meanwhile.
+    # Proved not gone: it is sent again, or ends in the status that stopped it meanwhile.
     _S.UNKNOWN: frozenset({_S.READY, _S.SUPPRESSED, _S.CANCELLED, _S.EXPIRED}) | EVIDENCE,
 }
 
-#: While any message is in one of these, its campaign is not finished.
+#: A campaign with a message in one of these is not finished.
 UNSENT: Final = (_S.DRAFT, _S.PLANNED, _S.READY, _S.SENDING)
 
-#: Nobody has been called for these: whoever locks one knows that it has not gone.
+#: No call was made for these: a locked message in one of them has certainly not gone.
 UNTOUCHED: Final = (_S.DRAFT, _S.PLANNED, _S.READY)
 
-#: The end of a message of several parts is the worst of its parts' ends.
+#: A message of several parts ends as the worst of its parts.
 WORST_FIRST: Final = (
     _S.FAILED,
     _S.UNDELIVERED,
@@ -81,7 +79,7 @@ WORST_FIRST: Final = (
 
 
 class AttemptStatus(StrEnum):
-    """What is known of one call to a provider. Ranks: evidence only ever raises it."""
+    """The known outcome of one call to a provider. Evidence only raises its rank."""
 
     #: claimed; the call's outcome is not known yet
     SENDING = "sending"
@@ -97,7 +95,7 @@ class AttemptStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-#: A receipt moves an attempt only upwards; the first of two contradictory ends stays.
+#: A receipt only raises an attempt's rank; the first of two contradictory ends stays.
 RANK: Final[dict[str, int]] = {
     AttemptStatus.SENDING: 0,
     AttemptStatus.RETURNED: 0,

@@ -1,10 +1,10 @@
 """Which E.164 numbers exist, as one regular expression per calling code.
 
-The rules are Google's, from phonenumbers' metadata: the expression says yes only where
-`phonenumbers.is_valid_number` says yes to the very same digits (a test compares the two for every
-country), and not to what no text reaches or what may be two numbers. It is there because parsing
-costs 20 µs a number and a match costs one. A number it does not recognise may still be good;
-`phone_readings` then decides, by parsing.
+The rules are Google's, from phonenumbers' metadata. The expression matches only digits that
+`phonenumbers.is_valid_number` accepts (a test compares the two for every country). It excludes
+numbers that no text reaches, and digits that may be two numbers. Parsing costs 20 µs a number, a
+match costs one. A number without a match may still be good: then `phone_readings` decides, by
+parsing.
 """
 
 import re
@@ -19,25 +19,25 @@ from phonenumbers import (
     country_code_for_region,
 )
 
-#: Numbers no directory knows, kept for films, manuals and test benches: calling code → the rest.
+#: Numbers reserved for films, manuals and tests: calling code → the rest.
 #: 1 555 … : the area code 555 is unassigned in the North American plan and stands for "made up";
 #: Twilio's magic numbers (+1 500 555 00xx) need no entry, area code 500 is a valid one.
 #: 44 7700 900 … and 44 1632 960 … : Ofcom, "Telephone numbers for use in TV and radio drama".
 #: 33 6 39 98 … : Arcep, numbering plan, mobile numbers for audiovisual works.
 FICTIONAL: Final = {1: r"555\d{7}", 44: r"7700900\d{3}|1632960\d{3}", 33: r"63998\d{4}"}
 
-#: The kinds that a text reaches, or may. Left out: premium_rate, pager, voicemail.
+#: The kinds of numbers that a text may reach. Left out: premium_rate, pager, voicemail.
 # Businesses have toll-free, shared-cost, internet and company-wide numbers enabled for texts, at
 # the usual price. A personal number forwards calls at a surcharge, but for North America's 5xx.
 _KINDS: Final = ("fixed_line", "mobile", "toll_free", "shared_cost", "voip", "uan")
 _KINDS_BESIDE: Final = {1: ("personal_number",)}
 
-#: Calling codes of no country: satellites, shared cost, premium rate the world over.
+#: Calling codes without a country: satellites, shared cost, worldwide premium rate.
 NOWHERE: Final = frozenset(
     code for code, regions in COUNTRY_CODE_TO_REGION_CODE.items() if regions == ("001",)
 )
 
-#: Valid to phonenumbers, and nobody's: Brazil's mobiles of eight digits got a ninth by 2016, the
+#: Valid for phonenumbers, but unused: Brazil's mobiles of eight digits got a ninth by 2016, and the
 #: last radio phones without it (7…) were switched off in 2018. Calling code → national digits.
 EXPIRED: Final = {55: r"\d\d[6-9]\d{7}"}
 
@@ -61,19 +61,19 @@ def plainly_valid(e164: str) -> bool:
 
 
 def plainly_national(digits: str, region: str) -> str | None:
-    """The E.164 form of ASCII `digits` as dialled inside `region`, where that is plain to see.
+    """The E.164 form of ASCII `digits` as dialled inside `region`, if that is certain.
 
     None means "not plainly", as above: an international prefix, a calling code, more digits than
-    are usual, a country with odd dialling rules.
+    usual, a country with special dialling rules.
     """
     (e164,) = national([digits], region)
     return e164 if plainly_valid(e164) else None
 
 
 def national(cells: Sequence[str], region: str) -> list[str]:
-    """ASCII digits as dialled inside `region`, with plus and calling code; "?" where not plain.
+    """ASCII digits as dialled inside `region`, with plus and calling code; "?" if uncertain.
 
-    Whether there are such numbers is not asked.
+    It does not check that the numbers exist.
     """
     dialling = _dialling(region)
     if dialling is None:
@@ -87,15 +87,15 @@ def _from_abroad(digits: str, dialling: "_Dialling") -> str:
         return "?"
     if trunk and digits.startswith(trunk):
         return f"+{code}{digits[1:]}"
-    # So many digits without a trunk digit may be another country's number.
+    # With so many digits and no trunk digit it may be a number of another country.
     return "?" if digits.startswith(code) or len(digits) > 10 else f"+{code}{digits}"
 
 
 def surely_valid(numbers: Sequence[str]) -> list[bool]:
     """Which of the numbers, each a plus and digits, are valid by their first digits and length.
 
-    In most countries those settle it, so a million numbers come down to a few thousand beginnings.
-    False means that it depends on more. That digits follow the plus is the caller's to see.
+    In most countries these decide, so a million numbers need only a few thousand look-ups. False
+    means that it depends on more digits. The caller ensures that digits follow the plus.
     """
     starts = [number[:6] for number in numbers]
     lengths = set(map(len, numbers))
@@ -107,12 +107,12 @@ def surely_valid(numbers: Sequence[str]) -> list[bool]:
     ]
 
 
-#: What people write for a country, beside ISO 3166: the first is reserved for it, the second EU's.
+#: Names of a country beside ISO 3166: the first is reserved there, the second is the EU's.
 _ALSO_CALLED: Final = {"UK": "GB", "EL": "GR"}
 
 
 def as_region(given: str) -> str:
-    """A country as `is_region` knows it, however it is written: uk → GB. Others in capitals."""
+    """A country's code as `is_region` accepts it: uk → GB. Other words only in capitals."""
     capitals = given.strip().upper()
     return _ALSO_CALLED.get(capitals, capitals)
 
@@ -136,9 +136,10 @@ class _Dialling(NamedTuple):
 
 @cache
 def _dialling(region: str) -> _Dialling | None:
-    """How a country with simple rules dials within itself; None for the others.
+    """The dialling rules inside a country, if they are simple; else None.
 
-    Simple: the trunk digit is 1 (North America), or 0 or none beside the international prefix 00.
+    Simple: the trunk digit is 1 (North America), or it is 0 or none and the international prefix
+    is 00.
     """
     code = country_code_for_region(region)
     if code == 1:
@@ -171,13 +172,13 @@ def _code_of(start: str) -> str | None:
 
 
 class _Beginnings(dict[str, int]):
-    """The length of every valid number with these first characters, found out once for each.
+    """The length of every valid number with these first characters, computed once for each.
 
-    0 where that depends on what follows.
+    0 if the length depends on later digits.
     """
 
     def __missing__(self, start: str) -> int:
-        if len(self) >= _MOST_BEGINNINGS:  # a file full of nonsense
+        if len(self) >= _MOST_BEGINNINGS:  # a file with random digits fills it
             self.clear()
         self[start] = length = _sure_length(start)
         return length
@@ -202,24 +203,24 @@ def _sure(code: str) -> re.Pattern[str]:
 
 
 class _Reading(NamedTuple):
-    """How patterns are to be read: where they must match, and where they must not."""
+    """How to read patterns: those that must match, and those that must not."""
 
     wanted: Callable[[str], str]
     unwanted: Callable[[str], str]
 
 
-#: Stands for a digit that is not known.
+#: Stands for an unknown digit.
 _ANY: Final = "N"
 _DIGITS: Final = re.compile(r"\\d|\[[^\[\]]*+\]|\{[^{}]*+\}|\d")
 
 
 def _only_any(pattern: str) -> str:
-    """Matches an unknown digit only where every digit would do."""
+    """Make the pattern match an unknown digit only where every digit matches."""
     return pattern.replace(r"\d", rf"[\d{_ANY}]")
 
 
 def _any_at_all(pattern: str) -> str:
-    """Matches an unknown digit wherever some digit would do."""
+    """Make the pattern match an unknown digit wherever some digit matches."""
     return _DIGITS.sub(lambda found: _or_any(found[0]), pattern)
 
 
@@ -236,8 +237,8 @@ _WHATEVER_FOLLOWS: Final = _Reading(_only_any, _any_at_all)
 def _national(code: int, reading: _Reading) -> str:
     """An expression for the national digits of every valid number of a calling code.
 
-    Where several countries share a code (1, 7, 44 …) the first whose leading digits fit owns the
-    number, and one without leading digits owns what is valid for it; so asks phonenumbers.
+    When several countries share a code (1, 7, 44 …), the first with fitting leading digits owns the
+    number; a country without leading digits owns its valid numbers. phonenumbers does the same.
     """
     pattern = "(?!)"
     for rules in reversed(list(_countries(code))):
@@ -271,16 +272,17 @@ def _valid(rules: Any, reading: _Reading) -> str:
 
 
 def _described(kind: Any) -> str:
-    """One pattern, held to its possible lengths."""
+    """One pattern, limited to its possible lengths."""
     lengths = "|".join(rf"\d{{{length}}}" for length in kind.possible_length)
     length = f"(?=(?:{lengths})$)" if lengths else ""
     return f"{length}(?:{kind.national_number_pattern})"
 
 
 def _not_doubled(code: int, reading: _Reading) -> str:
-    """Refuse digits that may be a mobile number with its calling code once more before it.
+    """Refuse digits that may be a mobile number with a repeated calling code.
 
-    Where numbers are of many lengths, a German +49 49 171 3369876 is a landline's number too.
+    In countries with numbers of many lengths they may be both: +49 49 171 3369876 is also the
+    number of a German landline.
     """
     whole = {n for rules in _countries(code) for n in rules.general_desc.possible_length}
     mobiles = [rules.mobile for rules in _countries(code) if rules.mobile is not None]
@@ -294,7 +296,7 @@ def _not_doubled(code: int, reading: _Reading) -> str:
 
 
 def _no_trunk(code: int, reading: _Reading) -> str:
-    """Refuse digits that parsing might take a trunk prefix or carrier code from."""
+    """Refuse digits from which parsing might remove a trunk prefix or carrier code."""
     rules = next(_countries(code), None)
     prefix = rules.national_prefix_for_parsing if rules else None
     return f"(?!{reading.unwanted(prefix)})" if prefix else ""

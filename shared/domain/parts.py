@@ -1,34 +1,36 @@
-"""What becomes of a message of several parts, from what is known of each. Pure."""
+"""The status of a message of several parts, from the statuses of its parts. Pure."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from shared.domain.message import RANK, WORST_FIRST, AttemptStatus, MessageStatus, may_become
 
-#: From these a further part may still be sent.
+#: Statuses from which the next part may be sent.
 _GOES_ON = frozenset({MessageStatus.READY, MessageStatus.SENDING, MessageStatus.UNKNOWN})
 _WENT = frozenset({AttemptStatus.ACCEPTED, AttemptStatus.SENT, AttemptStatus.DELIVERED})
 
 
-class Settled(NamedTuple):
-    """The status a message shows, and the index of the part that comes next."""
+class MessageState(NamedTuple):
+    """The status of a message, and the index of its next part."""
 
     status: MessageStatus
     part: int
 
 
-def settle(status: str, *, part: int, parts: int, latest: Mapping[int, str]) -> Settled:
-    """Where a message of `parts` parts stands, given the status of each part's latest attempt.
+def state_of_message(
+    status: str, *, part: int, parts: int, latest: Mapping[int, str]
+) -> MessageState:
+    """The state of a message of `parts` parts, given the status of each part's latest attempt.
 
-    Parts go in order, each after the one before was accepted. An ended part that did not arrive
-    stops the rest; a call that is under way is waited for. Once all have gone, the message shows
-    the least advanced of the open parts, and in the end the worst of all ends. It never goes back.
+    Parts go in order, each after the one before was accepted. A part that ended without delivery
+    stops the later ones; a call under way is waited for. Once all parts have gone, the message has
+    the status of its least advanced open part, and finally the worst end. It never moves back.
     """
     now = MessageStatus(status)
     while part < parts and latest.get(part) in _WENT:
         part += 1
     shown = _shown(now, part=part, parts=parts, latest=latest)
-    return Settled(shown if shown == now or may_become(now, shown) else now, part)
+    return MessageState(shown if shown == now or may_become(now, shown) else now, part)
 
 
 def _shown(

@@ -1,11 +1,11 @@
-"""A phone number as people and spreadsheets write it, to E.164. No I/O, no guessing.
+"""Convert a phone number, as people and spreadsheets write it, to E.164. No I/O, no guessing.
 
-Its text is tidied first (`phone_text`), then its digits are read (`phone_readings`). What can be
-read in two ways, or has lost digits, is refused: a guess texts a stranger.
+It cleans the text first (`phone_text`), then reads the digits (`phone_readings`). It refuses a
+number with two readings or with lost digits: a guess texts a stranger.
 
-Valid is what `phonenumbers.is_valid_number` calls valid, but for numbers that no text reaches
-(premium rate, pagers, voice mailboxes, satellites: `numbering`), and the ranges kept for fiction
-and tests (`numbering.FICTIONAL`), which every sample file uses and which reach nobody.
+Valid is what `phonenumbers.is_valid_number` accepts, except numbers that no text reaches (premium
+rate, pagers, voice mailboxes, satellites: `numbering`). The ranges for fiction and tests
+(`numbering.FICTIONAL`) are valid too: every sample file uses them, and they reach no one.
 """
 
 import re
@@ -41,12 +41,12 @@ def normalise(raw: str, region: str | None) -> str:
     return number
 
 
-#: What may stand before the plus and does not belong to the number.
+#: Characters before the plus that do not belong to the number.
 _PLUS: Final = re.compile(r"^[(.\s]*\+[\s+]*(?:00)?")
 
 
 def _plainly_dialled(raw: str, region: str | None) -> str | None:
-    """What the long way would find too, for digits in plain grouping: most national numbers."""
+    """The same result as the long way, for digits in plain grouping: most national numbers."""
     digits = raw.translate(GROUPING)
     if region is None or not (digits.isascii() and digits.isdigit()) or NO_GROUPING.match(raw):
         return None
@@ -71,7 +71,7 @@ def _refuse_letters(text: str, region: str | None) -> None:
     raise PhoneError(INVALID, _strays(letters), fix)
 
 
-#: Typed or scanned for a digit. No number is offered for them: the wrong one texts a stranger.
+#: Letters typed or scanned for a digit. No number is suggested: a wrong one texts a stranger.
 _LOOKS_LIKE: Final = {
     **dict.fromkeys("Oo\u041e\u043e", "zero"),  # Latin and Cyrillic
     **dict.fromkeys("lI", "one"),
@@ -83,7 +83,7 @@ _VANITY: Final = re.compile(r"[+(\d][a-z\d().\s-]+", re.I | re.ASCII)
 
 
 def _vanity(text: str, region: str | None) -> str | None:
-    """The number a word spells on a keypad (1-800-FLOWERS), if that is one."""
+    """The number that a word spells on a keypad (1-800-FLOWERS), if it is one."""
     words = re.findall(r"[a-z]+", text, re.I | re.ASCII)
     spelt = all(len(word) >= 3 for word in words) and not set("".join(words)) <= _LOOKS_LIKE.keys()
     if not spelt or not _VANITY.fullmatch(text):
@@ -127,12 +127,12 @@ def _why_not(text: str, *, region: str | None) -> PhoneError:
         return PhoneError(INVALID, reason, "Ask for the whole number.")
     reason = _REASONS.get(_possible(number), "No number has this area or network code")
     place = "" if international else f" in {region}"
-    fix = _COMPARE if international else _mend(digits, region)
+    fix = _COMPARE if international else _fix_without_plus(digits, region)
     return PhoneError(INVALID, f"{reason}{place}.", fix)
 
 
-def _mend(digits: str, region: str | None) -> str:
-    """What to do about a number without a plus."""
+def _fix_without_plus(digits: str, region: str | None) -> str:
+    """The fix for a number without a plus."""
     behind = digits.lstrip("0")
     own = behind.startswith(str(phonenumbers.country_code_for_region(region or "")))
     for perhaps in (digits, behind) if own else (digits,):
@@ -153,7 +153,7 @@ _COMPARE: Final = "Compare it with its source."
 
 
 def _as_parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | int:
-    """The number, or one of phonenumbers' ValidationResult values where it sees none."""
+    """The number, or phonenumbers' ValidationResult if it finds none."""
     try:
         return phonenumbers.parse(text, region)
     except NumberParseException as error:

@@ -1,7 +1,7 @@
-"""Phone numbers by the column: what `phone.normalise` says, found for thousands in one go. Pure.
+"""Phone numbers by the column: the results of `phone.normalise` for thousands of cells. Pure.
 
-Most cells of a file are written plainly, and whether such a number exists is settled by its first
-digits. The others are left to `normalise`, one by one; a test holds the two to the same answer.
+Most cells are written plainly, and the first digits decide whether such a number exists.
+`normalise` decides the others, one by one. A test checks that both give the same answer.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from typing import Final
 from shared.domain.numbering import is_region, national, plainly_valid, surely_valid
 from shared.domain.phone_text import GROUPING, NO_GROUPING
 
-#: In a text of cells, one a line: where a cell may be NO_GROUPING. To search for these is much
-#: quicker than to match every cell.
+#: Finds, in a text with one cell a line, cells that may match NO_GROUPING. One search is much
+#: faster than a match of every cell.
 _PERHAPS: Final = ("\n-", "\n(-", "\n ", "\n( ", "-\n", ")\n", " \n", "---")
 
 
 def plain_numbers(cells: Sequence[str], region: str) -> list[str]:
-    """Each cell in E.164; "" for one that is not plainly a number: ask `normalise`.
+    """Each cell in E.164; "" for one that is not plainly a number: pass it to `normalise`.
 
     `region` is as for `normalise`, in capitals.
     """
@@ -35,7 +35,7 @@ def plain_numbers(cells: Sequence[str], region: str) -> list[str]:
 
 
 def _with_codes(cells: Sequence[str], region: str) -> Sequence[str]:
-    """The cells, those without a plus as dialled from abroad; "?" for what is not plainly so."""
+    """The cells, each with plus and calling code; "?" for a cell where that is uncertain."""
     local = [cell for cell in cells if cell[:1] != "+"]
     if not local:
         return cells
@@ -54,13 +54,13 @@ def _with_codes(cells: Sequence[str], region: str) -> Sequence[str]:
 
 
 def _may_hide(text: str) -> bool:
-    """Whether any of the cells, one a line, may have a minus that is no grouping."""
+    """Whether a cell, one a line, may have a minus that is not grouping."""
     enclosed = f"\n{text}\n"
     return any(mark in enclosed for mark in _PERHAPS)
 
 
 def _all_digits(numbers: Sequence[str]) -> bool:
-    """Whether there are only ASCII digits behind the plus that each begins with."""
+    """Whether each number is a plus and ASCII digits."""
     text = "".join(numbers)
     digits = text.replace("+", "")
     return not text or (

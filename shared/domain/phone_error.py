@@ -1,4 +1,4 @@
-"""Why a phone number is none that we may text."""
+"""The error for a phone number that we may not text."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ PREMIUM: Final = "premium_number"
 
 
 class PhoneError(ValueError):
-    """Not a number we may text. `reason` says what is wrong with it, `fix` what to do.
+    """A number that we may not text. `reason` is what is wrong with it, `fix` what to do.
 
     `code` is one of missing_phone, invalid_phone, ambiguous_phone and premium_number.
     """

@@ -1,8 +1,8 @@
-"""Digits to E.164: every way to read them that makes a number. One is taken, two are refused.
+"""Convert digits to E.164: find every reading that is a number. Two readings are an error.
 
-Without a plus, digits may be a number as dialled in the file's country, or one with its calling
-code, or one that lost its first zero in a spreadsheet, or one behind an exit code. To choose
-between two of them is to guess, and a guess texts a stranger.
+Without a plus, digits may be a number as dialled in the file's country, a number with its calling
+code, one that lost its first zero in a spreadsheet, or one after an exit code. To choose between
+two of them would be a guess, and a guess texts a stranger.
 """
 
 import re
@@ -28,7 +28,7 @@ from shared.domain.numbering import (
 )
 from shared.domain.phone_error import AMBIGUOUS, PREMIUM, PhoneError
 
-#: A zero that is dialled at home only, people say. Italy's is dialled from anywhere.
+#: The note "(0)": a zero that is dialled only inside the country. Italy's is dialled from anywhere.
 _OPTIONAL_ZERO: Final = re.compile(r"\(\s*0\s*\)")
 
 
@@ -59,7 +59,7 @@ class _Reading(NamedTuple):
 
 
 def parsed(text: str, region: str | None) -> str | None:
-    """What phonenumbers makes of it, if that is a number that exists."""
+    """The number that phonenumbers parses, if it exists."""
     reading = _parsed(text, region)
     return reading.number if reading else None
 
@@ -78,7 +78,7 @@ def _parsed(text: str, region: str | None) -> _Reading | None:
 
 
 def expired(number: PhoneNumber) -> bool:
-    """Whether it has the form that its country's mobile numbers had before they got a digit."""
+    """Whether it has the form of its country's mobiles before they got another digit."""
     former = _FORMER.get(number.country_code or 0)
     national = phonenumbers.national_significant_number(number)
     return former is not None and former.fullmatch(national) is not None
@@ -86,8 +86,8 @@ def expired(number: PhoneNumber) -> bool:
 
 _FORMER: Final = {code: re.compile(digits, re.ASCII) for code, digits in EXPIRED.items()}
 
-#: Until 2020 a Mexican mobile had a 1 behind the country code when it was called from abroad, and
-#: other beginnings at home. The ten digits behind them are the number.
+#: Until 2020 a Mexican mobile had a 1 after the country code for calls from abroad, and other
+#: prefixes inside Mexico. The ten digits after them are the number.
 _FORMER_MEXICAN: Final = re.compile(r"521(\d{10})", re.ASCII)
 _FORMER_MEXICAN_AT_HOME: Final = re.compile(r"(?:044|045|01|1)(\d{10})", re.ASCII)
 
@@ -99,7 +99,7 @@ def abroad(digits: str) -> str | None:
 
 
 def _with_plus(text: str, digits: str) -> Iterator[str | None]:
-    """As it is written; and with one calling code of two that are the same, where that may be."""
+    """The reading as written; and the one without a calling code that may be doubled."""
     number = parsed(text, None) or abroad(digits)
     yield number
     if number is not None and not _is_mobile(number):
@@ -110,7 +110,7 @@ def _with_plus(text: str, digits: str) -> Iterator[str | None]:
 
 
 def _dialled(text: str, digits: str, *, region: str) -> str | None:
-    """Without a plus, in a region."""
+    """The reading of digits without a plus, in a region."""
     home = _at_home(text, digits, region=region)
     if home is not None:
         return _only((home, *_beside_home(digits, home, region=region)))
@@ -127,7 +127,7 @@ def _dialled(text: str, digits: str, *, region: str) -> str | None:
 
 
 def _only(readings: Iterable[str | None]) -> str | None:
-    """The one number that the readings give, if any. Raises PhoneError for two."""
+    """The one number of the readings, if any. Raises PhoneError for two."""
     numbers = list(dict.fromkeys(filter(None, readings)))
     if len(numbers) > 1:
         raise PhoneError(
@@ -139,7 +139,7 @@ def _only(readings: Iterable[str | None]) -> str | None:
 
 
 def _at_home(text: str, digits: str, *, region: str) -> str | None:
-    """As dialled inside the region."""
+    """The reading as dialled inside the region."""
     if number := plainly_national(digits, region):
         return number
     reading = _parsed(text, region)
@@ -148,7 +148,7 @@ def _at_home(text: str, digits: str, *, region: str) -> str | None:
 
 
 def _beside_home(digits: str, home: str, *, region: str) -> Iterator[str | None]:
-    """Other numbers that digits may be which are a number in their region."""
+    """Other readings of digits that are a number in their region."""
     if digits.startswith("0"):
         yield _behind_zeros(digits, region=region)
     elif digits.startswith(_code(region)):
@@ -158,30 +158,30 @@ def _beside_home(digits: str, home: str, *, region: str) -> Iterator[str | None]
 
 
 def _behind_zeros(digits: str, *, region: str) -> str | None:
-    """As a mobile with its calling code behind one zero (049 151 …), somebody's 00."""
+    """The reading as a mobile with its calling code after one zero (049 151 …), meant as 00."""
     behind = digits.lstrip("0")
     return _mobile(abroad(behind)) if behind.startswith(_code(region)) else None
 
 
-#: Digits that long without a zero before them are rather a foreign mobile than a landline whose
-#: zero got lost. Nothing shorter is read so: it would cost a parsing for every number.
+#: Digits of this length without a leading zero are more likely a foreign mobile than a landline
+#: that lost its zero. Shorter ones are not read so: it would cost a parsing for every number.
 _LONG: Final = 11
 
 
 def _with_code(digits: str, *, region: str) -> str | None:
-    """With the region's calling code, and no plus."""
+    """The reading with the region's calling code, without a plus."""
     return abroad(digits) if digits.startswith(_code(region)) else None
 
 
 def _beside_coded(digits: str, coded: str, *, region: str) -> Iterator[str | None]:
-    """Other numbers that digits may be which are a number with the region's calling code."""
+    """Other readings of digits that are a number with the region's calling code."""
     yield _with_zero(digits, region=region)
     if _region_of(coded) != region or not _is_mobile(coded):
         yield from _with_a_digit_less(digits, len(digits), region=region)
 
 
 def _behind_exit_code(text: str, digits: str, *, region: str) -> str | None:
-    """Behind what is dialled for abroad in the region, or 00, which is understood anywhere."""
+    """The reading after the region's exit code, or after 00, which all countries understand."""
     reading = _parsed(text, region)
     if reading is not None and reading.source == CountryCodeSource.FROM_NUMBER_WITH_IDD:
         return reading.number
@@ -189,7 +189,7 @@ def _behind_exit_code(text: str, digits: str, *, region: str) -> str | None:
 
 
 def _with_a_digit_less(digits: str, places: int, *, region: str) -> Iterator[str | None]:
-    """Mobiles of the region that one digit too many, among the first `places`, would make of it."""
+    """Mobiles of the region that result when one of the first `places` digits is removed."""
     for at in range(min(places, len(digits))):
         less = digits[:at] + digits[at + 1 :]
         number = _mobile(_at_home(less, less, region=region))
@@ -197,10 +197,10 @@ def _with_a_digit_less(digits: str, places: int, *, region: str) -> Iterator[str
 
 
 def _with_zero(digits: str, *, region: str) -> str | None:
-    """With the zero put back that some countries' numbers keep abroad (Italy, Ivory Coast).
+    """The reading with the leading zero that some countries keep abroad (Italy, Ivory Coast).
 
-    Spreadsheets take it away. Where a zero makes an exit code or is none of the number's own, none
-    was lost. An Italian number that begins with 3 is a mobile, and a short one has lost another
+    Spreadsheets remove that zero. If a zero would make an exit code, or is not part of the number,
+    none was lost. An Italian number that begins with 3 is a mobile; a short one has lost another
     digit.
     """
     if len(digits) < 6 or (region in {"IT", "SM", "VA"} and digits.startswith("3")):

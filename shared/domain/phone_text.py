@@ -1,9 +1,9 @@
-"""What people and spreadsheets did to a number's text: undone, or refused. Pure.
+"""Undo, or refuse, what people and spreadsheets did to a number's text. Pure.
 
-A mark is undone while every digit is still there: a text mark (`'+1…`), a decimal
-(`15551230000.0`), an exponent with all its digits (`1.5551230000E+10`). Where digits are gone
-(`1.5551E+10`), or something stands there that may be a digit or none (`1234567²`), or digits may
-be the result of a formula (`-4153200001`), the number is refused.
+A change is undone if every digit is still there: a text mark (`'+1…`), a decimal
+(`15551230000.0`), an exponent with all its digits (`1.5551230000E+10`). The number is refused if
+digits are gone (`1.5551E+10`), if a character may be a digit or not (`1234567²`), or if the digits
+may be the result of a formula (`-4153200001`).
 """
 
 import re
@@ -12,11 +12,11 @@ from typing import Final
 
 from shared.domain.phone_error import AMBIGUOUS, INVALID, MISSING, PhoneError
 
-#: What may stand between digits without a word: `digits.translate(GROUPING)` takes it out.
+#: Grouping characters between digits: `digits.translate(GROUPING)` removes them.
 GROUPING: Final = str.maketrans("", "", " ()-")
 
-#: A minus before or behind the digits, all of them in brackets (an accountant's minus), dashes
-#: for digits that are not shown. Taking them out as grouping would hide them.
+#: A minus before or after the digits, brackets around all of them (an accountant's minus), dashes
+#: for hidden digits. Removing them as grouping would lose their meaning.
 NO_GROUPING: Final = re.compile(r"[ (]*-|.*---|.*[-)] *$", re.ASCII | re.DOTALL)
 
 _SAYS_NOTHING: Final = frozenset(
@@ -27,16 +27,16 @@ _LABEL: Final = re.compile(
     r"(?:(?:tel|telephone|phone|mobile|mob|cell|ph|sms|smsto|callto|whatsapp)\b[.: ]*|p:\s*)"
     r"(?=[+(\d])",
     re.I,
-)  # p: is how Facebook exports the numbers of its lead forms
+)  # Facebook exports the numbers of its lead forms with p:
 
 
-#: Characters of the longest cell that is looked at closely. Several numbers with names between
-#: them are shorter.
+#: Characters of the longest cell that is examined. A cell with several numbers and names is
+#: shorter.
 _LONGEST: Final = 200
 
 
 def tidied(raw: str) -> str:
-    """The number's text in ASCII, with the mends above. Raises PhoneError."""
+    """The number's text in ASCII, with the changes above undone. Raises PhoneError."""
     raw = raw.strip()
     if len(raw) > _LONGEST:
         what = "too many digits" if raw.isdigit() else f"{len(raw):,} characters"
@@ -45,7 +45,7 @@ def tidied(raw: str) -> str:
             f"It has {what}; no phone number is so long.",
             "Keep the number, and move the rest to another column.",
         )
-    text = _mended(_cleaned(raw))
+    text = _without_spreadsheet_marks(_cleaned(raw))
     _refuse_remains(text)
     _refuse_several(text)
     _refuse_extension(text)
@@ -53,7 +53,7 @@ def tidied(raw: str) -> str:
 
 
 def _cleaned(raw: str) -> str:
-    """The characters that count, in ASCII: no invisible marks, quotes, labels or odd digits."""
+    """The text in ASCII, without invisible marks, quotes and labels, with ASCII digits."""
     text = raw if raw.isascii() else _in_ascii(raw.strip(_QUOTES))
     text = text.strip(_QUOTES)
     if text.startswith("=") and len(text) > 1:  # ="+15551230000", an export's guard
@@ -71,7 +71,7 @@ def _in_ascii(text: str) -> str:
 
 
 def _refuse_mark(char: str) -> None:
-    """Normalising would make a digit of ² and ①, and full stops of an ellipsis."""
+    """Refuse marks that Unicode normalising would change: ² and ① to digits, … to full stops."""
     if unicodedata.category(char) == "No" or unicodedata.decomposition(char).startswith(
         ("<super>", "<sub>")
     ):
@@ -96,7 +96,7 @@ def _ascii(char: str) -> str:
 
 
 _EXPONENT: Final = re.compile(r"([+-]?)(\d+)(?:[.,](\d+))?[eE]\+?(\d{1,2})", re.ASCII)
-#: Behind a short number four digits may be grouping; behind a long one they are decimals.
+#: After a short number four digits may be grouping; after a long one they are decimals.
 _DECIMAL: Final = re.compile(r"(-?\+?\d{7,})[.,](\d{1,3})|([1-9]\d{7,})[.,](\d+)", re.ASCII)
 _FRACTION: Final = re.compile(r"0?\.\d{7,}", re.ASCII)
 _GROUPED: Final = re.compile(r"(\d{1,3}(?:,\d{3})+|\d{1,3}(?:'\d{3})+)(?:\.0+)?", re.ASCII)
@@ -108,7 +108,7 @@ _WRITE_IT_OUT: Final = (
 )
 
 
-def _mended(text: str) -> str:
+def _without_spreadsheet_marks(text: str) -> str:
     """Undo what a spreadsheet did, or refuse as ambiguous where it lost digits."""
     if match := _EXPONENT.fullmatch(text):
         return _without_exponent(*match.groups(default=""))
@@ -139,7 +139,7 @@ def _without_exponent(sign: str, whole: str, fraction: str, exponent: str) -> st
     return sign + whole + fraction[:places]
 
 
-#: `=+1-4153200001` leaves -4153200000, whose digits are nobody's number.
+#: `=+1-4153200001` leaves -4153200000, and these digits are not the number.
 _OPERATOR: Final = re.compile(r"[\s(.]*[-/]|.*[-/]\s*$", re.DOTALL)
 _IN_BRACKETS: Final = re.compile(r"\([1-9][\d,. ]*\)", re.ASCII)
 

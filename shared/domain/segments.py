@@ -1,4 +1,4 @@
-"""What a text costs as an SMS, and how a long one is divided.
+"""Count the segments of a text, and divide a long one into parts.
 
 A *segment* is what is billed: 160 septets of GSM-7 or 70 UTF-16 units, or 153 and 67 when there are
 several, since each then begins with a header of six octets. One character outside GSM-7 turns the
@@ -6,8 +6,8 @@ whole message into UCS-2. A *part* is one provider message of a text longer than
 
 The counts are those of Twilio's sms-segments-calculator 1.3.0, its oddities included: a grapheme
 (a flag, a family, a letter with its accents) is never cut apart by a segment boundary, and so can
-leave the end of a segment empty. Compared on 240,060 random texts: every count and every boundary
-was the same. tests/shared/domain/make_golden.mjs says how to do so again.
+leave the end of a segment empty. On 240,060 random texts every count and every boundary was the
+same. tests/shared/domain/make_golden.mjs repeats the comparison.
 """
 
 import re
@@ -26,7 +26,7 @@ LONGEST_PART = 1600  # UTF-16 units; a longer one is refused
 
 
 class Encoding(StrEnum):
-    """How a text travels over the air."""
+    """The encoding of a text over the air."""
 
     GSM7 = "GSM-7"
     UCS2 = "UCS-2"
@@ -34,7 +34,7 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a text costs. `units`: septets (GSM-7) or UTF-16 units (UCS-2), headers not counted."""
+    """The cost of a text. `units`: septets (GSM-7) or UTF-16 units (UCS-2), without headers."""
 
     encoding: Encoding
     units: int
@@ -42,7 +42,7 @@ class Measure:
 
 
 def measure(body: str, *, smart_encoding: bool = False) -> Measure:
-    """What `body` costs to send; with `smart_encoding`, after Twilio has simplified its characters.
+    """The cost of `body`; with `smart_encoding`, after Twilio has simplified its characters.
 
     An empty body is one segment of no units.
     """
@@ -177,9 +177,9 @@ def _measure_ucs2(body: str) -> Measure:
 def _ucs2_ends(body: str, units: int) -> list[int]:
     """Where each UCS-2 segment of `body` ends, in UTF-16 units.
 
-    Twilio's calculator fills a first segment of 70, and when it overflows makes room for the
-    header: what no longer fits goes to the second segment together with the grapheme that
-    overflowed, without asking whether both fit. So a second segment may exceed 67.
+    Twilio's calculator fills a first segment of 70 units. When that overflows it makes room for the
+    header: it moves the excess and the overflowing grapheme to the second segment, without a check
+    that both fit. So a second segment may exceed 67.
     """
     if units <= _UCS2.alone:
         return [units]
@@ -189,7 +189,7 @@ def _ucs2_ends(body: str, units: int) -> list[int]:
     ends = [first, max(overflow, _floor(first + _UCS2.joined, inside))]
     while ends[-1] < units:
         end = _floor(ends[-1] + _UCS2.joined, inside)
-        # A grapheme that no segment can hold has one to itself.
+        # A grapheme larger than any segment gets one of its own.
         ends.append(end if end > ends[-1] else _ceiling(end + 1, inside))
     ends[-1] = units
     return ends
@@ -236,7 +236,7 @@ def _astral(body: str) -> list[int]:
 
 
 def _reach(start: int, limit: int, astral: list[int]) -> int:
-    """How far from `start` `limit` UTF-16 units go; at least one code point."""
+    """The position after `limit` UTF-16 units from `start`; at least one code point."""
     before = bisect_left(astral, start)
     positions = range(start, start + limit + 1)
     fitting = bisect_right(

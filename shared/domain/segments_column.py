@@ -1,4 +1,4 @@
-"""What thousands of texts cost, measured together: the same answers as `segments.measure`. Pure."""
+"""The cost of thousands of texts at once: the same results as `segments.measure`. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -23,7 +23,7 @@ def costs(
 ) -> tuple[list[str], list[int]]:
     """The encodings and the billed segments of `bodies`.
 
-    `plain` says that all of them are `basic`: then their lengths alone tell.
+    `plain`: all of them are `basic`, so their lengths alone decide.
     """
     if plain:
         return [Encoding.GSM7.value] * len(bodies), _by_length(list(map(len, bodies)))

@@ -1,7 +1,7 @@
 """A message with `{column}` placeholders: compiled once, filled in for every row.
 
 `{First Name}`, `{first_name}` and `{FIRSTNAME}` all mean the column `first name`; `{{` and `}}`
-write a brace. A value is put in as it is: braces inside it mean nothing, so no row can reach
+write a brace. A value is inserted unchanged: braces inside it have no meaning, so no row can read
 another column.
 """
 
@@ -48,7 +48,7 @@ class Template:
         return bound[1](tuple(fields.values()))
 
     def bound_to(self, columns: Sequence[str]) -> Fill:
-        """A quick function from a row's cells, in the order of `columns`, to its text.
+        """A fast function from a row's cells, in the order of `columns`, to its text.
 
         Raises Refused unknown_placeholder, ambiguous_placeholder.
         """
@@ -80,11 +80,11 @@ class Template:
 
     @property
     def literal(self) -> str:
-        """What is written around the values."""
+        """The text around the values."""
         return "".join(self._literals)
 
     def columns_of(self, columns: Sequence[str]) -> tuple[int, ...]:
-        """Where the placeholders' columns are in `columns`, each once. Raises as `bound_to`."""
+        """The indexes of the placeholders' columns, each once. Raises as `bound_to`."""
         return tuple(dict.fromkeys(self._indexes(columns)))
 
     def _indexes(self, columns: Sequence[str]) -> list[int]:
@@ -93,7 +93,7 @@ class Template:
         return [found[name] for name in self._names]
 
     def braces_around(self, columns: Sequence[str]) -> tuple[str, ...]:
-        """Columns written `{{name}}`, as other tools do: here that sends the name itself."""
+        """Columns written `{{name}}`, as in other tools: here that sends the name itself."""
         known = {key(column) for column in columns}
         doubled = map(str.strip, _DOUBLED.findall(self.text))
         return tuple(name for name in dict.fromkeys(doubled) if key(name) in known)
@@ -104,18 +104,18 @@ _DOUBLED: Final = re.compile(r"\{\{([^{}]++)\}\}")
 
 @lru_cache(maxsize=4096)
 def key(name: str) -> str:
-    """What counts in a column's name: its letters and digits, without case and punctuation."""
+    """A column's name for comparison: its letters and digits, without case and punctuation."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(char for char in folded if char.isalnum()) or folded.strip()
 
 
 def find(name: str, columns: Sequence[str], *, called: str = "placeholder") -> int:
-    """The index of the column called `name`; for many names make `Names` once. Raises as it."""
+    """The index of the column called `name`; for many names use `Names`. Raises as that does."""
     return Names(columns).find(name, called=called)
 
 
 class Names:
-    """The columns of one file by their names: looking each of many up costs no search."""
+    """The columns of one file by their names, for many look-ups without a search."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = columns
@@ -149,9 +149,9 @@ class Names:
 
 
 def refuse_twins(columns: Sequence[str], among: Iterable[int]) -> None:
-    """Two columns of one name cannot be told apart. Raises Refused duplicate_columns.
+    """Raise Refused duplicate_columns if a column in use shares its name with another one.
 
-    `among` are the indexes of those that are meant; twins that nobody asks for do no harm.
+    `among` are the indexes in use; other columns with equal names do no harm.
     """
     seen: dict[str, int] = {}
     for index in among:
@@ -167,7 +167,7 @@ def refuse_twins(columns: Sequence[str], among: Iterable[int]) -> None:
 
 def _unknown(name: str, columns: list[str], *, called: str) -> Refused:
     keys = {key(column): column for column in columns if len(column) <= _NEAR}
-    # What is compared is short: the time for two names grows with the square of their length.
+    # Only short names are compared: the time grows with the square of their length.
     near = get_close_matches(key(name), keys, n=1, cutoff=0.6) if len(name) <= _NEAR else []
     suggestion = f" Did you mean {_written(keys[near[0]], called)}?" if near else ""
     return Refused(
@@ -183,7 +183,7 @@ def _unknown(name: str, columns: list[str], *, called: str) -> Refused:
 
 
 _SHOWN: Final = 50
-#: Characters of the longest name that is taken for another one, miswritten.
+#: Characters of the longest name that is compared with the columns' names.
 _NEAR: Final = 60
 
 

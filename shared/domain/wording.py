@@ -1,11 +1,11 @@
-"""Freeze a text as it will be sent: its parts, its encoding, what it will be billed as. Pure."""
+"""Freeze a text as it will be sent: its parts, its encoding, its billed segments. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from shared.domain.segments import measure, split
 
-#: A text of more parts than this is refused: it is not a text message any more.
+#: A text of more parts than this is refused: it is too long for a text message.
 MOST_PARTS = 10
 
 

@@ -1,1 +1,1 @@
-"""What people give in settings: read, judged, and named when it is wrong."""
+"""Read and check the values that people put in settings; name each one that is wrong."""

@@ -1,7 +1,7 @@
-"""Addresses of servers, as people give them in settings: judged before anything connects.
+"""Check the server addresses in settings before anything connects.
 
-A sentence about an address never quotes it: the password is in it, and where exactly cannot be told
-when it is written wrongly.
+No message quotes an address: it contains the password, and in a malformed address nobody can tell
+where the password stands.
 """
 
 import re
@@ -14,7 +14,7 @@ _POSTGRES: Final = ("postgresql", "postgresql+psycopg", "postgres")
 _REDIS: Final = ("redis", "rediss")
 _BROKERS: Final = (*_REDIS, "amqp", "amqps", "pyamqp")
 _WEB: Final = ("http", "https")
-#: What people try besides. A word that is none of these may be a secret, and is not told.
+#: Other schemes that people try. A word outside this list may be a secret: no message quotes it.
 _TRIED: Final = (
     *("mysql", "mysql+pymysql", "mariadb", "mssql", "oracle", "sqlite", "mongodb", "cockroachdb"),
     *("postgresql+asyncpg", "postgresql+psycopg2", "postgresql+pg8000", "redis+socket", "unix"),
@@ -23,7 +23,7 @@ _TRIED: Final = (
 _KNOWN: Final = {*_POSTGRES, *_BROKERS, *_WEB, *_TRIED}
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,30}", re.ASCII)
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-#: What redis-py takes behind the question mark; it answers another name with a TypeError.
+#: The options that redis-py accepts after the question mark; others raise TypeError.
 _REDIS_OPTIONS: Final = re.compile(
     r"(ssl_|socket_)\w{1,40}|db|protocol|client_name|max_connections|health_check_interval"
     r"|retry_on_timeout",
@@ -74,11 +74,11 @@ def web(address: str) -> str:
 
 
 def without_password(text: str, address: str) -> str:
-    """`text` of a library about `address`, with no password and not the address itself in it."""
+    """A library's `text` about `address`, without the password and without the address."""
     password = urlsplit(address).password
     hidden = {address, password, unquote(password)} if password else {address}
     for secret in sorted(hidden, key=len, reverse=True):
-        # "a" for a password is in every sentence, and blotting it out would show that it is one
+        # a password such as "a" is in every sentence: masking it would reveal it
         if len(secret) > 3:
             text = text.replace(secret, "***")
     return text
@@ -87,7 +87,7 @@ def without_password(text: str, address: str) -> str:
 def _taken_apart(
     address: str, *, schemes: Collection[str], example: str
 ) -> tuple[str, SplitResult]:
-    """The scheme in small letters and the parts, all of them well formed."""
+    """The scheme in lower case, and the parts. Raises ValueError unless all are well formed."""
     if not address.isprintable() or " " in address:
         raise ValueError("there is a blank or an invisible character in it")
     before, separator, _ = address.partition("://")

@@ -1,4 +1,4 @@
-"""What is wrong with settings, told in a line that does not quote them."""
+"""Errors in settings, each as one line that does not quote the value."""
 
 import sys
 from types import TracebackType
@@ -31,7 +31,7 @@ class UnusableSettings(ValueError):
 
 
 def end_in_a_line(*kinds: type[BaseException]) -> None:
-    """From now on this process, if it ends of one of these, prints its text and no traceback."""
+    """Print only the text, and no traceback, when one of these errors ends the process."""
 
     def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, kinds):

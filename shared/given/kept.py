@@ -1,4 +1,4 @@
-"""Secrets that nobody gave: made once, and kept in files of ours alone."""
+"""Secrets that no setting gives: made once, and stored in files that only we can read."""
 
 import os
 import secrets
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read(path: Path) -> str | None:
-    """The secret that was kept there; None while there is none, or none that can be read."""
+    """The secret in the file; None when the file is missing or unreadable."""
     try:
         return path.read_text().strip() or None
     except OSError:
@@ -14,7 +14,7 @@ def read(path: Path) -> str | None:
 
 
 def secret(path: Path) -> str:
-    """A random secret that is made once, by whichever process comes first; 0600."""
+    """The random secret in the file (0600); the first process that asks makes it."""
     if known := read(path):
         return known
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The names that stand before `=` in an environment or a .env file: which are nobody's?"""
+"""Find VOLLEY_ names in the environment or in a .env file that are not settings."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -9,9 +9,9 @@ from typing import Final
 from dotenv.parser import parse_stream
 
 PREFIX: Final = "VOLLEY_"
-#: So alike (0 to 1) that one was meant for the other.
+#: Similarity (0 to 1) from which one name counts as a misspelling of the other.
 MEANT: Final = 0.6
-#: What others call the servers.
+#: Names that other programs use for the servers.
 _SAME: Final = {
     "DB": "DATABASE",
     "PG": "DATABASE",
@@ -28,9 +28,9 @@ _KUBERNETES_PORT: Final = re.compile(r"VOLLEY_\w{0,80}PORT_\d{1,5}_(TCP|UDP|SCTP
 
 
 def read_file(path: Path) -> dict[str, str]:
-    """NAME=value of a .env file; none of a file that is not there.
+    """NAME=value of a .env file; empty when the file is missing.
 
-    Raises ValueError, which quotes no line, when it cannot be read.
+    Raises ValueError, which quotes no line, when the file cannot be read.
     """
     try:
         with path.open(encoding="utf-8") as stream:
@@ -43,14 +43,14 @@ def read_file(path: Path) -> dict[str, str]:
         raise ValueError(f"{path} is not text in UTF-8: save it as that") from error
     wrong = next((line.original.line for line in lines if line.error), None)
     if wrong is not None:
-        raise ValueError(f"line {wrong} of {path} is not NAME=value: mend it, or put a # before it")
+        raise ValueError(f"line {wrong} of {path} is not NAME=value: fix it, or put a # before it")
     return {line.key: line.value for line in lines if line.key and line.value}
 
 
 def unknown(given: Mapping[str, str], known: Collection[str]) -> dict[str, str | None]:
-    """Names of ours that nobody knows, each with the right one it was meant for, if any is alike.
+    """VOLLEY_ names that are not settings, each with the most similar setting, or None.
 
-    `given` is names and values; those without a value are as good as not there.
+    `given` maps names to values; names without a value are ignored.
     """
     names = sorted(name for name, value in given.items() if value and not _of_others(name, value))
     strange = [name for name in names if name.upper() not in known]

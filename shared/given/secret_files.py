@@ -12,7 +12,7 @@ from shared.given.names import PREFIX
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Reads VOLLEY_<NAME>_FILE: the usual way of containers to hand over a secret."""
+    """Reads VOLLEY_<NAME>_FILE: containers usually pass secrets as files."""
 
     def __init__(self, settings_cls: type[BaseSettings], given: Mapping[str, str]) -> None:
         super().__init__(settings_cls)
@@ -32,8 +32,8 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 def _content(name: str, path: Path) -> str:
-    """What the file holds. Raises UnusableSettings, which does not quote the path: who forgets
-    the _FILE and gives the secret itself has put it there.
+    """The file's content. Raises UnusableSettings without the path: a person who confuses the two
+    settings puts the secret there.
     """
     try:
         found = path.read_text().strip()

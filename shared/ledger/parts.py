@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from shared.domain.campaign import CampaignStatus
 from shared.domain.message import UNSENT, MessageStatus
-from shared.domain.parts import settle as where_it_stands
+from shared.domain.parts import state_of_message as where_it_stands
 from shared.ledger import campaigns
 
 _LOCK = text("""

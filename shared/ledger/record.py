@@ -194,8 +194,8 @@ _UNKNOWN = text("""
 def give_back(connection: Connection, returns: Sequence[Return]) -> list[tuple[int, str]]:
     """Take messages out of `sending` that provably did not go; returns (id, what it became).
 
-    One of which an earlier call turned out to have gone after all takes that evidence instead of
-    being sent again.
+    If an earlier call for a message has gone after all, the message takes that call's evidence and
+    is not sent again.
     """
     if not returns:
         return []

@@ -1,4 +1,4 @@
-"""The opener without a model: a template, filled with the recipient's fields."""
+"""The opener without a model: a template filled with the recipient's fields."""
 
 from collections.abc import Mapping
 from functools import lru_cache

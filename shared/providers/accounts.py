@@ -1,4 +1,4 @@
-"""Which account an agent's calls are made with: its own, or the platform's."""
+"""The account for an agent's calls: its own, or the platform's."""
 
 from shared.errors import InWords
 from shared.opaque import Json
@@ -8,7 +8,7 @@ from shared.settings import settings
 
 
 def account_name(name: str, account: str) -> str:
-    """What all agents of one account share: its limits, its listing, its holds, its callbacks.
+    """The account's name, which its limits, listings, holds and callbacks are stored under.
 
     `name` is the provider's, `account` the account's id there.
     """
@@ -16,7 +16,7 @@ def account_name(name: str, account: str) -> str:
 
 
 def platform_account(name: str = DEFAULT) -> str | None:
-    """The account this process calls with for agents that have none of their own; None: none."""
+    """The platform's account, for agents without one of their own; None if it is not set."""
     try:
         return account_name(name, credentials_for(name, None).account)
     except InWords:

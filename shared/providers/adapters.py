@@ -1,4 +1,4 @@
-"""The adapters in use: one per account and event loop, kept warm."""
+"""The adapters in use: one per account and event loop, with warm connections."""
 
 import asyncio
 from weakref import WeakKeyDictionary
@@ -12,7 +12,7 @@ _in_use: WeakKeyDictionary[asyncio.AbstractEventLoop, _InUse] = WeakKeyDictionar
 
 
 def adapter_for(name: str, credentials: Credentials) -> Sends:
-    """The adapter of one account at the provider of that name, made on first use.
+    """The adapter of one account at the provider `name`, made on first use.
 
     Call it on the event loop that sends: connections belong to a loop. Raises Refused.
     """
@@ -29,6 +29,6 @@ def adapter_for(name: str, credentials: Credentials) -> Sends:
 
 
 async def close_adapters() -> None:
-    """Close all of this event loop's adapters: the last thing a worker does."""
+    """Close all adapters of this event loop, at the end of a worker."""
     in_use = _in_use.pop(asyncio.get_running_loop(), {})
     await asyncio.gather(*(adapter.close() for adapter in in_use.values()))

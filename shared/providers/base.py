@@ -1,6 +1,6 @@
-"""What every provider speaks, and what it may be asked: values, and one small protocol per ability.
+"""The interface to providers: values, and one small protocol for each ability.
 
-Nothing here knows any provider. An adapter that cannot do a thing does not have its method.
+Nothing here depends on a provider. An adapter without an ability does not have its method.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,20 +13,20 @@ from shared.errors import VolleyError
 from shared.opaque import Json
 
 Gate = Callable[[], None]
-"""Asked with a connection in hand, right before the write. Raising stops it: nothing is written."""
+"""Called after a connection was taken, right before the write. If it raises, nothing is written."""
 
 Wrote = Callable[[], None]
-"""Told in the same breath, right after the write. Must not raise."""
+"""Called right after the write, with no await between. Must not raise."""
 
 
 class Forged(VolleyError):
-    """A callback that its provider did not sign, or that cannot be read: nobody may be told why."""
+    """A callback with a wrong signature, or one that cannot be read. The edge does not say why."""
 
 
 class Credentials(Protocol):
-    """One account at a provider, hashable. What else is in it only the provider's folder reads.
+    """One account at a provider, hashable. Only the provider's folder reads its other fields.
 
-    Secrets never show in its repr, so never in a log.
+    Its repr shows no secret, so no log does.
     """
 
     @property
@@ -35,20 +35,20 @@ class Credentials(Protocol):
 
     @property
     def callback_keys(self) -> tuple[str, ...]:
-        """What verifies the account's callbacks: any of these."""
+        """The keys that verify the account's callbacks; one that fits is enough."""
 
     @property
     def url_from_agent(self) -> bool:
-        """Whether a user typed the API's address: it may not lead to our own network."""
+        """Whether a user gave the API's address: then it must not lead into our network."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundText:
     """One provider message (a part): what is sent, from whom, and where its callbacks go.
 
-    `sender_pool` is the provider's own word for senders among which it chooses by itself.
+    `sender_pool` is the provider's id of a pool of senders; the provider chooses one of them.
     `options` are the campaign's, by name in snake_case; the adapter has the table of accepted ones.
-    `part` counts from 0. After `seconds_left` the provider must try no more; None: no such end.
+    `part` counts from 0. The provider must stop trying after `seconds_left`; None: no limit.
     """
 
     to: str
@@ -95,7 +95,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What one status callback says, in our words, with the provider's own kept beside them.
+    """One status callback in our words, with the provider's words beside them.
 
     `status` is accepted, sent, delivered, undelivered, failed or cancelled; None for a word we do
     not know. `message_id`, `part` and `token` come from our own URL; None when it carries none.
@@ -115,9 +115,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a provider can do, as facts; tests/conformance holds every adapter to its own.
+    """What a provider can do; tests/conformance checks every adapter against its own values.
 
-    Reconciler and poller decide by `can_list` (what it took lately: Lists) and `can_fetch` (one
+    The reconciler and the poller read `can_list` (recent messages: Lists) and `can_fetch` (one
     message by its id: Fetches).
     """
 
@@ -134,16 +134,16 @@ class Sends(Protocol):
     abilities: Abilities
 
     def ready(self) -> bool:
-        """Is a warm connection in hand? If not, one is asked for: for whoever can wait."""
+        """Whether a warm connection is free; if not, the adapter opens one."""
 
     def warm(self, count: int) -> None:
-        """See to it that `count` connections are idle or on their way. Returns at once."""
+        """Open connections until `count` are idle or being opened. Returns at once."""
 
     async def send(self, text: OutboundText, *, gate: Gate, wrote: Wrote) -> Accepted:
         """One call, never repeated.
 
         Raises Unreachable (nothing written), Later (not processed), Rejected (never again),
-        Unknown (it may have gone), or whatever `gate` raises (nothing written).
+        Unknown (it may have gone), or the error that `gate` raises (nothing written).
         """
 
     async def close(self) -> None:
@@ -151,7 +151,7 @@ class Sends(Protocol):
 
 
 class Lists(Protocol):
-    """Can be asked afterwards what it took. Methods raise SendError when it cannot be asked."""
+    """Lists messages that the provider took. Methods raise SendError when it does not answer."""
 
     async def list_to(self, to: str, *, created_after: datetime) -> list[Listed]:
         """All messages to this number created since, to the last page."""
@@ -161,32 +161,32 @@ class Lists(Protocol):
 
 
 class Fetches(Protocol):
-    """Can be asked about one message. Raises SendError when it cannot be asked."""
+    """Looks up one message. Raises SendError when the provider does not answer."""
 
     async def fetch(self, sid: str) -> Listed | None:
         """One message, or None if the provider has none by that id."""
 
 
 def lists(adapter: Sends) -> Lists | None:
-    """The adapter as one that can be asked what its provider took; None when it cannot."""
+    """The adapter, if its provider can list messages; else None."""
     return cast("Lists", adapter) if adapter.abilities.can_list else None
 
 
 def fetches(adapter: Sends) -> Fetches | None:
-    """The adapter as one that can be asked about one message; None when it cannot."""
+    """The adapter, if its provider can look up one message; else None."""
     return cast("Fetches", adapter) if adapter.abilities.can_fetch else None
 
 
 class Reports(Protocol):
-    """Sends us signed callbacks. A module may be one."""
+    """Reads a provider's signed callbacks. A module may implement it."""
 
     def status_callback_url(
         self, public_url: str, *, message_id: int, part: int, token: UUID
     ) -> str:
-        """Where it reports on one attempt."""
+        """The address for the status callbacks of one attempt."""
 
     def account_of(self, headers: Mapping[str, str], body: bytes) -> str:
-        """The account that the callback names. A claim, until `verify` has been passed."""
+        """The account that the callback names; not proved before `verify`."""
 
     def verify(
         self, url: str, headers: Mapping[str, str], *, body: bytes, tokens: Sequence[str]
@@ -194,4 +194,4 @@ class Reports(Protocol):
         """The callback's parameters. Raises Forged."""
 
     def parse(self, query: str, params: Mapping[str, str], *, raw: str = "") -> Receipt:
-        """What a verified callback says."""
+        """The receipt in a verified callback."""

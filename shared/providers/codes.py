@@ -1,9 +1,9 @@
-"""A provider's error code as a row of data: what it means for us, how long, for whom, what to do.
+"""A provider's error code as a row of data: its meaning, its scope, how long to wait, the fix.
 
-Each provider's folder has its table of rows. A code can refuse a call or come later in a status
-callback. The same row answers both: LATER in a refused call means that nothing was processed and
-`scope` waits; in a callback `scope` waits too, but that message was accepted, so it ends failed or
-undelivered, and is retryable.
+Each provider's folder has its table of rows. A code can come with a refused call or later in a
+status callback, and one row serves both. LATER in a refused call: the provider processed nothing,
+and `scope` waits. In a callback `scope` waits too, but that message was accepted, so it ends failed
+or undelivered, and is retryable.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from shared.domain.carrier_day import until_day_ends
 
 
 class Scope(StrEnum):
-    """What a provider's code speaks about, and so what has to wait because of it."""
+    """What a code concerns, and so what has to wait."""
 
     MESSAGE = "message"
     NUMBER = "number"
@@ -27,22 +27,22 @@ class Scope(StrEnum):
 
 
 class Disposition(StrEnum):
-    """What a code means for the message it speaks of."""
+    """The meaning of a code for its message."""
 
-    REJECTED = "rejected"  # never again as it stands
-    LATER = "later"  # nothing wrong with the message: its scope has to wait
+    REJECTED = "rejected"  # never accepted as it is
+    LATER = "later"  # the message is fine: its scope has to wait
     UNKNOWN = "unknown"  # it may have gone, or may yet arrive
 
 
 class Until(StrEnum):
-    """An end of a wait that is not a number of seconds."""
+    """The end of a wait that has no fixed length."""
 
-    MENDED = "mended"  # a person has to mend it: a hold
+    FIXED = "fixed"  # a person has to fix it: a hold
     DAY_ENDS = "day_ends"  # a daily cap: until the carriers' day ends
 
 
 class Mark(StrEnum):
-    """What a code tells us about the recipient's number for good."""
+    """A lasting fact about the recipient's number."""
 
     OPTED_OUT = "opted_out"  # writes an opt-out suppression
     INVALID = "invalid"  # the number cannot be texted
@@ -50,9 +50,9 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One error code. `retryable`: may `retry-failed` make a new message for this recipient?
+    """One error code. `retryable`: `retry-failed` may make a new message for this recipient.
 
-    `known` is False for a row that was made for a number which the provider's table lacks.
+    `known` is False for a row that was made for a code missing in the provider's table.
     """
 
     number: int
@@ -60,35 +60,35 @@ class Code:
     sentence: str
     fix: str
     scope: Scope = Scope.MESSAGE
-    wait: float | Until = Until.MENDED
+    wait: float | Until = Until.FIXED
     retryable: bool = False
     mark: Mark | None = None
     known: bool = True
 
     @property
     def holds(self) -> bool:
-        """Does `scope` wait because of it, also when it comes in a callback?"""
+        """Whether `scope` waits because of it, also when it comes in a callback."""
         return self.disposition is Disposition.LATER
 
     @property
     def opted_out(self) -> bool:
-        """Does it say that this person must not be texted any more?"""
+        """Whether it says that this person must not be texted any more."""
         return self.mark is Mark.OPTED_OUT
 
     @property
     def daily(self) -> bool:
-        """Is it a cap that ends with the day?"""
+        """Whether it is a cap that ends with the day."""
         return self.wait is Until.DAY_ENDS
 
     def seconds(self, *, at: datetime) -> float | None:
-        """How long the scope waits from `at`; None until a person mends it."""
+        """Seconds that the scope waits from `at`; None: until a person fixes it."""
         if self.wait is Until.DAY_ENDS:
             return until_day_ends(at)
         return None if isinstance(self.wait, Until) else self.wait
 
 
 def table(*groups: Iterable[Code]) -> Mapping[int, Code]:
-    """The rows by their numbers, as a provider's folder shows them; each number stands once."""
+    """The rows by their numbers, for a provider's folder; each number stands once."""
     rows = [code for group in groups for code in group]
     found = {code.number: code for code in rows}
     assert len(found) == len(rows), "a code stands in the table twice"

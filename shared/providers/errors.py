@@ -1,4 +1,4 @@
-"""What became of a call to a provider that was not accepted: errors named for what to do next.
+"""Errors of calls that a provider did not accept, named for what to do next.
 
 SendError
 ├── Rejected       never again: the number, the text or the account is refused
@@ -12,10 +12,10 @@ from shared.providers.codes import Code, Scope
 
 
 class SendError(VolleyError):
-    """What became of one call to a provider, when it was not accepted.
+    """A call that the provider did not accept.
 
-    `row` is the row of the provider's table for the code that it answered with; None without a
-    code. Whoever handles the error finds there what the code means: nobody looks it up again.
+    `row` is the row of the provider's table for the code of its answer; None without a code. It
+    has all that a handler needs to know of the code, so handlers look up nothing.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class SendError(VolleyError):
 
     @property
     def code(self) -> int | None:
-        """The provider's number for it; None when it gave none."""
+        """The provider's error code; None when it gave none."""
         return self.row.number if self.row else None
 
 
@@ -37,15 +37,15 @@ class Rejected(SendError):
 
     @property
     def opted_out(self) -> bool:
-        """Whether it was refused because this person has opted out."""
+        """Whether the reason is that this person has opted out."""
         return self.row is not None and self.row.opted_out
 
 
 class Later(SendError):
     """Not now. Not an attempt: the provider did not process the call.
 
-    `seconds` is how long `scope` must wait; None means until a person mends it (a hold).
-    `provider_named_time` is True when the provider itself named that time, in a Retry-After.
+    `seconds` is how long `scope` must wait; None means until a person fixes it (a hold).
+    `provider_named_time` is True when the provider gave that time in a Retry-After.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ class Later(SendError):
 
     @property
     def fix(self) -> str:
-        """What a person can do about it; the sentence itself when there is no code."""
+        """What a person can do about it; the error's sentence when there is no code."""
         return self.row.fix if self.row else self.sentence
 
     @property
     def for_people(self) -> bool:
-        """Whether people should see the wait: until it is mended, or until the day ends."""
+        """Whether people should see the wait: it lasts until a fix, or until the day ends."""
         return self.seconds is None or (self.row is not None and self.row.daily)
 
 
 class Unreachable(SendError):
-    """Not a byte of the request was written, so it did not go. Safe to try again."""
+    """No byte of the request was written, so it did not go. Safe to try again."""
 
 
 class Unknown(SendError):

@@ -1,4 +1,4 @@
-"""One provider as the rest of Volley knows it: a record that each provider's folder makes."""
+"""One provider, as the rest of Volley uses it: each provider's folder makes such a record."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,29 +24,29 @@ class MakesAdapters(Protocol):
 
 
 class Accounts(Protocol):
-    """Reads a provider's credentials, which nobody else understands. A module may be one."""
+    """Reads a provider's credentials. A module may implement it."""
 
     def own(self, sealed: Json, /) -> Credentials:
-        """An agent's own account, from what its schema has checked and the database has kept."""
+        """An agent's own account, from the stored JSON that its schema has checked."""
 
     def platform(self, chosen: Settings, /) -> Credentials:
         """The account in the settings. Raises Misconfigured when there is none, or half of one."""
 
     def calls_back_from_afar(self, sealed: Json | None, chosen: Settings, /) -> bool:
-        """Whether callbacks come over the internet from the provider itself, not from a stand-in
-        at an address that was set; None asks about the account in the settings.
+        """Whether the provider itself calls back, over the internet, instead of a simulator at a
+        configured address. `sealed` None: the account in the settings.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """All that is asked of a provider.
+    """All that the rest of Volley uses of a provider.
 
-    `name` stands in the ledger and in addresses, `title` in sentences for people. `callbacks` are
-    what it reports, by kind: the last word of the address that it calls. `codes` is its table of
-    error codes, and `look_up` finds in it, or makes, the row of any number. `check_options` raises
-    Refused for an option of a campaign that the provider would refuse. The schemas of its
-    credentials and senders, which the API's description shows, are named in registry.py.
+    `name` is for the ledger and for addresses, `title` for sentences. `callbacks` maps the kind of
+    a callback, the last word of its address, to its reader. `codes` is the table of error codes;
+    `look_up` finds the row of a code, or makes one. `check_options` raises Refused for a
+    campaign's option that the provider would refuse. registry.py names the schemas of its
+    credentials and senders, which the API's description shows.
     """
 
     name: str
@@ -59,9 +59,7 @@ class Provider:
     accounts: Accounts
 
     def reports(self, kind: str = "status") -> Reports:
-        """How its callbacks of that kind are verified and read. Raises Refused for a kind
-        that it does not report.
-        """
+        """The reader of its callbacks of this kind. Raises Refused for an unknown kind."""
         known = self.callbacks.get(kind)
         if known is None:
             raise Refused("not_available", f"{self.title} reports no {kind!r}.")

@@ -10,7 +10,7 @@ from shared.providers.twilio import schema as twilio_schema
 from shared.providers.twilio.provider import TWILIO
 
 Name = Literal["twilio", "vonage", "convocore", "agentphone", "bland", "stuut"]
-"""The providers that an agent may name, those included that are not built yet."""
+"""The providers that an agent may name, including those that are not built yet."""
 
 DEFAULT: Final[Name] = "twilio"
 """The provider of an agent that names none."""
@@ -19,7 +19,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({one.name: one for o
 
 
 class AgentFields(twilio_schema.AgentFields):
-    """What the providers' schemas add to an agent's body: its account, and how else it speaks."""
+    """The fields that the providers' schemas add to an agent's body: its account, its senders."""
 
 
 def provider_named(name: str) -> Provider:

@@ -21,7 +21,7 @@ _SETTINGS: dict[str, Any] = {
     "worker_prefetch_multiplier": 1,
     "worker_disable_rate_limits": True,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
-    "worker_enable_remote_control": True,  # questions only: shared/queue/consumer.py
+    "worker_enable_remote_control": True,  # read-only ones: shared/queue/consumer.py
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,
     "worker_send_task_events": True,

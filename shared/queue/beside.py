@@ -1,10 +1,10 @@
-"""A Celery pool that runs tasks beside the main thread: in a thread of its own, one at a time.
+"""A Celery pool that runs tasks in one thread beside the main thread, one task at a time.
 
-The solo pool runs a task on the main thread, which then answers no question and sends no heartbeat
-until the task is over: a long import looks like a dead worker. Here the task is all that leaves the
-main thread. What speaks with the broker (accept, acknowledge, events) stays on it, since neither
-kombu's channels nor Celery's books are made for two threads; so a task is acknowledged after it has
-run, as with the solo pool.
+Celery's solo pool runs a task on the main thread. That thread then sends no heartbeat and answers
+no question until the task ends, so a long import looks like a dead worker. This pool moves only the
+task to another thread. All work with the broker (accept, acknowledge, events) stays on the main
+thread, because kombu's channels and Celery's state are not thread-safe. The worker acknowledges a
+task after it has run, as with the solo pool.
 """
 
 import os
@@ -23,8 +23,8 @@ from shared.logging import get_logger
 
 log = get_logger(__name__)
 
-#: Seconds that a warm stop waits for the task in hand. Its message is not acknowledged before it
-#: ends, so whoever is killed then leaves it to another.
+#: Seconds that a warm stop waits for the running task. Its message is acknowledged only at its end,
+#: so another worker gets it when this one is killed first.
 STOP_WITHIN: Final = 15.0
 
 
@@ -36,12 +36,12 @@ class Beside(BasePool):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._told: deque[Callable[[], object]] = deque()
-        # The loop's own way to be told from a thread runs what it is told before it polls, and
-        # what that asks for (an acknowledgement) after: up to a second later.
-        self._ear, self._bell = socket.socketpair()
-        self._ear.setblocking(False)
-        self._bell.setblocking(False)
+        self._callbacks: deque[Callable[[], object]] = deque()
+        # A socket wakes the loop at once. The loop's own call_soon runs a callback before it polls
+        # and the acknowledgement that the callback asks for after it: up to a second later.
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
         self._loop: Any = None
         self._thread = threading.Thread(target=self._run, name="tasks", daemon=True)
 
@@ -50,9 +50,9 @@ class Beside(BasePool):
         self._thread.start()
 
     def register_with_event_loop(self, loop: Any) -> None:
-        """Learn of the main thread's loop: at the start, and again after each lost connection."""
+        """Take the main thread's loop: Celery calls this at the start and after a reconnect."""
         self._loop = loop
-        loop.add_reader(self._ear, self._rung)
+        loop.add_reader(self._wake_reader, self._on_wake)
 
     def on_apply(
         self,
@@ -64,7 +64,7 @@ class Beside(BasePool):
         accept_callback: Callable[..., object],
         **_: Any,
     ) -> None:
-        """Run the task when those before it are over. Both callbacks come on the main thread."""
+        """Run the task after all earlier ones. Both callbacks run on the main thread."""
         if self._loop is None:  # a broker that Celery serves without an event loop
             apply_target(target, args, kwargs, callback, accept_callback)
             return
@@ -73,14 +73,14 @@ class Beside(BasePool):
             target,
             args,
             kwargs,
-            callback=partial(self._tell, callback),
-            accept_callback=partial(self._tell, accept_callback),
+            callback=partial(self._call_on_main_thread, callback),
+            accept_callback=partial(self._call_on_main_thread, accept_callback),
         )
         self._tasks.put(task)
 
     def flush(self) -> None:
-        """The connection is lost: forget what has not begun. It cannot be acknowledged any more,
-        and comes again.
+        """Drop the waiting tasks after a lost connection: they cannot be acknowledged any more, and
+        the broker delivers them again.
         """
         try:
             while True:
@@ -89,18 +89,18 @@ class Beside(BasePool):
             pass
 
     def on_stop(self) -> None:
-        """Let the task in hand end, and say so to the broker."""
+        """Wait for the running task, then acknowledge it to the broker."""
         self.flush()
         self._tasks.put(None)
         self._thread.join(STOP_WITHIN)
-        self._hear()
+        self._run_callbacks()
         if self._thread.is_alive():
             log.warning("tasks.still_running", seconds=STOP_WITHIN)
             return
         if self._loop is not None:
-            self._loop.remove_reader(self._ear)
-        self._ear.close()
-        self._bell.close()
+            self._loop.remove_reader(self._wake_reader)
+        self._wake_reader.close()
+        self._wake_writer.close()
 
     def _run(self) -> None:
         try:
@@ -111,19 +111,19 @@ class Beside(BasePool):
             log.exception("tasks.died", error=type(error).__name__)
             os._exit(1)
 
-    def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
-        self._told.append(partial(callback, *arguments))
-        with suppress(BlockingIOError):  # it has rung often enough
-            self._bell.send(b"!")
+    def _call_on_main_thread(self, callback: Callable[..., object], *arguments: object) -> None:
+        self._callbacks.append(partial(callback, *arguments))
+        with suppress(BlockingIOError):  # the buffer is full, so the loop wakes anyway
+            self._wake_writer.send(b"!")
 
-    def _rung(self) -> None:
+    def _on_wake(self) -> None:
         with suppress(BlockingIOError):
-            self._ear.recv(4096)
-        self._hear()
+            self._wake_reader.recv(4096)
+        self._run_callbacks()
 
-    def _hear(self) -> None:
-        while self._told:
-            self._told.popleft()()
+    def _run_callbacks(self) -> None:
+        while self._callbacks:
+            self._callbacks.popleft()()
 
     def _get_info(self) -> dict[str, Any]:
         return {"implementation": "one thread", "max-concurrency": 1, "processes": [os.getpid()]}

@@ -1,7 +1,8 @@
-"""Bind a job to the function that does it: the only place where a Celery task is made.
+"""Bind a job to its function: the only place that makes a Celery task.
 
-It knows no outcome but success and bug. A job that cannot be done now is not retried by Celery: its
-row gets a later time and is hinted again. What escapes is a bug: it fails, is logged and counted.
+A task succeeds or has a bug. Celery retries nothing: when a job cannot be done now, its row gets a
+later time and the dispatcher hints it again. An exception that escapes is a bug: the task fails, is
+logged and counted.
 """
 
 from collections.abc import Callable

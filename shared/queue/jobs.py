@@ -1,7 +1,7 @@
 """Every job that travels, declared once: the contract between scheduler and worker.
 
-Ids and small facts only; never a number, never a text. An unknown field is refused, so that an old
-worker does not half-do what it does not understand.
+Ids and small facts only; never a number, never a text. A job with an unknown field is refused, so
+that an old worker never does half of a new job.
 """
 
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: where it travels: a fact about the kind, not a field on the wire
+    #: the queue of this kind of job; not a field on the wire
     queue: ClassVar[Queue]
 
     @property
     def brief(self) -> str:
-        """What Flower shows of it: short, for making it costs at every publish."""
+        """The text that Flower shows for it. It is short, because every publish makes it."""
         return ""
 
 
 class SendMessages(Job):
-    """A release: these messages are due now; whoever claims one sends it.
+    """A release: these messages are due now; the worker that claims one sends it.
 
-    Each entry is (message id, slot in Unix seconds of Redis's clock, the `due_at` its hint wrote in
-    microseconds since the epoch). A hint is a hint: lost, it costs seconds; twice, it costs
+    Each entry is (message id, slot in Unix seconds of Redis's clock, the `due_at` that its hint
+    wrote, in microseconds since the epoch). A lost release costs seconds; a repeated one costs
     nothing.
     """
 
@@ -56,13 +56,13 @@ class ComposeOpeners(Job):
 
 
 class ApplyReceipts(Job):
-    """Callbacks are waiting in the inbox. Says nothing else: the inbox is the truth."""
+    """Callbacks wait in the inbox. It carries no ids: the worker reads the inbox."""
 
     queue = Queue.RECEIPTS
 
 
 class ImportUpload(Job):
-    """A campaign's file is stored and wants to be read."""
+    """A campaign's file is stored; the scheduler's child imports it."""
 
     queue = Queue.SCHEDULER
 

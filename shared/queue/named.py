@@ -1,4 +1,4 @@
-"""What a process that consumes queues is called: `worker-1@host` in Flower and in its events."""
+"""The name of a process that consumes queues: `worker-1@host` in Flower and in its events."""
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError

@@ -1,7 +1,7 @@
-"""Put jobs on their queues, by name, after the fact they speak of is committed.
+"""Put jobs on their queues, by name, after the transaction that made them due has committed.
 
-A publish that fails is not an error of the caller: the sweep hints again. So it is counted and
-swallowed, and the first of a row is logged.
+A failed publish is not an error of the caller, because the sweep hints again: `publish` counts it,
+raises nothing, and logs the first of consecutive failures.
 """
 
 from collections.abc import Iterable
@@ -18,9 +18,9 @@ from shared.queue.jobs import Job
 log = get_logger(__name__)
 _broker = Outage(log, away="queue.publish_failed", back="queue.published_again")
 
-#: Seconds that a publisher waits for a connection that another one uses.
-PATIENCE = 5.0
-#: LimitExceeded: all connections of this process wait for a broker that has gone silent.
+#: Seconds that a publisher waits for a connection of the pool.
+CONNECTION_WAIT = 5.0
+#: LimitExceeded: all connections of this process wait for a broker that does not answer.
 _BROKER_TROUBLE = (OperationalError, LimitExceeded, OSError)
 
 
@@ -30,16 +30,16 @@ def task_name(kind: type[Job]) -> str:
 
 
 def publish(jobs: Iterable[Job]) -> int:
-    """Publish all of `jobs` on one connection; returns how many went out.
+    """Publish all of `jobs` on one connection; returns how many the broker took.
 
-    Whoever holds a connection of the pool waits for nothing but the broker: the jobs are made
-    before it is taken, so that no thread can hold one and wait for another.
+    It makes all jobs before it takes a connection from the pool: a thread that has one waits only
+    for the broker, so two threads cannot wait for each other.
     """
     jobs, published = list(jobs), 0
     try:
-        # From the pool of connections: that of producers holds more than there are connections, and
-        # waits for one without a limit.
-        with app.pool.acquire(block=True, timeout=PATIENCE) as connection:
+        # From the pool of connections: the pool of producers is larger than that of connections,
+        # and waits for a connection without a limit.
+        with app.pool.acquire(block=True, timeout=CONNECTION_WAIT) as connection:
             producer = app.amqp.Producer(cast(Any, connection))  # the stubs mean another class
             for job in jobs:
                 app.send_task(

@@ -1,4 +1,4 @@
-"""The queues, and who consumes them. A test checks that every queue has a consumer."""
+"""The queues and their consumers. A test checks that every queue has a consumer."""
 
 from enum import StrEnum
 from typing import Final
@@ -13,9 +13,9 @@ class Queue(StrEnum):
     SCHEDULER = "scheduler"
 
 
-#: The sending process consumes nothing but releases: its interpreter keeps the slots.
+#: The sending process consumes only releases: other tasks would delay its slots.
 SENDING: Final = (Queue.SEND,)
-#: Everything a worker does that has no slot to keep.
+#: The worker's tasks without slots.
 TENDING: Final = (Queue.RECEIPTS, Queue.COMPOSE)
 #: Imports and repair loops, in the scheduler's own child process.
 REPAIRING: Final = (Queue.SCHEDULER,)

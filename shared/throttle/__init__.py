@@ -1,8 +1,8 @@
-"""The pace of every agent over the whole cluster: burst-1 GCRA on absolute slots, in Redis's time.
+"""The pace of every agent over the whole cluster: burst-1 GCRA (ITU-T I.371) on absolute slots.
 
-A slot is an absolute instant. The period between two slots is (1 + margin) / rate, so that at most
-`rate` session starts fall into any second even when the path to the provider jitters by some
-milliseconds. It fails closed: while Redis cannot be asked, there are no slots and nothing starts.
+A slot is an absolute instant on Redis's clock. The period between two slots is (1 + margin) / rate,
+so that at most `rate` session starts fall into any second even when the path to the provider
+jitters by some milliseconds. It fails closed: without Redis there are no slots, and nothing starts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,11 +12,11 @@ from typing import Any
 
 from shared.settings import settings
 
-#: After a 429 a scope keeps to this share of its rate, never less than the least; it grows by
-#: `RECOVER` a second; 429s within `TOGETHER` seconds are one.
+#: After a 429 a scope may use this share of its rate, never less than the least. The share grows by
+#: `RECOVER` a second. 429s within `TOGETHER` seconds count as one.
 SLOWER, LEAST, RECOVER, TOGETHER = 0.7, 0.1, 0.02, 1.0
 
-#: How an agent's or a sender's excess is named: "sender:+1…"; agents by their name alone.
+#: The prefix of a sender in `delay`: "sender:+1…". An agent has no prefix.
 SENDER = "sender:"
 
 _TAT = "volley:throttle:slot"
@@ -39,7 +39,7 @@ class Want:
     #: session starts per second
     rate: float
     slots: int
-    #: seconds added before the first slot, so that a clump of late messages dissolves
+    #: seconds before the first slot, so that late messages of one moment spread out
     extra: float = 0.0
 
 
@@ -59,26 +59,26 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that asks its agent and its sender for the same instant."""
+    """A text that needs a slot of its agent and room at its sender at the same instant."""
 
     agent: str
     account: str
     #: session starts per second
     rate: float
-    #: None: only the agent is asked
+    #: None: only the agent's pace counts
     sender: str | None
     #: segments per second, together with `sender`
     limit: float | None
     segments: int
-    #: a part that continues a text takes no slot of its agent, only of its sender
+    #: False for a later part of a text: it needs no slot of its agent, only room at its sender
     starts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a text got: an instant in Unix seconds of Redis's clock."""
+    """The answer for one text: an instant in Unix seconds of Redis's clock."""
 
-    #: whether it got that instant as its slot; else its sender is free for it then, others first
+    #: True: the instant is its slot. False: its sender has room then, after the texts before it
     granted: bool
     at: float
 
@@ -86,14 +86,14 @@ class Turn:
 def period(rate: float) -> float:
     """Seconds between two session starts of an agent of `rate` per second.
 
-    A little longer than 1 / rate, by the operator's margin: so that jitter on the path never
-    squeezes rate + 1 starts into a second. Segments of a sender likewise.
+    It is longer than 1 / rate by the operator's margin, so that jitter on the path never puts
+    rate + 1 starts into one second. The same holds for the segments of a sender.
     """
     return (1 + settings().pace_margin) / rate
 
 
 class Throttle:
-    """The Lua scripts' Python face. Raises redis.RedisError when the store cannot be asked."""
+    """Calls the Lua scripts. All methods raise redis.RedisError when Redis does not answer."""
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
@@ -104,8 +104,8 @@ class Throttle:
     def reserve(self, agent_id: str, rate: float, now: float | None = None) -> float:
         """Take the agent's next slot; returns the seconds to wait for it (0 means go).
 
-        `rate` in session starts per second; `now` in Unix seconds, by default Redis TIME. Not to be
-        called again for the same start. The first call on an empty store may wait 1 s + a period.
+        `rate` in session starts per second; `now` in Unix seconds, by default Redis TIME. Call it
+        once for each start. The first call on an empty store may wait 1 s and a period.
         """
         moment = now if now is not None else self.now()
         want = Want(agent=agent_id, account="", rate=rate, slots=1)
@@ -147,11 +147,11 @@ class Throttle:
         ahead: float,
         now: float | None = None,
     ) -> tuple[list[Turn], dict[str, float]]:
-        """For each text the later of its agent's next slot and its sender's, or neither when that
-        is farther than `ahead` seconds; and each agent's next free slot after that.
+        """Give each text the later of its agent's next slot and its sender's, or none when that is
+        more than `ahead` seconds away; also returns each agent's next free slot.
 
-        A text of s segments costs its sender s / limit seconds, and no second of a sender holds
-        more segments than its limit, but for a text that is longer by itself.
+        A text of s segments takes s / limit seconds of its sender. No second of a sender contains
+        more segments than its limit, unless one text alone is longer than that.
         """
         turns: list[Turn] = []
         free: dict[str, float] = {}
@@ -171,8 +171,8 @@ class Throttle:
         return turns, free
 
     def delay(self, excess: Iterable[tuple[str, float]]) -> None:
-        """Give time back: a start that was written late pushes the next slot of its agent, or of
-        its sender ("sender:NUMBER"), by as much.
+        """Move the next slot of an agent, or of a sender ("sender:NUMBER"), by the seconds by which
+        a start was written late.
         """
         agents: list[str] = []
         senders: list[str] = []
@@ -183,28 +183,28 @@ class Throttle:
             if pairs:
                 self._later(keys=[key], args=["add", *pairs])
 
-    def hold(self, scope: str, until: float) -> None:
+    def no_start_before(self, scope: str, until: float) -> None:
         """No start in `scope` ("agent:ID" or "account:ID") before `until`, in Redis's Unix
         seconds.
         """
         self._later(keys=[_HOLD], args=["until", scope, repr(until)])
 
     def slow(self, scope: str) -> None:
-        """A 429 of `scope` ("agent:ID" or "account:ID"): its agents' rates go down at once, and
-        come back slowly. Many at the same time are one.
+        """Cut the rates in `scope` ("agent:ID" or "account:ID") after a 429. They recover slowly.
+        429s of the same moment count as one.
         """
         self._slow(keys=[_PACE], args=[scope, SLOWER, LEAST, RECOVER, TOGETHER])
 
     def now(self) -> float:
-        """Redis's clock in Unix seconds: the time all slots are in."""
+        """Redis's clock in Unix seconds. All slots are instants of it."""
         seconds, micros = self._redis.time()
         return float(seconds) + float(micros) / 1e6
 
     def forget_idle(self, *, older_than: float) -> int:
-        """Drop slots and holds that ended `older_than` seconds ago; returns how many.
+        """Drop slots and waits that ended `older_than` seconds ago; returns how many.
 
-        Safe while others reserve: what was moved on meanwhile is kept, and a slot that far in the
-        past means the same as none.
+        Safe while others reserve: an entry that moved meanwhile stays, and a slot that old means
+        the same as no slot.
         """
         limit = self.now() - older_than
         dropped = 0

@@ -1,7 +1,7 @@
-"""Wake dispatchers that have nothing to do: something has become due.
+"""Wake idle dispatchers: something has become due.
 
-A nudge goes through Redis, so it reaches the schedulers of all machines. One that is lost costs a
-second: so often they look by themselves. Who hears it: `scheduler/nudges.py`.
+A nudge goes through Redis, so it reaches the schedulers of all machines. A lost nudge costs one
+second, because they also look every second. `scheduler/nudges.py` receives it.
 """
 
 from contextlib import suppress
@@ -14,8 +14,8 @@ from shared.throttle.slot_counts import Tally
 
 
 def nudge() -> None:
-    """Have dispatchers look at once. To be called after the commit; without Redis they find out by
-    themselves a little later.
+    """Make dispatchers look at once. Call it after the commit. Without Redis it does nothing: the
+    dispatchers look within a second.
     """
     with suppress(RedisError, Misconfigured):
         Tally(redis()).nudge()

@@ -12,9 +12,9 @@ from shared.settings import settings
 
 @cache
 def redis() -> Redis:
-    """A client that fails within seconds instead of waiting for ever.
+    """The Redis client; its calls fail within seconds.
 
-    Raises Misconfigured without a URL.
+    Raises Misconfigured without VOLLEY_REDIS_URL.
     """
     url = settings().redis_url
     if url is None:

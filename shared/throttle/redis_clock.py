@@ -1,19 +1,19 @@
-"""Redis's clock, as seen from this process: all slots are instants of it.
+"""Redis's clock, measured from this process: all slots are instants of it.
 
-Measured against the monotonic clock, so that a step of the machine's own time moves no slot.
+The measure is an offset to the monotonic clock, so a step of the machine's clock moves no slot.
 """
 
 import time
 from dataclasses import dataclass
 from typing import Protocol
 
-#: More doubt than this about what time it is, and nothing may start.
+#: Seconds. Nothing may start when the doubt about Redis's clock is larger.
 MOST_DOUBT = 0.005
 _PROBES = 7
 
 
 class TellsTime(Protocol):
-    """The throttle, as far as clocks are concerned."""
+    """Gives Redis's time: the throttle does."""
 
     def now(self) -> float:
         """Redis's clock in Unix seconds."""
@@ -21,7 +21,7 @@ class TellsTime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RedisClock:
-    """`now()` in Redis's Unix seconds, good to `doubt` seconds."""
+    """Redis's clock. `now()` is in its Unix seconds, and wrong by at most `doubt` seconds."""
 
     offset: float
     doubt: float
@@ -32,7 +32,7 @@ class RedisClock:
 
     @property
     def good(self) -> bool:
-        """Whether it is known well enough to keep slots by."""
+        """Whether the doubt is small enough to send at slots."""
         return self.doubt <= MOST_DOUBT
 
 

@@ -1,39 +1,37 @@
-"""How many slots the senders of the whole cluster met and missed: what the dispatcher steers by;
-and how often lanes have changed: what it need not wait to look up.
+"""Counts in Redis over all processes: slots that workers met, slots they missed, lane changes.
 
-Disposable counts in Redis. A flush starts them anew; whoever reads them looks at differences only.
+The dispatcher limits its starts by the first two, and reads its lanes again when the third changes.
+A flush resets the counts, so readers use only differences.
 """
 
 from typing import Any
 
 _TALLY = "volley:throttle:tally"
-#: Who subscribes to it hears of every nudge.
+#: The channel of all nudges.
 NUDGES = "volley:throttle:nudges"
 
 
 class Tally:
-    """Counts over all processes. Raises redis.RedisError when it cannot be asked."""
+    """The counts. All methods raise redis.RedisError when Redis does not answer."""
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
 
     def add(self, *, met: int, missed: int) -> None:
-        """Count so many starts that were written in their slot, and so many that were not."""
+        """Add `met` starts that were written in their slots and `missed` that were not."""
         pipe = self._redis.pipeline(transaction=False)
         pipe.hincrby(_TALLY, "met", met)
         pipe.hincrby(_TALLY, "missed", missed)
         pipe.execute()
 
     def nudge(self) -> None:
-        """Lanes have changed: dispatchers look at the next tick instead of a little later, and one
-        that sleeps wakes.
-        """
+        """Report a change of lanes: dispatchers read them at the next tick, sleeping ones wake."""
         pipe = self._redis.pipeline(transaction=False)
         pipe.hincrby(_TALLY, "changes", 1)
         pipe.publish(NUDGES, "")
         pipe.execute()
 
     def read(self) -> tuple[int, int, int]:
-        """(met, missed, changes) since the store was last flushed."""
+        """(met, missed, changes) since the last flush of Redis."""
         met, missed, changes = self._redis.hmget(_TALLY, "met", "missed", "changes")
         return int(met or 0), int(missed or 0), int(changes or 0)

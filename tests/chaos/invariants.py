@@ -25,7 +25,7 @@ class Truth:
     """What happened, from all who saw it."""
 
     #: every create of these campaigns that reached the carrier, in order of arrival
-    log: Sequence[proof.Entry]
+    log: Sequence[proof.CreateCall]
     #: every message as the API shows it
     messages: Sequence[Mapping[str, Any]]
     #: every attempt as the ledger has it

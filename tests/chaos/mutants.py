@@ -36,7 +36,7 @@ def _returns_under_any_token() -> list[Patch]:
 
 
 def _takes_absence_for_proof() -> list[Patch]:
-    return [mock.patch.object(Witness, "speaks_for", lambda *_: True)]
+    return [mock.patch.object(Witness, "proves_absence_of", lambda *_: True)]
 
 
 def _writes_however_late() -> list[Patch]:

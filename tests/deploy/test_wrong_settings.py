@@ -229,7 +229,7 @@ def tried(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(stack, "_start", nothing_may_start)
     monkeypatch.setattr(leftovers, "data_directories", list)
-    monkeypatch.setattr("deploy.attach.log_quietly", lambda: None)
+    monkeypatch.setattr("deploy.attach.log_errors_only", lambda: None)
 
     def attempt(wrong: Wrong, *words: str) -> tuple[int, list[str]]:
         given = {"data_dir": str(tmp_path / "data")} | wrong.given

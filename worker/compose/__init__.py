@@ -1,1 +1,1 @@
-"""The words of messages, written ahead of their slots."""
+"""Write the text of messages before their slots."""

@@ -1,6 +1,6 @@
 """Write openers ahead of the send slot, and freeze the words on the row.
 
-Without a model the agent's own template is the opener: the initial prompt itself is never sent.
+Without a model the agent's template is the opener. The initial prompt is never sent.
 """
 
 from sqlalchemy import Connection
@@ -17,7 +17,7 @@ log = get_logger(__name__)
 
 
 def compose(job: ComposeOpeners) -> None:
-    """Give these planned messages their words. Safe to call twice: planned rows only."""
+    """Write the text of these planned messages. Safe to call twice: only planned rows change."""
     written = retried(lambda connection: _compose(connection, job.message_ids))
     log.info("openers.composed", messages=written)
 
@@ -33,7 +33,7 @@ def _compose(connection: Connection, message_ids: tuple[int, ...]) -> int:
                 smart_encoded=bool(options.get("smart_encoded")),
             )
         except (Refused, LookupError, ValueError) as error:
-            # Its row was accepted with these fields: somebody changed the data behind our back.
+            # Validation accepted these fields: the data has been changed outside Volley since.
             log.error("opener.not_worded", message_id=planned.message_id, reason=str(error))
             openers.cancel(connection, planned.message_id, "its fields no longer fill the opener")
         except TooManyParts:

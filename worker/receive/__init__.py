@@ -1,1 +1,1 @@
-"""What comes back from providers."""
+"""Handle what providers send back."""

@@ -1,4 +1,4 @@
-"""Apply what callbacks said: drain the inbox in batches, until it is empty."""
+"""Apply stored callbacks: drain the inbox in batches, until it is empty."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""One call to a provider: the last looks before the write, and what came of it."""
+"""Make one call to a provider: the last checks before the write, and the outcome."""
 
 import time
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ from shared.providers.registry import provider_named
 from shared.providers.transport.pool import NoConnection
 from shared.settings import settings
 from worker.send import outcomes
-from worker.send.pace import HOLD, LATE, Pace
+from worker.send.pace import LATE, MAX_CLAIM_AGE, Pace
 from worker.send.recorder import Recorder
-from worker.send.routes import Directory, Route
+from worker.send.routes import Route, RouteCache
 from worker.send.slots import Loaded
 
 log = get_logger(__name__)
@@ -33,36 +33,37 @@ class Missed(VolleyError):
 
 
 class Fenced(VolleyError):
-    """The claim is too old to write under, or speaks of another account: nothing was written, the
-    message is given back.
+    """The claim is too old, or was made for another account: nothing was written, and the message
+    goes back to `ready`.
     """
 
 
 class Calls:
     """Makes calls on the engine's loop."""
 
-    def __init__(self, *, directory: Directory, pace: Pace, recorder: Recorder) -> None:
-        self._directory = directory
+    def __init__(self, *, routes: RouteCache, pace: Pace, recorder: Recorder) -> None:
+        self._routes = routes
         self._pace = pace
         self._recorder = recorder
 
     def expect(self, claimed: Iterable[Claimed]) -> None:
-        """Open connections for these messages: their slots come in a moment."""
-        for (provider, credentials), calls in self._directory.accounts_of(claimed).items():
-            with suppress(InWords):  # what is wrong with an account is said when it is called
+        """Open connections for these messages, before their slots."""
+        for (provider, credentials), calls in self._routes.accounts_of(claimed).items():
+            with suppress(InWords):  # the call itself reports a faulty account
                 adapter_for(provider, credentials).warm(calls)
 
     async def make(self, loaded: Loaded) -> bool:
-        """One call for one claimed message; False when it was not written and wants another slot.
+        """Make one call for one claimed message, and record its outcome.
 
-        Whatever else comes of it is recorded.
+        Returns False when nothing was written and the message needs another slot: it records
+        nothing then.
         """
-        claimed, loaded.held_up = loaded.claimed, False
+        claimed, loaded.unready = loaded.claimed, False
         try:
-            route = self._directory.route(claimed)
+            route = self._routes.route(claimed)
             adapter = adapter_for(route.agent.provider, route.credentials)
         except InWords as refused:
-            self._cannot_speak(claimed, refused)
+            self._hold_agent(claimed, refused)
             return True
         try:
             answer = await adapter.send(
@@ -76,9 +77,9 @@ class Calls:
             metrics.sends.labels("fence").inc()
             self._recorder.put(outcomes.not_sent(claimed, "fence"), claimed.campaign_id)
         except NoConnection as error:
-            # One is being opened: part of the pace, not a failure, unless it goes on.
+            # A connection is being opened. The message gets another slot, a few times at most.
             patient = loaded.misses < CONNECT_TRIES and not claimed.paced
-            loaded.held_up = True
+            loaded.unready = True
             if not error.failing and (loaded.slot is None or patient):
                 return False
             await self._failed(loaded, route, error)
@@ -90,24 +91,24 @@ class Calls:
             self._recorder.put(outcomes.accepted(claimed, answer), claimed.campaign_id)
         return True
 
-    def _cannot_speak(self, claimed: Claimed, refused: InWords) -> None:
-        """The agent has no account that can be used: it is held until a person mends that."""
-        mend = Later(refused.message, scope=Scope.AGENT, seconds=None)
+    def _hold_agent(self, claimed: Claimed, refused: InWords) -> None:
+        """Write a hold on the agent, whose account cannot be used, until a person fixes it."""
+        until_fixed = Later(refused.message, scope=Scope.AGENT, seconds=None)
         self._recorder.put(outcomes.not_sent(claimed, "held"), claimed.campaign_id)
-        self._recorder.hold(outcomes.held(claimed, mend))
+        self._recorder.put_hold(outcomes.hold_for(claimed, until_fixed))
 
     def _gate(self, loaded: Loaded, route: Route) -> None:
-        """The last look at the clocks, with a connection in hand."""
+        """The last check of account, claim age and slot, after the connection was taken."""
         if loaded.claimed.account not in {None, route.account}:
-            # Its callbacks would be a stranger's. The next claim says which account it is.
+            # Callbacks of the new account would count as strangers. The next claim names it.
             raise Fenced("the agent has another account now")
-        if time.monotonic() - loaded.claimed_at > min(HOLD, settings().fence):
+        if time.monotonic() - loaded.claimed_at > min(MAX_CLAIM_AGE, settings().fence):
             raise Fenced("the claim is too old")
         if loaded.slot is None:
             return
         if not self._pace.clock.good:
-            loaded.held_up = True
-            raise Missed("nobody knows what time it is on Redis's clock")
+            loaded.unready = True
+            raise Missed("Redis's clock is not known to within 5 ms")
         if self._pace.lateness(loaded.slot) > LATE:
             raise Missed("the slot has passed")
 
@@ -133,18 +134,18 @@ class Calls:
             await self._hold(claimed, route, error)
 
     async def _hold(self, claimed: Claimed, route: Route, error: Later) -> None:
-        """What the code speaks about waits: for moments in Redis, for longer in Postgres."""
+        """Make the code's scope wait: briefly in Redis, or by a hold in Postgres."""
         if error.scope in {Scope.AGENT, Scope.ACCOUNT} and not error.for_people:
             agent, account = _scopes(route)
             scope = account if error.scope is Scope.ACCOUNT else agent
             named = error.seconds if error.provider_named_time else None
             await self._pace.back_off(scope, named)
         else:
-            self._recorder.hold(outcomes.held(claimed, error))
+            self._recorder.put_hold(outcomes.hold_for(claimed, error))
 
 
 def _scopes(route: Route) -> tuple[str, str]:
-    """The agent and the account, as the throttle names what waits."""
+    """The throttle's scopes of the agent and of its account."""
     return f"{Scope.AGENT}:{route.agent.key}", f"{Scope.ACCOUNT}:{route.agent.account}"
 
 

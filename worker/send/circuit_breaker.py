@@ -1,7 +1,7 @@
-"""Pause a campaign that the provider keeps refusing: better a question now than a list burnt.
+"""The circuit breaker: pause a campaign when the provider refuses too many of its calls.
 
-What is counted are the campaign's last calls over all workers, so it lives in Redis; the count is
-disposable, a flush only starts it anew.
+It counts the campaign's last calls over all workers, so the count is in Redis. A flush only resets
+the count.
 """
 
 from collections import defaultdict
@@ -20,21 +20,21 @@ from shared.settings import settings
 
 log = get_logger(__name__)
 
-#: The share is taken over so many calls, and never over fewer than so many.
+#: The share is that of the last WINDOW calls. With fewer than LEAST nothing is paused.
 WINDOW: Final = 200
 LEAST: Final = 100
 _KEEP_FOR: Final = 3600
 
 
-class Refusals:
-    """Watches the calls of running campaigns; used by the recorder's thread."""
+class CircuitBreaker:
+    """Watches the calls of running campaigns. Only the recorder's thread uses it."""
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
         self._store = Outage(log, away="refusals.not_counted", back="refusals.counted_again")
 
     def watch(self, calls: Iterable[tuple[int, bool]]) -> None:
-        """Count (campaign, was refused) of new calls; pause campaigns that went over the share."""
+        """Count new calls, given as (campaign, was refused); pause campaigns above the share."""
         limit = settings().pause_on_failures
         by_campaign: dict[int, list[str]] = defaultdict(list)
         for campaign_id, refused in calls:
@@ -50,7 +50,7 @@ class Refusals:
             self._store.failed(error)
 
     def _lately(self, by_campaign: dict[int, list[str]]) -> dict[int, tuple[int, int]]:
-        """(refused, all) last calls of each campaign whose new ones hold a refusal, if enough."""
+        """(refused, all) of the last calls, for campaigns with a new refusal and enough calls."""
         pipe = self._redis.pipeline(transaction=False)
         for campaign_id, calls in by_campaign.items():
             pipe.lpush(_key(campaign_id), *calls)
@@ -67,7 +67,7 @@ class Refusals:
     def _pause(self, campaign_id: int, *, refused: int, calls: int) -> None:
         reason = (
             f"the provider refused {refused} of the last {calls} calls: look at the messages' "
-            "errors, mend the cause, then resume"
+            "errors, fix the cause, then resume"
         )
 
         def work(connection: Connection) -> bool:

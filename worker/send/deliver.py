@@ -1,10 +1,10 @@
-"""Deliver a release: hand it to this process's engine, which keeps the slots."""
+"""Deliver a release: pass it to this process's engine, which sends at the slots."""
 
 from shared.queue.jobs import SendMessages
 from shared.throttle import Throttle
 from shared.throttle.redis_client import redis
 from shared.throttle.slot_counts import Tally
-from worker.send.circuit_breaker import Refusals
+from worker.send.circuit_breaker import CircuitBreaker
 from worker.send.engine import Engine
 
 _running: list[Engine] = []
@@ -12,12 +12,12 @@ _running: list[Engine] = []
 
 def start() -> Engine:
     """Start this process's engine."""
-    engine = Engine(Throttle(redis()), Tally(redis()), Refusals(redis()))
+    engine = Engine(Throttle(redis()), Tally(redis()), CircuitBreaker(redis()))
     engine.start()
     _running.append(engine)
     return engine
 
 
 def deliver(job: SendMessages) -> None:
-    """Take the release and return. Safe to call twice: the second finds nothing to claim."""
+    """Pass the release on and return. Safe to call twice: the second finds nothing to claim."""
     _running[0].accept(job.release)

@@ -1,10 +1,10 @@
-"""One sending process: an event loop in a thread, that claims, waits for the slot, writes, records.
+"""One sending process: an event loop in a thread that claims, waits for the slot, writes, records.
 
-The rules that keep the pace, each seen failing without (deploy/docs/decisions/0004):
+Four rules keep the pace; without each of them the pace failed (deploy/docs/decisions/0004):
 * claim shortly before the slot, so that a killed worker leaves few calls in doubt;
-* hold the message until its slot; a pump on a grid of 3 ms, not a timer each;
-* connection in hand, look at the clock, write: no await between. Too late: another slot;
-* what was written late all the same gives its excess back to the agent's next slot.
+* keep the message until its slot; one pump on a grid of 3 ms, not one timer a message;
+* take a connection, check the clock, write, with no await between. Too late: another slot;
+* when a write was late all the same, move the agent's next slot by the excess.
 """
 
 import asyncio
@@ -38,43 +38,43 @@ from shared.throttle import Throttle
 from shared.throttle.slot_counts import Tally
 from worker.send import outcomes
 from worker.send.calls import Calls
-from worker.send.circuit_breaker import Refusals
+from worker.send.circuit_breaker import CircuitBreaker
 from worker.send.pace import LATE, Pace, want_of
 from worker.send.recorder import Recorder
-from worker.send.routes import Directory
+from worker.send.routes import RouteCache
 from worker.send.slots import Due, Loaded, Slots
 
 log = get_logger(__name__)
 
-#: The pump's grid: how long it sleeps while something is due, and while nothing is. One timer for
-#: each message costs three times the CPU.
+#: Seconds that the pump sleeps: while a message is due, and while none is. One timer for each
+#: message costs three times the CPU.
 GRID = (0.003, 0.010)
-#: Claims are asked for this long before the slot, or as long as the slowest of them take.
+#: Seconds before its slot at which a message is claimed, at the least and at the most.
 CLAIM_LEAD = (0.050, 0.150)
-#: No claim sooner after the last one: it costs Postgres as much as thirty messages in it.
+#: Seconds between two claims at the least: one claim costs Postgres as much as thirty messages.
 CLAIM_EVERY = 0.040
-#: Nor do late messages ask for another slot sooner: together they ask once.
+#: Seconds between two requests for new slots: late messages share one request.
 AGAIN_EVERY = 0.010
-#: Seconds that what could not go for want of a connection or a clock waits, between these two.
-_HELD_UP_AFTER = (0.5, 1.5)
-#: Most messages in one claim.
+#: A message without a connection or without a good clock waits between these two, in seconds.
+_UNREADY_AFTER = (0.5, 1.5)
+#: Messages in one claim at the most.
 CLAIM_MOST = 500
-#: Postgres plans a statement anew for each of its first five times.
+#: Postgres makes a new plan in each of the first five executions of a statement.
 _PLANNED_AFTER = 6
 #: Connections opened to each account before the first slot.
 WARM = 4
 
 
 class Engine:
-    """`accept` releases from any thread; everything else happens on the engine's own."""
+    """Sends releases. Any thread may call `accept`; the engine's own threads do the work."""
 
-    def __init__(self, throttle: Throttle, tally: Tally, refusals: Refusals) -> None:
+    def __init__(self, throttle: Throttle, tally: Tally, breaker: CircuitBreaker) -> None:
         self.boot = f"{socket.gethostname()}:{os.getpid()}"
-        self._directory = Directory()
+        self._routes = RouteCache()
         self._slots = Slots()
         self._pace = Pace(throttle, tally)
-        self._recorder = Recorder(boot=self.boot, on_continued=self._continued, refusals=refusals)
-        self._calls = Calls(directory=self._directory, pace=self._pace, recorder=self._recorder)
+        self._recorder = Recorder(boot=self.boot, on_continued=self._continued, breaker=breaker)
+        self._calls = Calls(routes=self._routes, pace=self._pace, recorder=self._recorder)
         self._claimer = ThreadPoolExecutor(1, thread_name_prefix="claimer")
         self._claim_times = [CLAIM_LEAD[0]] * 100
         self._claiming = False
@@ -93,12 +93,12 @@ class Engine:
         self._thread.start()
 
     def accept(self, release: Sequence[tuple[int, float, int]]) -> None:
-        """Take a release; returns at once. Lost with the process, as hints may be."""
+        """Take a release; returns at once. A killed process loses it, which costs seconds."""
         dues = [Due(slot=slot, message_id=message_id, due=due) for message_id, slot, due in release]
         self._loop.call_soon_threadsafe(self._hinted, dues)
 
     def stop(self, timeout: float) -> None:
-        """Warm: give back what is not claimed or not written, let calls in flight end, record."""
+        """Give back unclaimed and unwritten messages, let calls in flight end, record them."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop)
             self._thread.join(timeout)
@@ -110,7 +110,7 @@ class Engine:
         try:
             self._loop.run_until_complete(self._live())
         except BaseException as error:
-            # A process that takes releases and sends nothing is worse than none: restart it.
+            # A dead engine would still take releases: end the process, so that it is restarted.
             log.exception("engine.died", error=type(error).__name__)
             os._exit(1)
 
@@ -118,12 +118,12 @@ class Engine:
         clock = asyncio.create_task(self._pace.keep_clock())
         await self._warm_up()
         while not self._stopping:
-            if not (self._slots or self._late or self._tasks or self._pace.unsettled):
+            if not (self._slots or self._late or self._tasks or self._pace.has_unreported):
                 self._wake.clear()
                 await self._wake.wait()
             try:
                 self._pump()
-            except Exception as error:  # a loop that keeps the promise does not die of one bug
+            except Exception as error:  # one bug must not end the loop
                 metrics.loop_failures.labels("engine").inc()
                 log.exception("engine.pump_failed", error=type(error).__name__)
             ahead = self._slots.next_slot - self._pace.clock.now()
@@ -143,9 +143,9 @@ class Engine:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._task_ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             metrics.loop_failures.labels("engine").inc()
@@ -168,8 +168,8 @@ class Engine:
             self._again_at = now + AGAIN_EVERY
             late, self._late = self._late, []
             self._spawn(self._reserve_again(late))
-        if self._pace.owes:
-            self._spawn(self._pace.settle_up())
+        if self._pace.must_report:
+            self._spawn(self._pace.report())
 
     def _claim_lead(self) -> float:
         slowest = sorted(self._claim_times)[-2]
@@ -181,7 +181,7 @@ class Engine:
         try:
             claimed, refused = await self._in_claimer(partial(self._claim_in_thread, hints))
         except (DBAPIError, VolleyError) as error:
-            # The rows are still ready, or the claim committed unseen: the sweep finds both.
+            # The rows are still ready, or the claim was committed unseen: the sweep finds both.
             self._postgres.failed(error, messages=len(hints))
             return
         finally:
@@ -207,13 +207,13 @@ class Engine:
                 reconcile_after=timedelta(seconds=settings().reconcile_after),
                 platform=platform_account(),
             )
-            self._directory.refresh(connection, claimed)
+            self._routes.refresh(connection, claimed)
             return claimed, refused
 
         return retried(work)
 
     def _continued(self, claimed: list[Claimed], claimed_at: float) -> None:
-        """The recorder claimed the next parts of messages: they need no slot of the agent."""
+        """Load the next parts that the recorder claimed: they need no slot of the agent."""
         loaded = [Loaded(one, claimed_at=claimed_at, slot=None) for one in claimed]
 
         def put() -> None:
@@ -224,7 +224,7 @@ class Engine:
         self._loop.call_soon_threadsafe(put)
 
     async def _send(self, loaded: Loaded) -> None:
-        # What raises here is a bug: the row stays `sending`, for the evidence to decide.
+        # An exception here is a bug: the row stays `sending`, and evidence decides.
         if await self._calls.make(loaded):
             return
         if loaded.slot is None:
@@ -234,7 +234,7 @@ class Engine:
 
     def _missed(self, loaded: Loaded) -> None:
         metrics.late.inc()
-        if not loaded.held_up:  # that would not be mended by fewer slots
+        if not loaded.unready:  # fewer slots would not help
             self._pace.missed()
         if loaded.claimed.paced:  # only the dispatcher asks the agent and the sender together
             self._give_back(loaded)
@@ -242,14 +242,14 @@ class Engine:
             self._late.append(loaded)
 
     def _give_back(self, loaded: Loaded) -> None:
-        after = random.uniform(*_HELD_UP_AFTER) if loaded.held_up else 0.0
+        after = random.uniform(*_UNREADY_AFTER) if loaded.unready else 0.0
         late = outcomes.not_sent(loaded.claimed, "too late for its slot", after=after)
         self._recorder.put(late, loaded.claimed.campaign_id)
 
     async def _reserve_again(self, late: list[Loaded]) -> None:
         wants = []
         for loaded in late:
-            agent = self._directory.agent(loaded.claimed)
+            agent = self._routes.agent(loaded.claimed)
             wants.append((loaded, want_of(agent.key, agent.account, agent.rate)))
         too_late = {id(loaded) for loaded in await self._pace.reserve_again(wants)}
         for loaded in late:
@@ -259,18 +259,18 @@ class Engine:
                 self._slots.load(loaded)
 
     async def _warm_up(self) -> None:
-        """Read all agents, have the claim planned and open connections before the first slot."""
+        """Read all agents, make Postgres plan the claim, and open connections before any slot."""
 
         def read() -> None:
             with transaction() as connection:
                 keys = routing.active_agents(connection)
-                self._directory.refresh_agents(connection, keys)
+                self._routes.refresh_agents(connection, keys)
             for _ in range(_PLANNED_AFTER):
                 self._claim_in_thread([Due(slot=0.0, message_id=0, due=0)])
 
         try:
             await self._in_claimer(read)
-            for provider, credentials in self._directory.accounts():
+            for provider, credentials in self._routes.accounts():
                 adapter_for(provider, credentials).warm(WARM)
         except (DBAPIError, VolleyError) as error:
             log.warning("engine.cold_start", error=type(error).__name__)
@@ -279,16 +279,16 @@ class Engine:
         self._recorder.claim_no_more()
         dues, loaded = self._slots.take_all()
         late, self._late = self._late, []
-        self._leave([*loaded, *late])
+        self._give_back_all([*loaded, *late])
         if dues:
-            await self._in_claimer(partial(_rest, [(due.message_id, due.due) for due in dues]))
+            await self._in_claimer(partial(_unhint, [(due.message_id, due.due) for due in dues]))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=sum(settings().http_timeout))
-        self._leave([*self._late, *self._slots.take_all()[1]])
-        await self._pace.settle_up()
+        self._give_back_all([*self._late, *self._slots.take_all()[1]])
+        await self._pace.report()
         await close_adapters()
 
-    def _leave(self, unsent: list[Loaded]) -> None:
+    def _give_back_all(self, unsent: list[Loaded]) -> None:
         for one in unsent:
             stopped = outcomes.not_sent(one.claimed, "the worker stopped")
             self._recorder.put(stopped, one.claimed.campaign_id)
@@ -297,7 +297,7 @@ class Engine:
         return await self._loop.run_in_executor(self._claimer, work)
 
 
-def _rest(hints: list[tuple[int, int]]) -> None:
+def _unhint(hints: list[tuple[int, int]]) -> None:
     try:
         retried(lambda connection: lanes.unhint(connection, hints))
     except DBAPIError as error:

@@ -1,4 +1,4 @@
-"""Turn what one call came to into what is recorded. Pure but for jitter."""
+"""Turn the outcome of one call into the record to write. Pure except for jitter."""
 
 import random
 
@@ -9,17 +9,17 @@ from shared.ledger.record import Doubt, Refusal, Return
 from shared.providers.base import Accepted
 from shared.providers.errors import Later, Rejected, SendError, Unreachable
 
-#: Seconds a message waits after a call that could not be written: anything between these two.
+#: A message whose call could not be written waits between these two, in seconds.
 _UNREACHABLE_AFTER = (1.0, 4.0)
-#: A hold without an end waits for a person; its rows look again this often.
-_HELD_AFTER = 300.0
+#: Seconds after which a message tries again under a hold that only a person lifts.
+_RECHECK_HOLD_AFTER = 300.0
 
 
 Outcome = Evidence | Return | Refusal | Doubt
 
 
 def accepted(claimed: Claimed, answer: Accepted) -> Evidence:
-    """A 201: the provider gave it a SID."""
+    """The evidence of a 201: the provider gave the message a SID."""
     return Evidence(
         message_id=claimed.message_id,
         token=claimed.token,
@@ -30,14 +30,14 @@ def accepted(claimed: Claimed, answer: Accepted) -> Evidence:
 
 
 def not_sent(claimed: Claimed, outcome: str, *, after: float = 0.0) -> Return:
-    """Nothing was written: the fence, a missed slot, a stopping worker."""
+    """A return: nothing was written (the fence, a missed slot, a stopping worker)."""
     return Return(claimed.message_id, claimed.token, outcome, after=after)
 
 
 def failed(claimed: Claimed, error: SendError) -> Outcome:
-    """Any other end of a call, by what it means for the message."""
+    """The record of a call that failed: a return, a refusal or a doubt."""
     if isinstance(error, Later):
-        wait = _HELD_AFTER if error.seconds is None else error.seconds
+        wait = _RECHECK_HOLD_AFTER if error.seconds is None else error.seconds
         return Return(
             claimed.message_id,
             claimed.token,
@@ -72,8 +72,8 @@ def failed(claimed: Claimed, error: SendError) -> Outcome:
     )
 
 
-def held(claimed: Claimed, error: Later) -> NewHold | None:
-    """The hold in Postgres that the error asks for; None when nothing but this message waits."""
+def hold_for(claimed: Claimed, error: Later) -> NewHold | None:
+    """The hold that the error asks for; None when only this message has to wait."""
     return hold_on(
         error.scope,
         agent_key=claimed.agent_key,

@@ -1,6 +1,6 @@
-"""The sending process's side of the throttle: Redis's clock, new slots for late messages, feedback.
+"""The throttle's client in a sending process: Redis's clock, new slots, reports of slots and 429s.
 
-Everything that asks Redis runs in one thread; the loop never waits for it.
+All calls to Redis run in one thread, so the event loop never blocks on Redis.
 """
 
 import asyncio
@@ -23,23 +23,23 @@ from worker.send.slots import Loaded
 log = get_logger(__name__)
 T = TypeVar("T")
 
-#: A start later than this after its slot is not written: late firsts and early sixths make a sixth
-#: start in a second.
+#: Seconds. A start later than this after its slot is not written: after a late first start a
+#: punctual sixth would be the sixth within one second, at a rate of 5.
 LATE = 0.012
-#: Nothing is written that was claimed longer ago: a pause or a STOP holds from half a second on.
-HOLD = 0.5
-#: Seconds a scope waits after a first 429 without a Retry-After, and at the most.
+#: Seconds. Nothing is written under an older claim: so a pause or a STOP works within 0.5 s.
+MAX_CLAIM_AGE = 0.5
+#: Seconds that a scope waits after a 429 without a Retry-After: at the first, and at the most.
 _BACK_OFF, _BACK_OFF_MOST = 0.1, 8.0
-#: A new slot is at least this far ahead.
+#: Seconds to a new slot, at the least.
 _LEAD = 0.02
-#: How often the throttle is told of starts that were late and of slots met and missed.
-_TELL_EVERY = 0.1
-#: How often Redis's clock is measured; sooner while it is in doubt.
+#: Seconds between two reports of slots that were met and missed.
+_REPORT_EVERY = 0.1
+#: Seconds between two measures of Redis's clock: while it is good, and while it is in doubt.
 _CLOCK_EVERY, _CLOCK_IN_DOUBT = 60.0, 1.0
 
 
 class Pace:
-    """Asks the throttle for one sending process."""
+    """The throttle as one sending process uses it."""
 
     def __init__(self, throttle: Throttle, tally: Tally) -> None:
         self.clock = RedisClock(offset=0.0, doubt=float("inf"))
@@ -48,18 +48,18 @@ class Pace:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="throttle")
         self._excess: list[tuple[str, float]] = []
         self._met = self._missed = 0
-        self._told_at = 0.0
+        self._reported_at = 0.0
         self._store = Outage(log, away="throttle.not_told", back="throttle.told_again")
         #: scope → (429s in a row, monotonic end of the last wait)
         self._backing_off: dict[str, tuple[int, float]] = {}
 
     def lateness(self, slot: float) -> float:
-        """Seconds since that slot, on Redis's clock."""
+        """Seconds since the slot, on Redis's clock."""
         return self.clock.now() - slot
 
     def wrote(self, agent_key: int, slot: float, *, sender: str | None = None) -> None:
-        """It went out; if the machine stood still between look and write, the next slot pays: the
-        agent's, and the sender's if that has a limit.
+        """Count a start. If it was late (the machine paused between check and write), note the
+        excess for the agent's next slot, and for the sender's if the sender has a limit.
         """
         self._met += 1
         excess = self.lateness(slot) - LATE
@@ -69,20 +69,22 @@ class Pace:
                 self._excess.append((SENDER + sender, excess))
 
     def missed(self) -> None:
-        """It did not go out in its slot, for it was not ready in time."""
+        """Count a slot that a message missed because it was not ready in time."""
         self._missed += 1
 
     async def reserve_again(self, late: Sequence[tuple[Loaded, Want]]) -> list[Loaded]:
-        """Another slot for all late messages, in one call; returns those that got none in time."""
+        """Get new slots for late messages in one call; returns those that got none in time."""
         try:
-            ask = partial(self._throttle.reserve_many, lead=_LEAD, ahead=HOLD, spread=False)
+            ask = partial(
+                self._throttle.reserve_many, lead=_LEAD, ahead=MAX_CLAIM_AGE, spread=False
+            )
             granted: list[Granted | None] = list(await self._ask(ask, [want for _, want in late]))
         except RedisError:
             granted = [None] * len(late)
         too_late = []
         for (loaded, _), grant in zip(late, granted, strict=True):
             loaded.misses += 1
-            left = HOLD - (time.monotonic() - loaded.claimed_at)
+            left = MAX_CLAIM_AGE - (time.monotonic() - loaded.claimed_at)
             if grant is None or not grant.count or -self.lateness(grant.first) >= left:
                 too_late.append(loaded)
             else:
@@ -90,45 +92,52 @@ class Pace:
         return too_late
 
     @property
-    def unsettled(self) -> bool:
-        """Whether there is anything that the throttle does not know yet."""
+    def has_unreported(self) -> bool:
+        """Whether anything is not yet reported to the throttle."""
         return bool(self._excess or self._met or self._missed)
 
     @property
-    def owes(self) -> bool:
-        """Whether the throttle is to be told something: a late start now, counts in a while."""
+    def must_report(self) -> bool:
+        """Whether a report is due: at once for a late start, every 0.1 s for counts."""
         if self._excess:
             return True
-        return bool(self._met or self._missed) and time.monotonic() - self._told_at >= _TELL_EVERY
+        return (
+            bool(self._met or self._missed)
+            and time.monotonic() - self._reported_at >= _REPORT_EVERY
+        )
 
-    async def settle_up(self) -> None:
-        """Push the next slots of agents whose starts were written late; tell of slots met."""
+    async def report(self) -> None:
+        """Move the next slots of agents whose starts were late; report slots met and missed."""
         excess, self._excess = self._excess, []
         if excess:
-            await self._quietly(self._throttle.delay, excess)
+            await self._ask_or_log(self._throttle.delay, excess)
         met, missed, self._met, self._missed = self._met, self._missed, 0, 0
-        self._told_at = time.monotonic()
-        await self._quietly(partial(self._tally.add, met=met, missed=missed))
+        self._reported_at = time.monotonic()
+        await self._ask_or_log(partial(self._tally.add, met=met, missed=missed))
 
-    async def back_off(self, scope: str, told: float | None) -> None:
-        """A 429: no start in that scope as long as the provider told us; if it did not, for a
-        moment that doubles while 429s come in a row. From the second in a row the rate goes down.
+    async def back_off(self, scope: str, retry_after: float | None) -> None:
+        """Stop starts in the scope after a 429, for `retry_after` seconds. None: for 0.1 s, doubled
+        by each consecutive 429 up to 8 s. From the second consecutive 429 the rate goes down too.
 
-        429s of calls that were under way together are one.
+        429s of calls that were under way at the same time count as one.
         """
         now = time.monotonic()
         streak, until = self._backing_off.get(scope, (0, 0.0))
         if now < until:
             return
         streak += 1
-        seconds = told if told is not None else min(_BACK_OFF * 2 ** (streak - 1), _BACK_OFF_MOST)
+        seconds = (
+            retry_after
+            if retry_after is not None
+            else min(_BACK_OFF * 2 ** (streak - 1), _BACK_OFF_MOST)
+        )
         self._backing_off[scope] = (streak, now + seconds)
-        await self._quietly(self._throttle.hold, scope, self.clock.now() + seconds)
+        await self._ask_or_log(self._throttle.no_start_before, scope, self.clock.now() + seconds)
         if streak > 1:
-            await self._quietly(self._throttle.slow, scope)
+            await self._ask_or_log(self._throttle.slow, scope)
 
     def went(self, scopes: Iterable[str]) -> None:
-        """A call was accepted: the row of 429s of these scopes has ended."""
+        """Reset the count of consecutive 429s of these scopes: a call was accepted."""
         if self._backing_off:
             for scope in scopes:
                 self._backing_off.pop(scope, None)
@@ -144,7 +153,7 @@ class Pace:
                 store.failed(error)
             await asyncio.sleep(_CLOCK_EVERY if self.clock.good else _CLOCK_IN_DOUBT)
 
-    async def _quietly(self, question: Callable[..., object], *arguments: object) -> None:
+    async def _ask_or_log(self, question: Callable[..., object], *arguments: object) -> None:
         try:
             await self._ask(question, *arguments)
             self._store.answered()
@@ -157,5 +166,5 @@ class Pace:
 
 
 def want_of(agent_key: int, account: str, rate: float) -> Want:
-    """One slot, with a random share of half a period on top, so that a clump dissolves."""
+    """A request for one slot, up to half a period later at random: so late messages spread out."""
     return Want(str(agent_key), account, rate, 1, extra=random.random() / rate / 2)

@@ -1,7 +1,7 @@
-"""Record outcomes, together, in a thread of their own: one transaction for all that are waiting.
+"""Record outcomes in a thread of its own, with one transaction for all that wait.
 
-What cannot be recorded now (Postgres restarts) waits in memory and is tried again; if this process
-dies meanwhile, callbacks and the sweep find out by themselves.
+Outcomes that it cannot record now (Postgres restarts) wait in memory and are tried again. If this
+process dies meanwhile, callbacks and the sweep find the outcomes.
 """
 
 import threading
@@ -25,29 +25,29 @@ from shared.logging import get_logger
 from shared.outage import Outage
 from shared.providers.accounts import platform_account
 from shared.settings import settings
-from worker.send.circuit_breaker import Refusals
+from worker.send.circuit_breaker import CircuitBreaker
 from worker.send.outcomes import Outcome
 
 log = get_logger(__name__)
 
-#: One transaction for all outcomes of so many seconds: a record costs as much for one as for ten.
+#: Seconds in which outcomes gather for one transaction: it costs as much for one as for ten.
 GATHER = 0.04
 
 
 class Recorder(threading.Thread):
-    """Takes outcomes from the sending loop; hands back the claims of parts that come next."""
+    """Records outcomes of the sending loop, and returns to it the claims of the next parts."""
 
     def __init__(
         self,
         *,
         boot: str,
         on_continued: Callable[[list[Claimed], float], None],
-        refusals: Refusals,
+        breaker: CircuitBreaker,
     ) -> None:
         super().__init__(name="recorder", daemon=True)
         self._boot = boot
         self._on_continued = on_continued
-        self._refusals = refusals
+        self._breaker = breaker
         self._wake = threading.Condition()
         self._outcomes: list[Outcome] = []
         self._calls: list[tuple[int, bool]] = []
@@ -57,7 +57,7 @@ class Recorder(threading.Thread):
         self._postgres = Outage(log, away="record.failed", back="record.works_again")
 
     def put(self, outcome: Outcome, campaign_id: int) -> None:
-        """An outcome to record; returns at once."""
+        """Queue an outcome for recording; returns at once."""
         with self._wake:
             self._outcomes.append(outcome)
             if isinstance(outcome, Evidence):
@@ -66,8 +66,8 @@ class Recorder(threading.Thread):
                 self._calls.append((campaign_id, True))
             self._wake.notify()
 
-    def hold(self, held: NewHold | None) -> None:
-        """A scope to hold, if there is one; returns at once."""
+    def put_hold(self, held: NewHold | None) -> None:
+        """Queue a hold for recording, if there is one; returns at once."""
         if held is None:
             return
         with self._wake:
@@ -75,11 +75,11 @@ class Recorder(threading.Thread):
             self._wake.notify()
 
     def claim_no_more(self) -> None:
-        """The sending loop ends: the next parts of messages stay ready, for others."""
+        """Claim no next parts from now on: they stay ready for other workers."""
         self._claims = False
 
     def stop(self, timeout: float) -> bool:
-        """Record what is waiting and end; False when it could not within `timeout` seconds."""
+        """Record all that waits, then end. Returns False if that takes more than `timeout` s."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
@@ -87,7 +87,7 @@ class Recorder(threading.Thread):
         return not self.is_alive()
 
     def run(self) -> None:
-        """Until stopped: take all that waits, record it, again. No error ends the loop."""
+        """Record all that waits, again and again, until stopped. No error ends the loop."""
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._outcomes or self._holds or self._stopping)
@@ -100,7 +100,7 @@ class Recorder(threading.Thread):
                 return
             try:
                 self._record(outcomes, holds)
-                self._refusals.watch(calls)
+                self._breaker.watch(calls)
                 self._postgres.answered()
             except DBAPIError as error:
                 metrics.loop_failures.labels("recorder").inc()
@@ -122,8 +122,8 @@ class Recorder(threading.Thread):
             tokens: dict[int, uuid.UUID] = {}
             continued = retried(lambda connection: self._write(connection, outcomes, holds, tokens))
         except (IntegrityError, DataError) as error:
-            # A SID was bound elsewhere in the same instant, or the provider said what Postgres
-            # cannot keep. Find out which it is, one by one; that one is for the evidence to settle.
+            # Another process bound a SID at the same instant, or the provider sent a value that
+            # Postgres cannot store. Try one by one; evidence decides the one that fails.
             if len(outcomes) + len(holds) == 1:
                 ids = [outcome.message_id for outcome in outcomes]
                 log.error("record.not_kept", message_ids=ids, error=type(error.orig).__name__)
@@ -143,7 +143,7 @@ class Recorder(threading.Thread):
         holds: list[NewHold],
         tokens: dict[int, uuid.UUID],
     ) -> list[Claimed]:
-        """`tokens` are those of the next parts, kept over tries: see `claim`."""
+        """Write all. `tokens` are those of the next parts, the same in each retry: see `claim`."""
         if len({type(outcome) for outcome in outcomes}) > 1:  # in one order, whatever their kinds
             parts.lock(connection, [outcome.message_id for outcome in outcomes])
         applied = evidence.apply(
@@ -156,7 +156,7 @@ class Recorder(threading.Thread):
         record.doubt(connection, [o for o in outcomes if isinstance(o, Doubt)])
         for held in holds:
             agents.hold(connection, held)
-        # What an earlier try has claimed is found by its token, whatever `due_at` is asked for.
+        # A retry finds the claims of an earlier try by their tokens, whatever `due_at` it asks for.
         hints = dict.fromkeys(tokens, 0) | dict(applied.continued)
         if not hints or not self._claims:
             return []

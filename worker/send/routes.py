@@ -1,8 +1,7 @@
-"""Agents and campaigns as calls need them, read again every few seconds.
+"""A cache of agents and campaigns for calls, read again every few seconds.
 
-Reading is the claiming thread's; asking is the loop's. A secret that was changed, or an option,
-takes
-effect within `FRESH_FOR` seconds; what must take effect at once is judged in the claim instead.
+The claiming thread fills it, the event loop reads it. A changed secret or option takes effect
+within `FRESH_FOR` seconds. The claim checks what must take effect at once.
 """
 
 import math
@@ -21,13 +20,13 @@ from shared.providers.accounts import account_name, credentials_for
 from shared.providers.base import Credentials
 
 FRESH_FOR = 5.0
-#: What nobody has sent for in so many seconds is read when it is needed again, not before.
+#: Seconds without a message after which an entry is read again only when it is needed.
 WANTED_FOR = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How one message travels: its agent, its campaign, the account that pays."""
+    """How one message is sent: its agent, its campaign, the account that pays."""
 
     agent: AgentFacts
     campaign: CampaignFacts
@@ -35,12 +34,12 @@ class Route:
 
     @property
     def account(self) -> str:
-        """The account that pays, by its name."""
+        """The name of the account that pays."""
         return account_name(self.agent.provider, self.credentials.account)
 
 
-class Directory:
-    """A small cache with an age; only the claiming thread writes it."""
+class RouteCache:
+    """A small cache with ages. Only the claiming thread writes it."""
 
     def __init__(self) -> None:
         self._agents: dict[int, AgentFacts] = {}
@@ -50,7 +49,7 @@ class Directory:
         self._wanted_at: dict[tuple[str, int], float] = {}
 
     def refresh(self, connection: Connection, claimed: Iterable[Claimed]) -> None:
-        """Read what these messages need and is missing or old."""
+        """Read the agents and campaigns of these messages that are missing or old."""
         claimed = list(claimed)
         self.refresh_agents(connection, self._old("agent", {c.agent_key for c in claimed}))
         self.refresh_agents(connection, sorted({c.agent_key for c in claimed if self._moved(c)}))
@@ -69,9 +68,9 @@ class Directory:
         return found
 
     def route(self, claimed: Claimed) -> Route:
-        """How this message travels; its agent and campaign were read by `refresh`.
+        """The route of this message; `refresh` must have read its agent and campaign.
 
-        Raises an error InWords when the agent has no account that can be used.
+        Raises an error InWords when the agent has no usable account.
         """
         credentials = self._credentials[claimed.agent_key]
         if isinstance(credentials, InWords):
@@ -87,7 +86,7 @@ class Directory:
         return self._agents[claimed.agent_key]
 
     def accounts_of(self, claimed: Iterable[Claimed]) -> dict[tuple[str, Credentials], int]:
-        """How many of these messages each (provider, credentials) is going to send."""
+        """How many of these messages each (provider, credentials) will send."""
         agents = Counter(one.agent_key for one in claimed)
         found: Counter[tuple[str, Credentials]] = Counter()
         for key, messages in agents.items():
@@ -97,12 +96,12 @@ class Directory:
         return found
 
     def accounts(self) -> set[tuple[str, Credentials]]:
-        """(provider, credentials) of all agents that were read."""
+        """(provider, credentials) of all agents in the cache."""
         known = {(a.provider, self._credentials[a.key]) for a in self._agents.values()}
         return {(provider, c) for provider, c in known if not isinstance(c, InWords)}
 
     def _moved(self, claimed: Claimed) -> bool:
-        """Whether the agent has another account here than its attempt says it is called with."""
+        """Whether the agent's account has changed since the attempt was claimed."""
         credentials = self._credentials.get(claimed.agent_key)
         if claimed.account is None or credentials is None or isinstance(credentials, InWords):
             return False
@@ -110,9 +109,9 @@ class Directory:
         return claimed.account != account_name(provider, credentials.account)
 
     def _old(self, kind: str, keys: set[int]) -> list[int]:
-        """Which of these to read: none while all are fresh, else all that will soon be old.
+        """The keys to read: none while all are fresh, else all that are old or soon will be.
 
-        Thousands of agents that each grow old at an instant of its own would be read one by one.
+        Otherwise thousands of agents would be read one by one, each when it gets old.
         """
         now = time.monotonic()
 
@@ -129,7 +128,7 @@ class Directory:
 
 
 def _credentials(agent: AgentFacts) -> Credentials | InWords:
-    """The account that pays; for one agent's trouble no other has to wait."""
+    """The account that pays, or the error: one agent's bad credentials must not stop the others."""
     if agent.trouble is not None:
         return Misconfigured("wrong_secret_key", agent.trouble)
     try:

@@ -29,10 +29,10 @@ class Loaded:
     #: monotonic seconds, taken before the claim was asked for
     claimed_at: float
     slot: float | None
-    #: how often it missed its slot
+    #: how many slots it has missed
     misses: int = 0
-    #: the last time not for want of speed: no connection yet, or a clock in doubt
-    held_up: bool = False
+    #: it missed its last slot for want of a connection or of a good clock, not of speed
+    unready: bool = False
 
 
 @dataclass(slots=True)
@@ -44,11 +44,11 @@ class Slots:
     _order: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def hinted(self, due: Due) -> None:
-        """A hint arrived."""
+        """Add a hint that arrived."""
         heapq.heappush(self._due, (due.slot, next(self._order), due))
 
     def load(self, loaded: Loaded) -> None:
-        """A message was claimed, or got another slot."""
+        """Add a message that was claimed or got another slot."""
         slot = loaded.slot if loaded.slot is not None else 0.0
         heapq.heappush(self._loaded, (slot, next(self._order), loaded))
 
@@ -61,7 +61,7 @@ class Slots:
         return [item for _, _, item in _pop(self._loaded, before, len(self._loaded))]
 
     def take_all(self) -> tuple[list[Due], list[Loaded]]:
-        """Everything, for a worker that stops."""
+        """Take everything, when the worker stops."""
         due = [item for _, _, item in self._due]
         loaded = [item for _, _, item in self._loaded]
         self._due.clear()

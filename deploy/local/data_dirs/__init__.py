@@ -1,1 +1,1 @@
-"""Data directories: where they are, whose they are, and their end."""
+"""Data directories: their places, their owners, their removal."""

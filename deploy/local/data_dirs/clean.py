@@ -56,7 +56,7 @@ def known_data_dirs(chosen: Settings) -> list[Path]:
 
 
 def describe(one: Leftover) -> str:
-    """What a person should know before it goes: what is in it, how large, how old, whose it was."""
+    """The facts that a person needs before the removal: content, size, age, owner."""
     return "; ".join(
         [_campaigns(one), f"{one.size / MB:,.0f} MB", f"last used {_time(one.used)}", _owner(one)]
         + ([stays] if (stays := _stays(one)) else [])
@@ -115,7 +115,7 @@ def _remove(agreed: Collection[Leftover], tell: Callable[[str], None]) -> int:
 
 
 def _require_still_left(one: Leftover) -> None:
-    """A person may think for long. Raises Refused if it is another matter by now."""
+    """Raises Refused if a DATA_DIR leads to it by now: the person's answer may have taken long."""
     now = {found.path: found for found in leftovers.leftovers(known_data_dirs(settings()))}
     found = now.get(one.path)
     if found is None:

@@ -64,7 +64,7 @@ class Places:
 
 
 def places(data_dir: Path, *, made_for: str | None = None) -> Places:
-    """The places of this DATA_DIR, made where they are missing. Raises Refused with the mend.
+    """The places of this DATA_DIR; makes missing ones. Raises Refused with the fix.
 
     `made_for` marks what is made here as throwaway, of runs of that kind (marks.py).
     """
@@ -123,7 +123,7 @@ def root_place() -> Path:
     raise Refused(
         "no_root_place",
         f"Root needs {ROOT_PLACES[0]} for the embedded servers, readable to all and writable to "
-        "root alone: mend it, run as an ordinary user, or set VOLLEY_DATABASE_URL and "
+        "root alone: fix it, run as an ordinary user, or set VOLLEY_DATABASE_URL and "
         "VOLLEY_REDIS_URL.",
     )
 
@@ -136,7 +136,7 @@ def own_directory(path: Path, user: User | None) -> None:
 
 
 def readable_file(path: Path, text: str, *, user: User | None) -> None:
-    """Write a file that the servers' user can read, and nobody but us can change."""
+    """Write a file that the servers' user can read and only we can change."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -152,7 +152,7 @@ def _random_secret() -> str:
 
 
 def kept_secret(path: Path, *, make: Callable[[], str] = _random_secret) -> str:
-    """A secret that is made once and kept in a file of ours alone."""
+    """The secret in a file that only we can read; made at the first call."""
     if not path.exists():
         new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         readable_file(new, make() + "\n", user=None)
@@ -164,9 +164,9 @@ def kept_secret(path: Path, *, make: Callable[[], str] = _random_secret) -> str:
 
 @contextlib.contextmanager
 def locked(path: Path, *, otherwise: Refused) -> Iterator[None]:
-    """Hold the lock file while the block runs; raise `otherwise` if somebody else holds it.
+    """Keep the file locked while the block runs; raise `otherwise` if another process locks it.
 
-    The kernel lets go of it when the holder dies, however it dies; children do not inherit it.
+    The kernel releases the lock when the process dies in any way; children do not inherit it.
     """
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
         try:

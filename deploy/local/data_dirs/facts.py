@@ -1,4 +1,4 @@
-"""What a data directory says about itself while no server runs on it: how many campaigns it holds.
+"""The number of campaigns in a data directory, stored for when no server runs on it.
 
 The running stack counts once a minute and when it stops, so that a person who is asked whether a
 directory may go need not start a server to know what is in it.
@@ -19,7 +19,7 @@ from shared import clock
 
 NAME = "campaigns.json"
 COUNT_EVERY_SECONDS = 60.0
-#: The supervisor counts, and must not wait for a database that stands still.
+#: Seconds. The supervisor counts, and must not wait for a database that hangs.
 PATIENCE_SECONDS = 2
 
 
@@ -32,7 +32,7 @@ class Counted:
 
 
 def counting(plan: Plan) -> Callable[[], bool]:
-    """Count, now and then, whenever it is asked; what it answers is always "not yet"."""
+    """A question for the supervisor's loop: it counts now and then, and always answers False."""
     counted = -COUNT_EVERY_SECONDS
 
     def ask() -> bool:
@@ -65,7 +65,7 @@ def count(plan: Plan) -> None:
 
 
 def read(servers: Path) -> Counted | None:
-    """What was counted last; None if nobody has."""
+    """The last count; None without one."""
     try:
         written = json.loads((servers / NAME).read_text())
         return Counted(int(written["campaigns"]), float(written["at"]))

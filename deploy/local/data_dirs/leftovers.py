@@ -1,7 +1,7 @@
-"""Data directories of root's that no DATA_DIR leads to any more: what is in them, and their end.
+"""Find and remove root's data directories that no DATA_DIR leads to any more.
 
-Only root's lie outside their DATA_DIR (places.py). Removing one is for good, so it is done under
-the locks of its servers, and after a rename: what is half removed is never taken for data.
+Only root's are outside their DATA_DIR (data_dir.py). A removal is final. So it locks the servers'
+files and renames the directory first: a half-removed one never counts as data.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ class Leftover:
     size: int
     #: When anything in it was written last (unix seconds).
     used: float
-    #: Who uses it now, as the end of a sentence; "" if nobody.
+    #: The present user, as the end of a sentence; "" without one.
     busy: str
 
     @property
@@ -76,7 +76,7 @@ def data_directories() -> list[Path]:
 
 
 def finish() -> list[Path]:
-    """Remove what was only half removed, or half copied; returns what there was of it.
+    """Remove half-removed and half-copied directories; returns them.
 
     No data: a removal begins when a person has agreed, and a copy is one of the servers' programs.
     """
@@ -101,7 +101,7 @@ def remove(path: Path) -> None:
 
 
 def busy(path: Path) -> str:
-    """Who uses a data directory now, as the end of a sentence: "its lock is held"; "" if nobody."""
+    """The present user of a data directory, as in "its lock is held"; "" without one."""
     locks = [path / name for name in LOCKS]
     if data_dir := ties.owner(path):
         locks.append(data_dir / "run" / "lock")
@@ -161,7 +161,7 @@ def _measure(path: Path) -> tuple[int, float]:
 
 
 def _running_on(path: Path) -> str:
-    """A server without a holder of its lock, of a killed run or in another container."""
+    """A server that runs without the lock: from a killed run, or in another container."""
     for directory, program in PROGRAMS:
         if pids := processes.working_in(path / directory, program=program):
             return f"{program} runs on it, pid {pids[0]}"

@@ -1,4 +1,4 @@
-"""What runs that are over made to be thrown away, and left: removed at the start of the next run.
+"""Remove throwaway directories that ended runs left, at the start of the next run.
 
 Only what such a run itself marked when it made it (marks.py), and never under a running server.
 """

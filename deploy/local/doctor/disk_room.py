@@ -16,7 +16,7 @@ SETTING = "VOLLEY_DATA_DIR"
 
 
 def data_dir(chosen: Settings) -> Finding:
-    """Nothing is made here: looking must not change what is looked at."""
+    """Check the data directory without making it."""
     path = chosen.data_dir.absolute()
     try:
         found = _directory(path)

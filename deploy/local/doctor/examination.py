@@ -34,7 +34,7 @@ def doctor(*, as_json: bool = False) -> int:
 
 
 def examine() -> list[Finding]:
-    """Every check, in the order a person would mend them."""
+    """Every check, in the order in which a person would fix the problems."""
     findings = [_python()]
     try:
         chosen = load()
@@ -48,7 +48,7 @@ def examine() -> list[Finding]:
 
 def _with_settings(chosen: Settings) -> Iterator[Finding]:
     yield ok("settings", "readable, and they agree")
-    yield from _strange()
+    yield from _unknown_names()
     yield region(chosen)
     yield data_dir(chosen)
     yield _secret_key(chosen)
@@ -64,8 +64,8 @@ def _with_settings(chosen: Settings) -> Iterator[Finding]:
     yield from left_over(chosen)
 
 
-def _strange() -> Iterator[Finding]:
-    """Names like no setting: of another version, of a script of somebody's. No reason to stop."""
+def _unknown_names() -> Iterator[Finding]:
+    """Warnings for unknown names: another version's, or another program's."""
     for name in strange_names():
         yield warn("settings", f"{name} is no setting of Volley", fix="remove it, or rename it")
 

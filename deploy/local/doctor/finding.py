@@ -1,4 +1,4 @@
-"""What a check of `volley doctor` found."""
+"""The result of a check of `volley doctor`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +23,7 @@ class Finding:
     fix: str = ""
 
     def sentence(self) -> str:
-        """All of it on one line, for whoever shows no report."""
+        """All of it on one line, for callers that show no report."""
         return (
             f"{self.check}: {self.says}; {self.fix}" if self.fix else f"{self.check}: {self.says}"
         )

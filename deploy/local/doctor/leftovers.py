@@ -1,4 +1,4 @@
-"""Data that nobody leads to any more: it takes room, and there are people's numbers in it."""
+"""Data that no DATA_DIR leads to: it takes disk space, and contains people's numbers."""
 
 from collections.abc import Iterator
 
@@ -13,12 +13,12 @@ def left_over(chosen: Settings) -> Iterator[Finding]:
     """Root's data directories whose DATA_DIR is gone or cannot be seen, a line each."""
     found = leftovers(known_data_dirs(chosen))
     for one in found:
-        yield warn("left data", f"{one.path}: {describe(one)}", fix=_mend(one))
+        yield warn("left data", f"{one.path}: {describe(one)}", fix=_fix(one))
     if not found:
         yield ok("left data", "none: every data directory outside a DATA_DIR has its DATA_DIR")
 
 
-def _mend(one: Leftover) -> str:
+def _fix(one: Leftover) -> str:
     if one.busy:
         return "none while it is in use; a day after that, volley clean"
     if not one.rested:

@@ -53,12 +53,12 @@ def stack_line(stack: Stack | None) -> Finding:
 
 
 def progress(chosen: Settings, stack: Stack | None) -> Finding | None:
-    """Whether due messages of running campaigns go out. None where no database can say so."""
+    """Whether due messages of running campaigns go out. None if the database cannot answer."""
     return _asked(chosen, stack, lambda connection: _progress(connection, stack))
 
 
 def schedulers(chosen: Settings, stack: Stack | None) -> Finding | None:
-    """Whether every agent has a scheduler that dispatches for it. None where nobody can say so."""
+    """Whether a scheduler dispatches for every agent. None if the database cannot answer."""
     return _asked(chosen, stack, _schedulers)
 
 

@@ -1,8 +1,7 @@
 """The database, the store and the broker: those that settings name, and those of our own.
 
-All are asked at once, each for a bounded time, so that the one that is away is named within three
-seconds. What has to be imported for it is imported before: that is our time and not theirs, and on
-a busy machine none of them is to be called away for it.
+All are asked at once, each for a bounded time, so that a missing one is reported within three
+seconds. Imports come before: on a busy machine their time must not make a server look missing.
 """
 
 import threading
@@ -55,7 +54,7 @@ def servers(chosen: Settings, stack: Stack | None) -> Iterator[Finding]:
 
 
 def required(chosen: Settings) -> None:
-    """Raises Refused, with the mend, if a server that a setting names cannot be used now."""
+    """Raises Refused, with the fix, if a server that a setting names cannot be used now."""
     checks = []
     if url := _external(chosen.database_url):
         checks.append(_database(chosen, url, migrates=True))

@@ -31,7 +31,7 @@ def database() -> Iterator[str]:
 
 
 def require() -> None:
-    """Raises Refused, with the mend, if the configured database cannot be used now."""
+    """Raises Refused, with the fix, if the configured database cannot be used now."""
     if url := settings().database_url:
         database_required(url.get_secret_value())
 

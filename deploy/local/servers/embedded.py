@@ -58,7 +58,7 @@ class EmbeddedServer(ABC):
 
     def start(self) -> None:
         """Start it and return when it answers. Raises Refused if it cannot or already runs."""
-        self.hold()
+        self.take_lock()
         child = self.child()
         try:
             if child.before:
@@ -76,7 +76,7 @@ class EmbeddedServer(ABC):
             self._process = None
         self.release()
 
-    def hold(self) -> None:
+    def take_lock(self) -> None:
         """Take the data for ourselves until `release` or our end. Raises Refused if it is taken."""
         self._held.enter_context(
             locked(

@@ -43,16 +43,16 @@ def main() -> None:
     flower_app.Events = Capture
     BaseHandler.get_active_queue_names = every_queue
     RabbitMQ.queues = lengths
-    forget_the_dead()
+    forget_killed_flowers()
     app.start(["flower", *sys.argv[1:]])
 
 
 class Capture(Events):  # type: ignore[misc]  # Flower has no types
-    """Flower's thread that captures events, patient with a broker that was long away.
+    """Flower's thread that captures events; it reconnects soon after a long outage.
 
-    Flower's own doubles its wait with each failure and never ends doing so: after an outage of ten
-    minutes it is blind for ten more. It also asks each worker for a heartbeat, which is a command
-    and not needed: they send one every 2 s.
+    Flower's own thread doubles its wait with each failure, without a limit: after an outage of ten
+    minutes it sees nothing for ten more. It also asks each worker for a heartbeat. That is a
+    command, and not needed: workers send one every 2 s.
     """
 
     def run(self) -> None:
@@ -99,8 +99,8 @@ def _declared(names: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def forget_the_dead() -> None:
-    """Delete what killed Flowers left in Redis: lists of answers that nobody will read, and names.
+def forget_killed_flowers() -> None:
+    """Delete what killed Flowers left in Redis: unread lists of answers, and names.
 
     Answers of a living Flower may be among them: it asks again when somebody looks.
     """

@@ -19,7 +19,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(request_fd: int) -> None:
-    """Read the request (the JSON object that `children.spawn` writes) and become the program."""
+    """Read the request (the JSON object that `child_process.spawn` writes); become the program."""
     with os.fdopen(request_fd) as pipe:
         request = json.load(pipe)
     os.umask(0o077)

@@ -22,7 +22,7 @@ class Row(TypedDict):
 
 
 @dataclass(frozen=True)
-class Entry:
+class StartedProcess:
     """One process the supervisor started, itself included."""
 
     role: str
@@ -31,16 +31,16 @@ class Entry:
     born: str
 
 
-def write(data_dir: Path, entries: Iterable[Entry]) -> None:
+def write(data_dir: Path, entries: Iterable[StartedProcess]) -> None:
     """Replace the table, at once and whole."""
     text = json.dumps([asdict(entry) for entry in entries], indent=1)
     readable_file(_path(data_dir), text + "\n", user=None)
 
 
-def read(data_dir: Path) -> list[Entry]:
+def read(data_dir: Path) -> list[StartedProcess]:
     """What was written last, whether or not it still runs."""
     try:
-        return [Entry(**entry) for entry in json.loads(_path(data_dir).read_text())]
+        return [StartedProcess(**entry) for entry in json.loads(_path(data_dir).read_text())]
     except (OSError, ValueError, TypeError):
         return []
 

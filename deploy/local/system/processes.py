@@ -1,4 +1,4 @@
-"""What the operating system says about processes: who lives, since when, whose child, and where.
+"""Facts of the operating system about processes: start, parent, working directory, environment.
 
 A pid alone proves nothing, since numbers are used again. `born` tells two processes of one number
 apart: the boot and the clock tick of the start on Linux, the start time elsewhere.

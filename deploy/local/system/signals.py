@@ -1,7 +1,7 @@
 """Which signals ask a program of ours to stop, and which of them it heeds.
 
-SIGTERM always. SIGINT and SIGHUP unless whoever started us has them ignored: a script's background
-and nohup mean it, so that a Ctrl-C for another program, or the end of the terminal, is not for us.
+SIGTERM always. SIGINT and SIGHUP unless our starter has set them to be ignored, as a script's
+background and nohup do: then a Ctrl-C for another program, or the end of the terminal, is not ours.
 """
 
 import signal

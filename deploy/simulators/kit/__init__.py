@@ -1,4 +1,4 @@
-"""What every simulator is made of. Nothing here knows a provider, its words or its wire.
+"""The common parts of simulators. Nothing here depends on a provider.
 
 A simulator of another provider is a folder beside this one. It brings the paths, the fields, the
 check of credentials, the signature of callbacks and the provider's errors; from here it takes:

@@ -1,8 +1,8 @@
 """Endpoints that the simulated provider does not have: ground truth, dials, manual. JSON out.
 
-They need no credentials: a simulator listens on loopback only, and these answer only to whoever
-asked for a loopback host. A browser on this machine may be led here by a page from anywhere, by a
-name that leads to 127.0.0.1 or by a form: the Host or the Origin then tells.
+They need no credentials: a simulator listens on loopback only, and these answer only requests for
+a loopback host. A page from anywhere may send a browser on this machine here, by a name that
+resolves to 127.0.0.1 or by a form: the Host or the Origin then shows it.
 """
 
 import re

@@ -124,7 +124,7 @@ class Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard = True
         if self.call is not None:
-            self.deadline = self._pool.now() + self.call.read  # counts anew for every packet
+            self.deadline = self._pool.now() + self.call.read  # starts again with every packet
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -263,7 +263,7 @@ class Pool:
         now = self.now()
         for line in [line for line in self._busy if line.deadline <= now]:
             line.give_up()
-        # Nobody looks while nothing is under way.
+        # No timer runs while no call is under way.
         self._sweep = self._loop.call_later(SWEEP, self._look) if self._busy else None
 
 

@@ -1,4 +1,4 @@
-"""Everything that happens later, on a grid of two milliseconds.
+"""Timers for later events, on a grid of two milliseconds.
 
 One timer for each message would wake the loop thousands of times a second, a grid at most 500
 times.

@@ -1,4 +1,4 @@
-"""The accounts that may speak to the carrier, and how they prove who they are."""
+"""The accounts of the simulated Twilio, and their authentication."""
 
 import base64
 import binascii
@@ -10,7 +10,7 @@ DEFAULT_SID = "AC" + "0123456789abcdef" * 2
 
 
 def new_token() -> str:
-    """An auth token that nobody can guess: one that all know would sign for anybody."""
+    """A random auth token: with a known one anybody could sign callbacks."""
     return secrets.token_hex(16)
 
 

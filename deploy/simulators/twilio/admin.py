@@ -14,7 +14,7 @@ from deploy.simulators.kit.timer_grid import Timeline
 from deploy.simulators.twilio.accounts import Accounts
 from deploy.simulators.twilio.controls import Dials
 from deploy.simulators.twilio.delivery import Deliveries
-from deploy.simulators.twilio.log_rows import Entry, Post
+from deploy.simulators.twilio.log_rows import CreateEntry, Post
 from deploy.simulators.twilio.recipients import Recipients
 from deploy.simulators.twilio.scripted_numbers import Script
 from deploy.simulators.twilio.store import Store
@@ -30,7 +30,7 @@ class Admin:
     accounts: Accounts
     timeline: Timeline
     client: Client
-    log: Log[Entry, Post]
+    log: Log[CreateEntry, Post]
     store: Store
     script: Script
     recipients: Recipients

@@ -17,7 +17,7 @@ from deploy.simulators.kit.http_client import Call, Client, Failure, Origin, tar
 from deploy.simulators.kit.log import Log
 from deploy.simulators.kit.timer_grid import Timeline
 from deploy.simulators.twilio.accounts import Account
-from deploy.simulators.twilio.log_rows import Entry, Post
+from deploy.simulators.twilio.log_rows import CreateEntry, Post
 from shared import clock
 
 AGENT = "TwilioProxy/1.1"
@@ -65,7 +65,7 @@ class Callback(NamedTuple):
 class Callbacks:
     """Posts callbacks for the accounts, and writes each try down."""
 
-    def __init__(self, client: Client, timeline: Timeline, log: Log[Entry, Post]) -> None:
+    def __init__(self, client: Client, timeline: Timeline, log: Log[CreateEntry, Post]) -> None:
         self._client = client
         self._timeline = timeline
         self._log = log

@@ -58,7 +58,7 @@ def carrier(  # noqa: PLR0913, PLR0917  (the options of a command)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"]) or "the file"
-        _fail(f"{script}: {where}: {first['msg']}; mend it and start again")
+        _fail(f"{script}: {where}: {first['msg']}; fix it and start again")
     except OSError as error:
         what = str(script) if error.filename else f"port {port}"
         _fail(f"{what}: {error.strerror}; choose another one")

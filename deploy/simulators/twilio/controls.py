@@ -61,7 +61,7 @@ class Dials:
         self.now = now
 
     def change(self, changes: dict[str, Any]) -> None:
-        """Set some anew, all or none. Raises pydantic.ValidationError for what cannot be."""
+        """Change some dials, all or none. Raises pydantic.ValidationError for invalid values."""
         self.now = Control.model_validate(self.now.model_dump() | changes)
 
 

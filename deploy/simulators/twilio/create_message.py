@@ -18,7 +18,7 @@ from deploy.simulators.twilio import answers, resources, segments
 from deploy.simulators.twilio.accounts import Account
 from deploy.simulators.twilio.controls import Control, Dials
 from deploy.simulators.twilio.delivery import Deliveries
-from deploy.simulators.twilio.log_rows import Entry, Post
+from deploy.simulators.twilio.log_rows import CreateEntry, Post
 from deploy.simulators.twilio.recipients import Recipients
 from deploy.simulators.twilio.scripted_numbers import ORDINARY, Behaviour, Script
 from deploy.simulators.twilio.store import Feedback, Media, Message, Store
@@ -51,7 +51,7 @@ class CreateMessage:
     chance: random.Random
     timeline: Timeline
     store: Store
-    log: Log[Entry, Post]
+    log: Log[CreateEntry, Post]
     deliveries: Deliveries
     recipients: Recipients
     script: Script
@@ -141,7 +141,7 @@ class CreateMessage:
     ) -> None:
         draft = case.draft
         self.log.entries.append(
-            Entry(
+            CreateEntry(
                 case.request.at, sid, case.account_sid, draft.to, draft.sender, draft.service,
                 draft.body, draft.callback, answer, code, sid is not None,
             )

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
+class CreateEntry(NamedTuple):
     """One create. `at` is when its last byte was read, in Unix seconds, before any latency."""
 
     at: float

@@ -1,4 +1,4 @@
-"""The people at the other end: they answer, and Twilio itself remembers who texted STOP to whom."""
+"""The simulated recipients: they answer, and Twilio remembers who texted STOP to whom."""
 
 from deploy.simulators.kit.timer_grid import Timeline
 from deploy.simulators.twilio import callback_fields, segments

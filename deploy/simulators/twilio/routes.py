@@ -15,7 +15,7 @@ from deploy.simulators.twilio.callbacks import Callbacks
 from deploy.simulators.twilio.controls import Dials, ScriptFile
 from deploy.simulators.twilio.create_message import CreateMessage
 from deploy.simulators.twilio.delivery import Deliveries
-from deploy.simulators.twilio.log_rows import Entry, Post
+from deploy.simulators.twilio.log_rows import CreateEntry, Post
 from deploy.simulators.twilio.messages import Messages
 from deploy.simulators.twilio.recipients import Recipients
 from deploy.simulators.twilio.scripted_numbers import Script
@@ -34,7 +34,7 @@ class Router:
 
     def __init__(self, account: Account, script: ScriptFile, seed: int) -> None:
         chance = random.Random(seed)
-        log, store = Log[Entry, Post](), Store()
+        log, store = Log[CreateEntry, Post](), Store()
         table = Script(script.numbers, script.senders)
         self._dials = dials = Dials(script.control())
         self._accounts = Accounts([account, *(entry.account() for entry in script.accounts)])

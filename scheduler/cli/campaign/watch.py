@@ -31,7 +31,7 @@ def watch(
     quietness = _Quietness(settle)
 
     def read() -> list[Progress]:
-        found = _patiently(campaign_ids)
+        found = _read_or_wait(campaign_ids)
         quietness.notice([campaign.counts for campaign in found])
         return found
 
@@ -40,11 +40,11 @@ def watch(
             time.sleep(EVERY)
     else:
         follow(read, done=quietness.reached)
-    return _patiently(campaign_ids)
+    return _read_or_wait(campaign_ids)
 
 
-def _patiently(campaign_ids: Sequence[int]) -> list[Progress]:
-    """Where they stand. A database that is away is waited for; then its own error is raised."""
+def _read_or_wait(campaign_ids: Sequence[int]) -> list[Progress]:
+    """The campaigns' progress. Waits PATIENCE seconds for the database, then raises its error."""
     deadline = time.monotonic() + PATIENCE
     told = False
     while True:

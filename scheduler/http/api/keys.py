@@ -23,7 +23,7 @@ def create_key(new: NewKey, caller: Admin) -> NewlyMade:
 
 @router.get("/keys")
 def list_keys(caller: Admin) -> Page[Key]:
-    """All keys, revoked ones too, without what would open a door."""
+    """All keys, revoked ones too, without their secrets."""
     return Page(keys.everything(), has_more=False)
 
 

@@ -1,7 +1,7 @@
-"""The edge for providers' callbacks: verify, keep, answer. It thinks never.
+"""The edge for providers' callbacks: verify, store, answer. It decides nothing.
 
 A bare ASGI app, not a framework route: it must take thousands of callbacks a second. What was
-answered with 204 is durable (keeping.py says how); a callback that could be kept nowhere is
+answered with 204 is durable (group_commit.py says how); a callback that could be stored nowhere is
 answered 503, and the provider repeats it (our addresses ask for that). What it means is decided
 later, in batches, by a task.
 """

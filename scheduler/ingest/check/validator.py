@@ -62,7 +62,7 @@ class Objection(NamedTuple):
 
 
 class Judge:
-    """Decides tables of rows in the file's order. Everything that can be found out before is."""
+    """Accepts or rejects rows, table by table, in the file's order."""
 
     def __init__(self, rows: Rows, plan: Plan, *, seen: Seen) -> None:
         region = as_region(plan.region)

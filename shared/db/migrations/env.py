@@ -11,8 +11,8 @@ _ALONE = text("SELECT pg_advisory_xact_lock(:key)")
 
 
 def run() -> None:
-    """Run the migrations in one transaction, under a lock that ends with it: only one process does,
-    and behind a pooler, too.
+    """Run the migrations in one transaction, under a lock that ends with it. So only one process
+    runs them, also behind a pooler.
     """
     url = context.config.attributes.get("url")
     bind = connect(url) if url else engine()

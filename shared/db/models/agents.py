@@ -1,4 +1,4 @@
-"""Who speaks: agents, their senders, and what holds them back."""
+"""Agents, their senders, limits and holds."""
 
 from datetime import date, datetime
 from typing import Any
@@ -11,11 +11,11 @@ from shared.db.models.declarative import Base, Created
 
 
 class Agent(Base):
-    """A configured identity that speaks: provider account, senders, rate, opener."""
+    """A configured identity for campaigns: provider account, senders, rate, opener."""
 
     __tablename__ = "agent"
 
-    #: internal number; messages carry it instead of the public id, for the size of their index
+    #: internal number; messages have it instead of the public id, for a small index
     key: Mapped[int] = mapped_column(Identity(), primary_key=True)
     id: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str | None]
@@ -28,9 +28,9 @@ class Agent(Base):
     next_rate_at: Mapped[datetime | None]
     timezone: Mapped[str | None]
     opener: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    #: encrypted with SECRET_KEY; secrets go in and never come out
+    #: encrypted with SECRET_KEY; no answer ever shows it
     credentials: Mapped[bytes | None] = mapped_column(LargeBinary)
-    #: what all agents of one provider account share: its limits and its listing
+    #: the provider account's name; all its agents share its limits and its listing
     account: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="active")
     created_at: Mapped[Created]
@@ -43,9 +43,9 @@ class Agent(Base):
 
 
 class FormerAccount(Base):
-    """An account that an agent of ours had until lately: its calls may still be reported on.
+    """An account that an agent had until recently: callbacks for its calls may still come.
 
-    A trigger on `agent` writes it, so that no statement can forget to.
+    A trigger on `agent` writes it, so that no statement can forget it.
     """
 
     __tablename__ = "former_account"
@@ -64,7 +64,7 @@ class Sender(Base):
     agent_key: Mapped[int] = mapped_column(ForeignKey("agent.key", ondelete="CASCADE"))
     number: Mapped[str]
     is_primary: Mapped[bool] = mapped_column(server_default=text("false"))
-    #: as this agent's operator gave them; what holds for the number is in `sender_limit`
+    #: as this agent's operator gave them; the number's effective limits are in `sender_limit`
     segments_per_second: Mapped[float | None]
     segments_per_day: Mapped[int | None]
 
@@ -75,10 +75,10 @@ class Sender(Base):
 
 
 class SenderLimit(Base):
-    """How many segments a number may send, and how many it was given today.
+    """The segments that a number may send, and those it was given today.
 
-    One row for each number that some agent limits, and none for the others. Agents that share a
-    number share its limits: the tightest that any of them gives holds for all.
+    One row for each number that an agent limits. Agents that share a number share its limits: the
+    tightest one applies to all.
     """
 
     __tablename__ = "sender_limit"
@@ -90,7 +90,7 @@ class SenderLimit(Base):
     day: Mapped[date | None]
     #: segments claimed on that day and not given back
     used: Mapped[int] = mapped_column(server_default="0")
-    #: the last day on which something did not fit any more
+    #: the last day on which a message did not fit any more
     full_on: Mapped[date | None]
 
     __table_args__ = (
@@ -100,7 +100,7 @@ class SenderLimit(Base):
 
 
 class Hold(Base):
-    """Something a provider's code made wait, with the mend. Lifted by a person, or at its end."""
+    """A scope that waits because of a provider's code, with the fix; until its end, or lifted."""
 
     __tablename__ = "hold"
 

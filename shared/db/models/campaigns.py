@@ -1,4 +1,4 @@
-"""What is to be sent: uploads, campaigns, their lanes, rejects and counts."""
+"""Uploads, campaigns, and their lanes, rejects and counts."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from shared.domain.campaign import CampaignStatus
 
 
 class Upload(Base):
-    """A campaign file as it came, and how far its import got."""
+    """A campaign file as uploaded, and the progress of its import."""
 
     __tablename__ = "upload"
 
@@ -20,9 +20,9 @@ class Upload(Base):
     filename: Mapped[str]
     sha256: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
-    #: the last row whose chunk is committed; an interrupted import goes on behind it
+    #: the last row whose chunk is committed; an interrupted import continues after it
     loaded_row: Mapped[int] = mapped_column(server_default="0")
-    #: an importer that lives renews it; one that has run out may be taken over
+    #: a living importer renews it; after its end another one may take over
     lease_until: Mapped[datetime | None]
     header: Mapped[list[str] | None] = mapped_column(JSONB)
     created_at: Mapped[Created]
@@ -53,7 +53,7 @@ class Campaign(Base):
     mode: Mapped[str]
     priority: Mapped[int] = mapped_column(SmallInteger)
     settings: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    #: of the file's bytes and the settings: the same upload again is the same campaign
+    #: of the file's bytes and the settings: a repeated upload is the same campaign
     fingerprint: Mapped[str] = mapped_column(unique=True)
     upload_id: Mapped[int | None] = mapped_column(ForeignKey("upload.id"))
     report: Mapped[dict[str, Any] | None] = mapped_column(JSONB)

@@ -1,10 +1,9 @@
 """The ledger: recipients, their messages, and every call made for them.
 
-No index mentions `status`: any that does makes every update of the row rewrite all its indexes.
-Membership of the queue is a nullable `due_at` instead. And no foreign keys between these tables:
-each
-would cost a look-up per row of a COPY and of a claim, and nothing but our own statements writes
-here.
+No index contains `status`: with one, every change of status would rewrite all indexes of the row.
+A nullable `due_at` marks the messages in the queue instead. There are no foreign keys between these
+tables: each would cost a look-up per row of a COPY and of a claim, and only our own statements
+write here.
 """
 
 import uuid
@@ -63,7 +62,7 @@ class Message(Base):
     status: Mapped[str]
     #: in the queue from this instant on; set exactly while `ready`
     due_at: Mapped[datetime | None]
-    #: to be composed from this instant on; set exactly while `planned`
+    #: may be composed from this instant on; set exactly while `planned`
     compose_at: Mapped[datetime | None]
     body: Mapped[str | None]
     #: where the body is cut into parts, in characters; empty for one part
@@ -77,9 +76,9 @@ class Message(Base):
     sender: Mapped[str | None]
     #: numbers the attempts' tokens
     n: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    #: counts only calls that may have gone
+    #: the number of calls that may have gone
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    #: of the latest attempt; a record or a return is valid only under it
+    #: of the latest attempt; a record or a return must name it
     token: Mapped[uuid.UUID | None]
     error_code: Mapped[int | None]
     error_message: Mapped[str | None]
@@ -120,15 +119,15 @@ class Attempt(Base):
     message_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     part: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     n: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    #: travels in the StatusCallback; who knows it speaks about this very call
+    #: part of the StatusCallback address: a callback that has it is about this call
     token: Mapped[uuid.UUID]
     status: Mapped[str] = mapped_column(server_default=AttemptStatus.SENDING)
     sid: Mapped[str | None]
-    #: the account it was called with; NULL on attempts of before accounts were kept
+    #: the account of the call; NULL on attempts from before accounts were stored
     account: Mapped[str | None]
     sender: Mapped[str | None]
     claimed_at: Mapped[datetime]
-    #: which worker process, for the operator's eye
+    #: the worker process, for operators
     claimed_by: Mapped[str]
     recorded_at: Mapped[datetime | None]
     #: in words: accepted, throttled, not written, fence, rejected, ambiguous, proved not gone …
@@ -136,10 +135,10 @@ class Attempt(Base):
     http_status: Mapped[int | None] = mapped_column(SmallInteger)
     error_code: Mapped[int | None]
     error_message: Mapped[str | None]
-    #: when the sweep looks at it next; NULL at its end
+    #: when the reconciler looks it up next; NULL when nothing is left to find
     check_at: Mapped[datetime | None]
     checks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    #: segments it took from its sender's day; NULL where that day has no limit
+    #: segments it took from its sender's day; NULL if that day has no limit
     charged: Mapped[int | None] = mapped_column(SmallInteger)
 
     __table_args__ = (

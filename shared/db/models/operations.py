@@ -1,4 +1,4 @@
-"""What keeps the house: callbacks, suppressions, keys, the audit, the loops."""
+"""Callbacks, suppressions, the sending switch, loop runs, keys, the audit, idempotent answers."""
 
 import uuid
 from datetime import datetime
@@ -12,7 +12,7 @@ from shared.db.models.declarative import Base, Created
 
 
 class Callback(Base):
-    """What a provider told us, raw and always kept, with what we read in it."""
+    """A provider's callback, raw and never deleted, with what we read in it."""
 
     __tablename__ = "callback"
 
@@ -27,11 +27,11 @@ class Callback(Base):
     rank: Mapped[int] = mapped_column(SmallInteger)
     error_code: Mapped[int | None]
     raw: Mapped[str]
-    #: the account whose token signed it; empty on those applied before accounts were kept
+    #: the account whose token signed it; empty on those applied before accounts were stored
     account: Mapped[str]
-    #: it was looked at; what it says counts unless it is a stranger's
+    #: when it was applied; it changes nothing if it is a stranger's
     applied: Mapped[bool] = mapped_column(server_default=text("false"))
-    #: another account than the call's has signed it: it changed nothing
+    #: another account than the call's signed it: it changed nothing
     stranger: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (
@@ -66,7 +66,7 @@ class Control(Base):
 
 
 class LoopRun(Base):
-    """When a repair loop last ran, whoever ran it."""
+    """When a repair loop last ran, in any process."""
 
     __tablename__ = "loop_run"
 
@@ -75,7 +75,7 @@ class LoopRun(Base):
 
 
 class ApiKey(Base):
-    """A key to the API: only its hash is kept."""
+    """A key to the API: only its hash is stored."""
 
     __tablename__ = "api_key"
 
@@ -105,7 +105,7 @@ class Audit(Base):
 
 
 class IdempotentAnswer(Base):
-    """The answer to a POST that carried an Idempotency-Key, to be given again."""
+    """The answer to a POST with an Idempotency-Key; a repeated POST gets it again."""
 
     __tablename__ = "idempotent_answer"
 

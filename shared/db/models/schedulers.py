@@ -1,4 +1,4 @@
-"""Which scheduler dispatches for which agents: rows with an end, on Postgres's clock alone."""
+"""Which scheduler dispatches for which agents: leases that end by Postgres's clock."""
 
 from datetime import datetime
 
@@ -9,10 +9,9 @@ from shared.db.models.declarative import Base, Created
 
 
 class Lease(Base):
-    """A shard of the agents (their key modulo the number of shards), and whose it is, and until
-    when.
+    """A shard of the agents (their key modulo the number of shards), its holder, and the end.
 
-    All rows are made with the table and none ever goes, so they are only taken and given back.
+    The migration makes all rows, and none is deleted: schedulers only take them and give them back.
     """
 
     __tablename__ = "lease"
@@ -31,12 +30,12 @@ class Lease(Base):
 
 
 class Scheduler(Base):
-    """A scheduler that wants agents, so that the others can count the living."""
+    """A living scheduler; the others count these rows to find their share."""
 
     __tablename__ = "scheduler"
 
-    #: one process's life: host, pid and a word of its own
+    #: one life of a process: host, pid and a random word
     name: Mapped[str] = mapped_column(primary_key=True)
     since: Mapped[Created]
-    #: it is taken for dead from then on, unless it says again that it lives
+    #: it counts as dead from then on, unless it renews
     until: Mapped[datetime]

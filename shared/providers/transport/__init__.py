@@ -1,1 +1,1 @@
-"""HTTP to providers: warm connections, and which addresses may be reached."""
+"""HTTP to providers: warm connections, and checks of addresses."""

@@ -1,6 +1,6 @@
-"""One HTTP/1.1 connection: a request is written in the same breath, its answer is awaited later.
+"""One HTTP/1.1 connection: it writes a request at once and returns a future for the answer.
 
-httptools (llhttp) parses; TLS is the standard library's. `Wire` in http.py keeps the pool.
+httptools (llhttp) parses; TLS is the standard library's. `Wire` in pool.py keeps the connections.
 """
 
 import select
@@ -15,9 +15,9 @@ import httptools
 from shared.providers.errors import Unknown, Unreachable
 
 MAX_ANSWER: Final = 1_048_576
-"""Bytes of one answer, head and body. A longer one is cut off: it is not what we asked for."""
+"""Bytes of one answer, head and body. The connection closes when an answer is longer."""
 
-_HANG_UP: Final = getattr(select, "POLLRDHUP", 0)  # Linux's own; elsewhere a hang-up is seen later
+_HANG_UP: Final = getattr(select, "POLLRDHUP", 0)  # Linux only; elsewhere it shows later
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Response:
 
 
 def header_block(headers: Mapping[str, str]) -> bytes:
-    """Headers ready for the wire, made once and used for many requests. Raises ValueError."""
+    """Headers as bytes, made once for many requests. Raises ValueError for a line break in one."""
     block = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     if block.count("\n") != len(headers) or block.count("\r") != len(headers):
         raise ValueError("a header must not contain a line break")
@@ -38,7 +38,7 @@ def header_block(headers: Mapping[str, str]) -> bytes:
 
 
 class Pool(Protocol):
-    """Whoever keeps connections, and is told what becomes of them."""
+    """The owner of connections; each connection reports to it."""
 
     def written(self, connection: "Connection") -> None:
         """A request has been written; its answer is due."""
@@ -63,15 +63,15 @@ class Connection(WireProtocol):
         self.keep_alive: float | None = None
         self.deadline = 0.0
 
-    # -- what a caller does ------------------------------------------------------------------
+    # -- for callers -------------------------------------------------------------------------
 
     def request(
         self, method: str, path: str, *, headers: bytes, body: bytes = b""
     ) -> "Future[Response]":
-        """Write the request NOW; the future brings its Response, or fails with Unknown.
+        """Write the request at once; the future gives its Response, or fails with Unknown.
 
-        Raises Unreachable when the connection is gone, ValueError for a path that is none: in
-        both cases nothing was written. The pool keeps the deadline.
+        Raises Unreachable when the connection is closed, ValueError for an invalid path: in both
+        cases nothing was written. The pool checks the deadline.
         """
         if not path.isascii() or not path.isprintable() or " " in path:
             raise ValueError("a request path must be printable ASCII without spaces")
@@ -87,25 +87,25 @@ class Connection(WireProtocol):
 
     @property
     def busy(self) -> bool:
-        """Is an answer awaited on it?"""
+        """Whether it waits for an answer."""
         return self._answer is not None
 
     @property
     def closed(self) -> bool:
-        """Is it of no more use?"""
+        """Whether it cannot be used any more."""
         return self._transport is None or self._transport.is_closing()
 
     @property
     def peer(self) -> str:
-        """The address at the other end, which is what counts, whatever the name resolved to."""
+        """The address at the other end. Checks use this one, not what the name resolved to."""
         name = self._transport.get_extra_info("peername") if self._transport else None
         return str(name[0]) if name else ""
 
     def usable(self) -> bool:
-        """Is it open, as far as the kernel knows at this instant?
+        """Whether the kernel still has it open at this instant.
 
-        The event loop may have been stopped while the peer hung up, and a POST on a dead
-        connection would be ambiguous; asking the kernel costs a microsecond.
+        The peer may have closed it while the event loop was busy, and a POST on a dead connection
+        would be ambiguous. The system call costs a microsecond.
         """
         return not self.closed and (self._poll is None or not self._poll.poll(0))
 
@@ -116,12 +116,12 @@ class Connection(WireProtocol):
             self._transport.abort()
 
     def secured(self, transport: Transport) -> None:
-        """From now on TLS lies between us and the socket."""
+        """Switch to the TLS transport after the handshake."""
         self._transport = transport
-        if self._poll is not None:  # TLS 1.3 sends tickets of its own accord: data is no alarm
+        if self._poll is not None:  # TLS 1.3 sends tickets without a request: data is no alarm
             self._poll.modify(self._socket, _HANG_UP)
 
-    # -- what the event loop tells us --------------------------------------------------------
+    # -- for the event loop ------------------------------------------------------------------
 
     def connection_made(self, transport: BaseTransport) -> None:
         self._transport = cast(Transport, transport)
@@ -152,10 +152,10 @@ class Connection(WireProtocol):
         self._poll = None
         self._pool.released(self)
 
-    # -- what the parser tells us ------------------------------------------------------------
+    # -- for the parser ----------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        if self._answer is None:  # a second answer to one request would be taken for the next one's
+        if self._answer is None:  # a second answer would count as the next request's
             self.abort("the server spoke out of turn")
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -170,7 +170,7 @@ class Connection(WireProtocol):
 
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
-        if status < 200:  # 100 Continue and its kin announce the answer, they are not it
+        if status < 200:  # 100 Continue and other 1xx only announce the answer
             self._start_answer()
             return
         reusable = self._parser.should_keep_alive()
@@ -197,7 +197,7 @@ class Connection(WireProtocol):
             answer.set_result(response)
 
     def _hung_up(self, why: str) -> None:
-        # HTTP/1.0 and Connection: close may end a body by hanging up; the parser cannot see that.
+        # HTTP/1.0 and Connection: close end a body by closing; the parser cannot see that.
         if self._answer is not None and self._until_eof:
             self._complete(self._parser.get_status_code())
         self._fail(why)

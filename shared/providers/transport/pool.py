@@ -1,8 +1,8 @@
 """The one HTTP client: warm connections to one origin, taken before the last check.
 
-A library's pool connects inside its call, between our lateness check and the write. Here a
-connection is taken first (`take`), the check comes second, the write third, with no await between.
-Every error says whether a byte was written: Unreachable if not, Unknown if so.
+A library's pool connects inside its call, between our check of the slot and the write. Here the
+order is: take a connection (`take`), check, write, with no await between. Every error says whether
+a byte was written: Unreachable if not, Unknown if so.
 """
 
 import asyncio
@@ -21,14 +21,13 @@ __all__ = ["Connection", "NoConnection", "Response", "Wire", "header_block", "tl
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 BACKOFF: Final = (0.05, 2.0)
-"""Seconds before connecting again after a failure: the first pause, doubled up to the last."""
+"""Seconds before another attempt to connect: the first pause, doubled up to the last."""
 
 
 class NoConnection(Unreachable):
-    """No warm connection is in hand. One has been asked for; nothing was written.
+    """No warm connection is free. One is being opened; nothing was written.
 
-    `failing`: whether the last try to open one failed, so that the next will hardly be there in a
-    moment.
+    `failing`: whether the last attempt to open one failed, so the next will probably fail too.
     """
 
     def __init__(self, sentence: str, *, failing: bool = False) -> None:
@@ -49,8 +48,8 @@ class Wire:
 
     `timeout` is (connect, read) in seconds; read counts from the write to the whole answer.
     Connections idle for `idle_seconds` (or a second less than the server announces) are closed, so
-    that no request is written to one the server is about to close. With `public_only`, a peer in
-    a private network is hung up on before anything is written.
+    that no request is written to one the server is about to close. With `public_only`, a
+    connection to a private network is closed before anything is written.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Wire:
         self._max = max_connections
         self._idle_seconds = idle_seconds
         self._public_only = public_only
-        self._idle: list[Connection] = []  # newest last, and taken from the end: the rest may age
+        self._idle: list[Connection] = []  # newest last, taken from the end: the others age
         self._busy: dict[Connection, None] = {}  # oldest request first
         self._open: set[Connection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
@@ -86,14 +85,14 @@ class Wire:
         self.trouble: str | None = None
         """Why the last attempt to connect failed; None after a success."""
 
-    # -- for the send path: nothing here waits -----------------------------------------------
+    # -- for the send path: these never wait -------------------------------------------------
 
     @property
     def idle(self) -> int:
         return len(self._idle)
 
     def take(self) -> Connection | None:
-        """A warm connection, or None; then one is asked for. `give_back` it if it is not used."""
+        """A warm connection; None if there is none, and one is opened. `give_back` it if unused."""
         now = asyncio.get_running_loop().time()
         while self._idle:
             connection = self._idle.pop()
@@ -104,12 +103,12 @@ class Wire:
         return None
 
     def give_back(self, connection: Connection) -> None:
-        """A connection that was taken and on which nothing was written."""
+        """Return a connection that was taken and not written to."""
         if not connection.busy:
             self._offer(connection)
 
     def warm(self, count: int) -> None:
-        """See to it that `count` connections are idle or being opened, within the bound."""
+        """Open connections until `count` are idle or being opened, within the bound."""
         loop = asyncio.get_running_loop()
         if self._closed or loop.time() < self._not_before:
             return
@@ -167,16 +166,16 @@ class Wire:
             self._ticker.cancel()
             self._ticker = None
 
-    # -- told by the connections ----------------------------------------------------------------
+    # -- called by the connections --------------------------------------------------------------
 
     def written(self, connection: Connection) -> None:
-        """A request was written; keep its deadline."""
+        """Note the deadline of a request that was written."""
         connection.deadline = asyncio.get_running_loop().time() + self._read_timeout
         self._busy[connection] = None
         self._tick_soon()
 
     def released(self, connection: Connection) -> None:
-        """An answer is complete, or a connection is gone."""
+        """Take back a connection whose answer is complete, or forget a closed one."""
         self._busy.pop(connection, None)
         if not connection.closed:
             self._rest(connection)
@@ -224,7 +223,7 @@ class Wire:
         self.trouble = why
         self._not_before = at + min(BACKOFF[0] * 2**self._failures, BACKOFF[1])
         self._failures = min(self._failures + 1, 16)
-        if len(self._connecting) <= 1 and not self._busy:  # this one was the last hope
+        if len(self._connecting) <= 1 and not self._busy:  # no other attempt is under way
             self._refuse_waiting()
 
     def _refuse_waiting(self) -> None:
@@ -234,12 +233,12 @@ class Wire:
                 waiter.set_exception(self.no_connection())
 
     def _take_back(self, waiter: "Future[Connection]") -> None:
-        """A waiter that gave up in the very moment in which it was served."""
+        """Keep the connection of a waiter that gave up as it was served."""
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             self._offer(waiter.result())
 
     def _rest(self, connection: Connection) -> None:
-        """Fresh, or its answer complete: only now does its idle time begin anew."""
+        """Start its idle time: it is new, or its answer is complete."""
         keep = self._idle_seconds
         if connection.keep_alive is not None:
             keep = min(keep, connection.keep_alive - 1.0)
@@ -247,7 +246,7 @@ class Wire:
         self._offer(connection)
 
     def _offer(self, connection: Connection) -> None:
-        """To whoever waits for a connection, else to the idle ones."""
+        """Give it to a waiter, else put it among the idle ones."""
         if self._closed or connection.closed:
             connection.abort()
             return

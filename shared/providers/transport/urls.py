@@ -1,7 +1,7 @@
-"""Addresses that people give us: which may be reached, and which would lead into our own network.
+"""Check addresses from users: refuse those that lead into our own network.
 
-A name can resolve differently a second later, so whoever connects also checks the peer it really
-got (`is_public`); these checks exist to refuse early and to say why.
+A name can resolve differently a second later, so the connecting code also checks its peer
+(`is_public`). These checks refuse early, with a reason.
 """
 
 import re
@@ -19,11 +19,11 @@ _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _USERINFO: Final = re.compile(r"//[^/]*@")
 _NUMBER: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
 _NAT64: Final = ip_network("64:ff9b::/96")
-#: All that IANA has given out for hosts ("IPv6 Global Unicast Address Assignments"). What lies
-#: outside leads to a site (fec0::/10), a translator (64:ff9b:1::/48, ::ffff:0:a.b.c.d), an old
-#: tunnel (::a.b.c.d) or a router's segments (5f00::/16), whatever `ipaddress` says of it.
+#: All that IANA has assigned to hosts ("IPv6 Global Unicast Address Assignments"). Other addresses
+#: lead to a site (fec0::/10), a translator (64:ff9b:1::/48, ::ffff:0:a.b.c.d), an old tunnel
+#: (::a.b.c.d) or a router's segments (5f00::/16), even if `ipaddress` calls them global.
 _UNICAST: Final = ip_network("2000::/3")
-#: Special in IANA's registries, and global to the `ipaddress` of some Python we run on.
+#: Special in IANA's registries, but global in the `ipaddress` of some supported Python.
 _SPECIAL: Final = tuple(
     map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20", "2002::/16"))
 )
@@ -47,10 +47,9 @@ def check_public_url(url: str, *, allow_private: bool = False) -> str:
 
 
 def check_media_url(url: str) -> str:
-    """The URL, if the provider may be asked to fetch it. Nothing is resolved. Raises Refused.
+    """The URL, if a provider may fetch it. Resolves nothing. Raises Refused.
 
-    Only https and a public name; the provider fetches it, and must not be asked to look at an
-    address.
+    It must be https with a public name, because the provider fetches it: an address is refused.
     """
     parts = _split(url, schemes=("https",))
     host = _ascii_host(url, parts)
@@ -63,10 +62,10 @@ def check_media_url(url: str) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Is this IP address out on the internet? False for anything that is not an address.
+    """Whether this is an IP address on the internet. False for text that is no address.
 
-    Looks through IPv4-mapped and NAT64 forms at the IPv4 address they lead to. 6to4 and Teredo are
-    tunnels out of some private network, and never public.
+    For IPv4-mapped and NAT64 forms the embedded IPv4 address decides. 6to4 and Teredo are tunnels
+    out of a private network, and never public.
     """
     try:
         ip = ip_address(address.partition("%")[0])
@@ -107,7 +106,7 @@ def _split(url: str, *, schemes: tuple[str, ...]) -> SplitResult:
 
 
 def _ascii_host(url: str, parts: SplitResult) -> str:
-    """The host in lower case ASCII, as it will be resolved; full-width characters made plain."""
+    """The host in lower case ASCII, as it will be resolved; full-width characters become ASCII."""
     host = parts.hostname or ""
     if ":" in host:
         return host
@@ -128,6 +127,6 @@ def _resolve(url: str, host: str) -> set[str]:
 
 
 def _refused(url: str, why: str) -> Refused:
-    # Queries and userinfo carry secrets: neither is repeated.
+    # Queries and userinfo may contain secrets: the message repeats neither.
     shown = _USERINFO.sub("//", url.partition("?")[0])[:60]
     return Refused("invalid_url", f"The address {shown!r} {why}.", details={"url": shown})

@@ -9,10 +9,10 @@ from shared.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class TwilioCredentials:
-    """One account at Twilio. Secrets never show in a repr, so never in a log.
+    """One account at Twilio. Its repr shows no secret, so no log does.
 
     The first of `auth_tokens` signs requests; all of them verify callbacks (rotation).
-    `url_from_agent` marks an `api_url` that a user typed: it may not lead to our own network.
+    `url_from_agent`: a user gave `api_url`, so it must not lead into our network.
     """
 
     account: str
@@ -24,12 +24,12 @@ class TwilioCredentials:
 
     @property
     def callback_keys(self) -> tuple[str, ...]:
-        """What verifies the account's callbacks."""
+        """The auth tokens: any of them verifies a callback."""
         return self.auth_tokens
 
 
 def own(sealed: Json) -> TwilioCredentials:
-    """An agent's own account, from what `schema.ProviderSettings` has checked."""
+    """An agent's own account, from the JSON that `schema.ProviderSettings` has checked."""
     return TwilioCredentials(
         account=sealed["account_sid"],
         auth_tokens=(sealed["auth_token"],),
@@ -62,7 +62,7 @@ def platform(chosen: Settings) -> TwilioCredentials:
 
 
 def calls_back_from_afar(sealed: Json | None, chosen: Settings) -> bool:
-    """Whether Twilio itself calls back, over the internet, and no stand-in at a given address."""
+    """Whether Twilio itself calls back, over the internet, and not a simulator."""
     url = sealed.get("api_url") if sealed else chosen.twilio_api_url
     nobody = sealed is None and chosen.twilio_account_sid is None
     return url is None and not nobody

@@ -1,7 +1,7 @@
-"""Twilio, as the rest of Volley sees it: send one text, and look up afterwards what became of it.
+"""The adapter for Twilio: send one text, and look up messages afterwards.
 
-Every answer becomes one of the four errors of shared.providers.errors, by the table in codes.py.
-Nothing is ever repeated here: whether to try again is decided by whoever knows what was written.
+Every failure becomes one of the four errors of shared.providers.errors, by the table in codes.py.
+The adapter repeats nothing: its callers know what was written, and decide whether to try again.
 """
 
 import json
@@ -31,9 +31,9 @@ from shared.providers.twilio.client import API_URL, CALL, Call, client_for, orig
 from shared.providers.twilio.codes import look_up
 from shared.providers.twilio.options import OPTIONS, SERVICE
 
-PAGE_SIZE: Final = 50  # the longest texts, 50 times, stay below the cap on an answer's size
+PAGE_SIZE: Final = 50  # 50 of the longest texts are smaller than the limit of an answer
 MAX_RETRY_AFTER: Final = 3600.0
-"""Seconds. A longer Retry-After is an error of somebody's clock, and would strand a campaign."""
+"""Seconds. A longer Retry-After is a clock error at the server, and would stop a campaign."""
 
 LEAST_VALIDITY, MOST_VALIDITY = 5, 36_000
 """Seconds Twilio may try: below 5 is not advised, 36,000 is the most."""
@@ -72,18 +72,18 @@ class TwilioAdapter:
         self._messages = self._client.messages
 
     def ready(self) -> bool:
-        """Is a warm connection in hand? If not, one is asked for."""
+        """Whether a warm connection is free; if not, one is opened."""
         if self._wire.idle:
             return True
         self._wire.warm(1)
         return False
 
     def warm(self, count: int) -> None:
-        """See to it that `count` connections are idle or being opened. Returns at once."""
+        """Open connections until `count` are idle or being opened. Returns at once."""
         self._wire.warm(count)
 
     async def send(self, text: OutboundText, *, gate: Gate, wrote: Wrote) -> Accepted:
-        """POST one message, once. The gate is asked with the connection in hand. See base.Sends."""
+        """POST one message, once. Calls the gate after it took a connection. See base.Sends."""
         made = await _asked(
             Call(gate=gate, wrote=wrote), self._messages.create_async(**_fields(text))
         )
@@ -92,7 +92,7 @@ class TwilioAdapter:
         return Accepted(
             made.sid,
             STATUSES.get(made.status, "accepted"),
-            _whole(made.num_segments) or None,  # a service counts later, and says 0 till then
+            _whole(made.num_segments) or None,  # a service counts later, and gives 0 until then
             made.status or "",
         )
 
@@ -128,7 +128,7 @@ class TwilioAdapter:
 
 
 def outcome(response: Response, *, at: datetime) -> SendError:
-    """What an answer other than success means. `at` is now, for daily caps and HTTP dates."""
+    """The error for an answer other than success. `at` is now, for daily caps and HTTP dates."""
     status = response.status
     if status < 400 or status == 408 or status >= 500:
         return Unknown(f"It may have been sent: Twilio answered HTTP {status}.", http_status=status)
@@ -150,14 +150,14 @@ def outcome(response: Response, *, at: datetime) -> SendError:
             row=row,
             http_status=status,
         )
-    if status == 429:  # whatever the code: a 429 was never processed
+    if status == 429:  # with any code: Twilio never processes a 429
         return _busy(response, sentence, row=row, at=at)
     said = row.sentence if row.known or not sentence else sentence
     return Rejected(said, row=row, http_status=status)
 
 
 def _without_code(response: Response, *, at: datetime) -> SendError:
-    """An answer that is not Twilio's JSON: a proxy's, or a wrong address's."""
+    """The error for an answer that is not Twilio's JSON: from a proxy, or a wrong address."""
     status = response.status
     if status == 429:
         return _busy(response, "", row=None, at=at)
@@ -208,7 +208,7 @@ def _code_and_sentence(response: Response) -> tuple[int | None, str]:
 
 
 async def _asked(call: Call, asking: Awaitable[T]) -> T:
-    """Run one request of the SDK as `call`, and name its failures for what to do next."""
+    """Run one request of the SDK as `call`; turn its failures into SendErrors."""
     token = CALL.set(call)
     try:
         return await asking
@@ -217,7 +217,7 @@ async def _asked(call: Call, asking: Awaitable[T]) -> T:
             raise
         raise outcome(call.response, at=clock.now()) from None
     except (ValueError, AttributeError, TypeError, KeyError):
-        # The SDK could not read the answer. Before there is one, it is a bug or the gate's own.
+        # The SDK could not read the answer. Without an answer it is a bug, or the gate's error.
         if call.response is None:
             raise
         raise Unknown(
@@ -240,7 +240,7 @@ def _fields(text: OutboundText) -> Json:
         fields["from_"] = text.sender
     fields |= _arguments(text)
     if text.seconds_left is not None:
-        # What waits in Twilio's queue must not go out when its time has passed.
+        # A message in Twilio's queue must not go out after its time has passed.
         asked = fields.get("validity_period") or MOST_VALIDITY
         fields["validity_period"] = max(
             LEAST_VALIDITY, min(text.seconds_left, asked, MOST_VALIDITY)

@@ -1,9 +1,9 @@
-"""Twilio's callbacks: is it genuine, and what does it say?
+"""Verify and read Twilio's callbacks.
 
-The signature is Twilio's own scheme: base64(HMAC-SHA1(token, URL + sorted names and values)). It
-has no time in it, so a genuine callback can be replayed for ever: the ledger's rules, the attempt's
-token and TLS answer that, not this file. The URL is built from VOLLEY_PUBLIC_URL and the raw query
-string, byte for byte, never from a request's Host.
+The signature is Twilio's scheme: base64(HMAC-SHA1(token, URL + sorted names and values)). It
+contains no time, so a genuine callback can be replayed for ever. The ledger's rules, the attempt's
+token and TLS protect against that, not this file. The URL is built from VOLLEY_PUBLIC_URL and the
+raw query string, byte for byte, never from a request's Host.
 """
 
 import base64
@@ -27,9 +27,9 @@ STATUSES: Final[Mapping[str, str]] = MappingProxyType(
         "scheduled": "accepted",
         "sending": "accepted",
         "sent": "sent",
-        "partially_delivered": "sent",  # some recipients of a group have it: not the end
+        "partially_delivered": "sent",  # some recipients of a group have it: not final
         "delivered": "delivered",
-        "read": "delivered",  # WhatsApp and RCS; we have no further word
+        "read": "delivered",  # WhatsApp and RCS; for us the same as delivered
         "undelivered": "undelivered",
         "failed": "failed",
         "canceled": "cancelled",  # one l at Twilio, two in ours
@@ -41,19 +41,19 @@ RETRIES: Final = "#rc=3&rp=ct,rt,5xx"
 """By default Twilio repeats a callback only when it could not connect: a 5xx would lose it."""
 
 _ALGORITHMS: Final = MappingProxyType({"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"})
-# It begins with a plain word and looks back from there: that is what `re` finds fast.
+# It begins with a literal word and looks back from there: `re` searches that fast.
 _ACCOUNT: Final = re.compile(rb"AccountSid=(?<![^&]AccountSid=)([A-Za-z0-9]+)(?![^&])")
 _PORTS: Final = MappingProxyType({"https": 443, "http": 80})
 
 
 def status_callback_url(public_url: str, *, message_id: int, part: int, token: UUID) -> str:
-    """Where Twilio reports on one attempt. The fragment is for Twilio: how to retry."""
+    """The address for one attempt's callbacks. Its fragment tells Twilio when to retry."""
     query = f"m={message_id}&p={part}&a={token.hex}"
     return f"{public_url}/webhooks/twilio/status?{query}{RETRIES}"
 
 
 def account_of(headers: Mapping[str, str], body: bytes) -> str:
-    """The AccountSid a callback names; a claim, until it is verified. Raises Forged without one."""
+    """The AccountSid in a callback; not proved before `verify`. Raises Forged without one."""
     if _kind(headers) == "application/json":
         account = _json(body).get("AccountSid", "")
     else:
@@ -67,10 +67,10 @@ def account_of(headers: Mapping[str, str], body: bytes) -> str:
 def verify(
     url: str, headers: Mapping[str, str], *, body: bytes, tokens: Sequence[str]
 ) -> dict[str, str]:
-    """The parameters of a genuine callback; of a repeated one the last. Raises Forged.
+    """The parameters of a genuine callback; the last of a repeated one. Raises Forged.
 
-    Equal to the SDK's RequestValidator: with and without port, forms, and JSON by `bodySHA256`.
-    Stricter where that fails open or breaks: JSON without `bodySHA256` is forged, never an error.
+    It equals the SDK's RequestValidator: with and without port, forms, and JSON by `bodySHA256`.
+    It is stricter where that accepts too much or breaks: JSON without `bodySHA256` is forged.
     """
     url = url.partition("#")[0]
     params, signed = _params(headers, body)
@@ -88,7 +88,7 @@ def verify(
 
 
 def parse(query: str, params: Mapping[str, str], *, raw: str = "") -> Receipt:
-    """What a verified status callback says. `query` is our own; what it lacks is None."""
+    """The receipt in a verified status callback. `query` is our own; missing fields are None."""
     ours = dict(_pairs(query))
     status = params.get("MessageStatus") or params.get("SmsStatus") or ""
     return Receipt(
@@ -106,7 +106,7 @@ def parse(query: str, params: Mapping[str, str], *, raw: str = "") -> Receipt:
 
 
 def _params(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], str | None]:
-    """The parameters, and the text of them that is signed; None for JSON, which is hashed."""
+    """The parameters, and the signed text of them; None for JSON, which is hashed instead."""
     kind = _kind(headers)
     if kind == "application/json":
         return _json(body), None
@@ -115,7 +115,7 @@ def _params(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], st
     pairs = _form(body)
     params = dict(pairs)
     if len(params) < len(pairs) and [name for name, _ in pairs].count("AccountSid") > 1:
-        raise Forged("The callback names two accounts.")  # one of them a stranger's
+        raise Forged("The callback names two accounts.")  # one may be another account
     return params, "".join([name + value for name, value in sorted(set(pairs))])
 
 
@@ -175,7 +175,7 @@ def _algorithm(settings: str) -> str:
 
 
 def _variants(url: str) -> Iterable[str]:
-    """The URL as it is, and the other way about its port: Twilio's own servers disagree on that."""
+    """The URL with and without its port: Twilio's servers differ in which one they sign."""
     scheme, slashes, rest = url.partition("://")
     netloc = rest.partition("/")[0].partition("?")[0]
     tail = rest[len(netloc) :]

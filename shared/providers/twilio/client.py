@@ -1,9 +1,9 @@
-"""Twilio's own client with our transport under it.
+"""Twilio's own client with our transport.
 
 The SDK's resources build the request and read the answer; `WireTransport` carries it. Between
-`create_async` and `WireTransport.request` the SDK only chains coroutines: nothing suspends, so the
-gate is asked here, at the last moment, with the connection in hand.
-It makes no retries, follows no redirects and logs nothing: parameters are personal data.
+`create_async` and `WireTransport.request` the SDK only chains coroutines and never suspends. So the
+gate is called here, at the last moment, after the connection was taken.
+The transport makes no retries, follows no redirects and logs nothing: parameters are personal data.
 """
 
 import base64
@@ -25,18 +25,18 @@ from shared.providers.twilio.accounts import TwilioCredentials
 
 API_URL: Final = "https://api.twilio.com"
 
-# The SDK's base class asks for a logger; nothing of ours ever writes to it.
+# The SDK's base class needs a logger; our code never writes to it.
 _SILENT: Final = logging.getLogger("twilio.silent")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
 
-# What each byte of UTF-8 becomes in a form.
+# The form encoding of each byte of UTF-8.
 _FORM: Final = tuple(quote_plus(bytes([n])) for n in range(256))
 
 
 @dataclass(slots=True)
 class Call:
-    """One request on its way through the SDK. A call without a gate may wait for a connection."""
+    """One request passing through the SDK. A call without a gate may wait for a connection."""
 
     gate: Gate | None = None
     wrote: Wrote | None = None
@@ -48,7 +48,7 @@ CALL: Final[ContextVar[Call]] = ContextVar("call")
 
 
 def client_for(credentials: TwilioCredentials, wire: Wire) -> Client:
-    """The SDK's client for one account. Kept for the account's life: its headers are made once."""
+    """The SDK's client for one account. Keep it: it makes its headers only once."""
     transport = WireTransport(wire)
     token = credentials.auth_tokens[0] if credentials.auth_tokens else ""
     client = _LeanClient(
@@ -104,7 +104,7 @@ class WireTransport(AsyncHttpClient):  # type: ignore[misc]  # the SDK is untype
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> TwilioResponse:
-        """Take a connection, ask the gate, write, tell `wrote`; then wait for the answer."""
+        """Take a connection, call the gate, write, call `wrote`; then wait for the answer."""
         call = CALL.get()
         path = self._path(uri, params)
         body = _body(data)
@@ -136,7 +136,7 @@ class WireTransport(AsyncHttpClient):  # type: ignore[misc]  # the SDK is untype
 
 
 class _LeanClient(Client):  # type: ignore[misc]  # the SDK is untyped
-    """The SDK's client without what it does anew for every request: headers, hosts, copies."""
+    """The SDK's client without the headers, hosts and copies that it makes for every request."""
 
     async def request_async(  # noqa: PLR0913, PLR0917 - the SDK's signature
         self,

@@ -1,7 +1,7 @@
 """Twilio's error codes, as rows of data: see shared.providers.codes.
 
-Source of the numbers: Twilio's error dictionary; the sentences are ours. A code that is not here
-is kept and shown as it came.
+The numbers are from Twilio's error dictionary; the sentences are ours. A code that is not here is
+stored and shown as it came.
 """
 
 from collections.abc import Mapping
@@ -52,8 +52,8 @@ def _uncertain(number: int, sentence: str) -> Code:
 
 
 _NUMBER_FIX: Final = "Correct or remove the number in your list."
-_SERVICE_FIX: Final = "Open the messaging service in the Twilio console and mend it."
-_CHANNEL_FIX: Final = "Open the channel's sender in the Twilio console and mend it."
+_SERVICE_FIX: Final = "Open the messaging service in the Twilio console and fix it."
+_CHANNEL_FIX: Final = "Open the channel's sender in the Twilio console and fix it."
 _FILTER_FIX: Final = "Do not retry. Look at the wording, the links and the sender's registration."
 
 _RECIPIENT: Final = (

@@ -1,4 +1,4 @@
-"""What a campaign may ask of Twilio beside text and numbers: the accepted options, as a table.
+"""The options of a campaign that Twilio accepts beside text and numbers, as a table.
 
 `max_price` has had no effect at Twilio since June 2024, and `send_at` would bypass our own pace,
 quiet hours and STOP: neither is accepted.
@@ -18,12 +18,12 @@ from shared.providers.twilio.schema import is_service
 MAX_MEDIA: Final = 10
 
 SERVICE: Final = "messaging_service_sid"
-"""A campaign's own messaging service, instead of its agent's: no option, but given as one."""
+"""A campaign's own messaging service, instead of its agent's: given like an option."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """The SDK's name of an option, and a check: what a right value is, and whether this is one."""
+    """The SDK's name of an option, the words for a valid value, and the check of a value."""
 
     argument: str
     expects: str

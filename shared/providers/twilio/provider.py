@@ -1,4 +1,4 @@
-"""Twilio's record: all that the rest of Volley asks of it."""
+"""Twilio's record: all that the rest of Volley uses of it."""
 
 from types import MappingProxyType
 from typing import Final

@@ -1,6 +1,6 @@
-"""What Twilio adds to an agent's body: an account of its own, and a messaging service.
+"""The fields that Twilio adds to an agent's body: an account, and a messaging service.
 
-The API's names for them are fixed, so they are declared here and nowhere else.
+The API's names for them are fixed. They are declared only here.
 """
 
 import re
@@ -12,13 +12,13 @@ from shared.opaque import Json
 from shared.providers.transport.urls import check_public_url
 from shared.settings import settings
 
-#: A messaging service, as Twilio writes its SIDs.
+#: The SID of a messaging service.
 _SID = r"MG[0-9a-fA-F]{32}"
 _SERVICE = re.compile(_SID, re.ASCII)
 
 
 class ProviderSettings(BaseModel):
-    """An account of the agent's own. Goes in and never comes out."""
+    """The agent's own account. The API takes it and never shows it."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -27,7 +27,7 @@ class ProviderSettings(BaseModel):
     api_url: str | None = Field(default=None, max_length=500)
 
     def checked(self) -> Json:
-        """As it is sealed. Raises Refused invalid_url; resolves the host's name."""
+        """The values to seal. Raises Refused invalid_url; resolves the host's name."""
         if self.api_url is None:
             return self.model_dump(exclude_none=True)
         url = check_public_url(self.api_url, allow_private=settings().allow_private_urls)

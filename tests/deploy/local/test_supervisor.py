@@ -14,7 +14,7 @@ import pytest
 
 from deploy.local.data_dirs.data_dir import places
 from deploy.local.servers.postgres import EmbeddedPostgres
-from deploy.local.supervisor import Kept, Supervisor
+from deploy.local.supervisor import Supervised, Supervisor
 from deploy.local.system import pid_table, processes
 from deploy.local.system.child_process import Child
 from tests.support.embedded import temporary_data_dir
@@ -78,7 +78,7 @@ def test_only_a_program_that_ends_by_itself_is_kept_waiting(
     data_dir: Path, ends: str, waits: list[float]
 ) -> None:
     supervisor = Supervisor(places(data_dir), say=lambda _: None)
-    kept = Kept(Child(role="worker", name="worker", argv=(), env={}))
+    kept = Supervised(Child(role="worker", name="worker", argv=(), env={}))
     found = []
     for _ in waits:
         program = {"kill": "import time; time.sleep(60)", "exit": "raise SystemExit(1)"}[ends]
@@ -87,7 +87,7 @@ def test_only_a_program_that_ends_by_itself_is_kept_waiting(
             process.kill()
         process.wait()
         kept.started = time.monotonic()
-        supervisor._bury(kept, process)
+        supervisor._clean_up_after(kept, process)
         found.append(round(kept.due - time.monotonic(), 1))
 
     assert found == waits

@@ -45,7 +45,7 @@ _COMMANDS = [[name, leaf] for name in COMMANDS for leaf in _LEAVES.get(name, [""
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The process's logging stays pytest's; what a command logs is kept apart."""
-    monkeypatch.setattr("deploy.attach.log_quietly", lambda: None)
+    monkeypatch.setattr("deploy.attach.log_errors_only", lambda: None)
     with capture_logs():
         yield
 

@@ -25,7 +25,7 @@ def volley(
     database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Volley]:
     """Runs a command and looks at everything it prints."""
-    monkeypatch.setattr("deploy.attach.log_quietly", lambda: None)
+    monkeypatch.setattr("deploy.attach.log_errors_only", lambda: None)
 
     def call(*words: str) -> str:
         run(words)

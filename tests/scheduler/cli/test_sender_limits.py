@@ -18,7 +18,7 @@ def volley(
     database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Call]:
     """Runs a command that must succeed; the senders of the agent it answers."""
-    monkeypatch.setattr("deploy.attach.log_quietly", lambda: None)
+    monkeypatch.setattr("deploy.attach.log_errors_only", lambda: None)
 
     def call(*words: str) -> Any:
         code = run([*words, "--json"])

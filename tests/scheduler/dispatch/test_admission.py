@@ -3,7 +3,7 @@
 import pytest
 
 from scheduler.dispatch import admission
-from scheduler.dispatch.admission import BEGIN, LEAST, WINDOW, Pressure
+from scheduler.dispatch.admission import BEGIN, LEAST, WINDOW, AdmissionControl
 
 TICK = 0.1
 
@@ -15,7 +15,7 @@ class Senders:
         self.capacity = capacity
         self.met = self.missed = 0
         self.now = 1000.0
-        self.pressure = Pressure()
+        self.pressure = AdmissionControl()
         self.released: list[int] = []
 
     def run(self, seconds: float, *, wanted: float = 10_000) -> None:

@@ -327,7 +327,7 @@ def test_who_has_openers_to_be_worded_is_not_idle(pace: Pace) -> None:
 
 
 def test_a_row_that_waits_for_its_sender_is_due_again_before_anybody_is_idle() -> None:
-    assert sender_limited.PATIENCE < IDLE_AFTER
+    assert sender_limited.LONGEST_WAIT < IDLE_AFTER
 
 
 def test_an_idle_loop_sleeps_until_it_is_nudged_and_a_launch_nudges_it(
@@ -410,7 +410,7 @@ def test_a_pause_is_seen_within_a_refresh_and_a_resume_as_well(pace: Pace) -> No
 def test_an_agent_on_hold_is_not_dispatched_until_its_end(pace: Pace) -> None:
     agent = add_agent()
     add_messages(add_campaign(agent), agent, 5)
-    pace.throttle.hold(f"agent:{agent}", pace.throttle.now() + 2)
+    pace.throttle.no_start_before(f"agent:{agent}", pace.throttle.now() + 2)
 
     pace.run(1.5)
     held = list(pace.released)

@@ -91,7 +91,7 @@ def test_we_believe_no_longer_than_postgres_that_a_shard_is_ours(database):
     ours = Leases("ann")
     ours.refresh()
 
-    left = ours._held.until - time.monotonic()
+    left = ours._own.until - time.monotonic()
     (row,) = factories.rows(
         "SELECT extract(epoch FROM min(until) - clock_timestamp())::float AS left FROM lease"
     )

@@ -69,7 +69,7 @@ class Street:
         """Wait until the carrier has accepted so many parts."""
         wait(lambda: len(self.log()) >= accepted, seconds=seconds)
 
-    def log(self) -> list[proof.Entry]:
+    def log(self) -> list[proof.CreateCall]:
         return [entry for entry in proof.read(self.carrier.log()) if entry.accepted]
 
     def arrivals(self, sender: str) -> list[Arrival]:
@@ -288,7 +288,7 @@ def gap(arrivals: list[Arrival]) -> float:
     return statistics.median(after - before for (before, *_), (after, *_) in pairwise(arrivals))
 
 
-def in_order(log: list[proof.Entry]) -> bool:
+def in_order(log: list[proof.CreateCall]) -> bool:
     """Whether the parts of each text came one after the other."""
     came: dict[int, list[int]] = defaultdict(list)
     for entry in log:

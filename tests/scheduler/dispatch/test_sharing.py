@@ -90,7 +90,7 @@ def test_who_wakes_up_with_leases_that_are_over_releases_nothing(shared, message
     assert shared.tick("ann", until={first})
     before = set(shared.released["ann"])
 
-    monkeypatch.setattr(shared.leases["ann"], "_held", type(shared.leases["ann"]._held)())
+    monkeypatch.setattr(shared.leases["ann"], "_own", type(shared.leases["ann"]._own)())
     went_on = shared.tick("ann", until=set(messages), seconds=1)
 
     assert (went_on, shared.released["ann"]) == (False, before)
@@ -112,7 +112,7 @@ def test_what_was_the_others_is_released_as_soon_as_it_is_ours(shared, messages)
 def test_two_that_both_believe_an_agent_is_theirs_release_nothing_twice(shared, messages):
     everything = shared.leases["ann"]
     everything.refresh()
-    shared.leases["bob"]._held = everything._held
+    shared.leases["bob"]._own = everything._own
 
     assert shared.tick("ann", "bob", until=set(messages))
 

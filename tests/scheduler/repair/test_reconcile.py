@@ -270,7 +270,7 @@ def test_a_mutant_without_the_witness_would_send_that_one_twice(scene, carrier, 
     lost = doubtful(scene, age=OLD)
     carrier.control(list_lag_seconds=3600)
     post(carrier, lost.phone, lost.sender)
-    monkeypatch.setattr(reconcile.Witness, "speaks_for", lambda *_: True)
+    monkeypatch.setattr(reconcile.Witness, "proves_absence_of", lambda *_: True)
 
     reconcile.reconcile()
 

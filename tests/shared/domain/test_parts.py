@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.message import RANK, WORST_FIRST, AttemptStatus, MessageStatus, may_become
-from shared.domain.parts import settle
+from shared.domain.parts import state_of_message
 
 WENT = {"accepted", "sent", "delivered"}
 ENDS = ["delivered", "undelivered", "failed"]
@@ -48,13 +48,13 @@ ENDS = ["delivered", "undelivered", "failed"]
     ],
 )  # fmt: skip
 def test_where_a_message_of_three_parts_stands(status, part, latest, shown, following):
-    assert settle(status, part=part, parts=3, latest=latest) == (shown, following)
+    assert state_of_message(status, part=part, parts=3, latest=latest) == (shown, following)
 
 
 def test_a_failed_part_waits_for_the_call_under_way_and_then_the_worst_is_shown():
-    during = settle("sending", part=1, parts=2, latest={0: "undelivered", 1: "sending"})
-    after = settle("sending", part=1, parts=2, latest={0: "undelivered", 1: "accepted"})
-    end = settle("accepted", part=2, parts=2, latest={0: "undelivered", 1: "delivered"})
+    during = state_of_message("sending", part=1, parts=2, latest={0: "undelivered", 1: "sending"})
+    after = state_of_message("sending", part=1, parts=2, latest={0: "undelivered", 1: "accepted"})
+    end = state_of_message("accepted", part=2, parts=2, latest={0: "undelivered", 1: "delivered"})
 
     assert [during.status, after.status, end.status] == ["sending", "accepted", "undelivered"]
 
@@ -76,7 +76,7 @@ def test_a_message_only_moves_by_the_table_and_its_part_never_goes_back(history)
         if index in latest and RANK[known] > RANK[latest[index]]:
             latest[index] = known
         before = status, part
-        status, part = settle(status, part=part, parts=parts, latest=latest)
+        status, part = state_of_message(status, part=part, parts=parts, latest=latest)
         assert status == before[0] or may_become(before[0], status)
         assert part >= before[1]
         if status == "ready" and part < parts:  # the worker claims what comes next
@@ -88,14 +88,16 @@ def test_settling_twice_changes_nothing(history):
     parts, raised = history
     latest = {0: "sending"} | dict(raised)
 
-    once = settle("sending", part=0, parts=parts, latest=latest)
+    once = state_of_message("sending", part=0, parts=parts, latest=latest)
 
-    assert settle(once.status, part=once.part, parts=parts, latest=latest) == once
+    assert state_of_message(once.status, part=once.part, parts=parts, latest=latest) == once
 
 
 @given(st.lists(st.sampled_from(ENDS), min_size=1, max_size=5))
 def test_the_end_is_the_worst_of_the_parts_ends(ends):
-    settled = settle("sent", part=len(ends), parts=len(ends), latest=dict(enumerate(ends)))
+    settled = state_of_message(
+        "sent", part=len(ends), parts=len(ends), latest=dict(enumerate(ends))
+    )
 
     assert settled.status == min(map(MessageStatus, ends), key=WORST_FIRST.index)
 
@@ -106,7 +108,7 @@ def test_no_part_is_passed_over_that_was_not_accepted(parts, reached, last):
     part = len(latest)
     latest[part] = last
 
-    settled = settle("sending", part=part, parts=parts, latest=latest)
+    settled = state_of_message("sending", part=part, parts=parts, latest=latest)
 
     assert settled.part == part + (last in WENT)
     assert (settled.status == "ready") == (last in WENT and settled.part < parts)

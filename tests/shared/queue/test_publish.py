@@ -130,7 +130,7 @@ def test_publishers_whose_jobs_publish_themselves_do_not_wait_for_each_other(que
 def test_with_every_connection_waiting_for_a_silent_broker_a_publish_fails_as_others_do(
     queues: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.queue.publish.PATIENCE", 0.1)
+    monkeypatch.setattr("shared.queue.publish.CONNECTION_WAIT", 0.1)
     before = metrics.publish_failures._value.get()
     with ExitStack() as taken:
         for _ in range(app.conf.broker_pool_limit):

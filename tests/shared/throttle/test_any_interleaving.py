@@ -50,7 +50,7 @@ class Run:
         self.throttle.delay([(agent, seconds)])
 
     def hold(self, agent: str, seconds: float) -> None:
-        self.throttle.hold(f"agent:{agent}", self.now + seconds)
+        self.throttle.no_start_before(f"agent:{agent}", self.now + seconds)
 
     def _reserve(self, wants: list[Want], *, lead: float, spread: bool) -> None:
         granted = self.throttle.reserve_many(

@@ -181,7 +181,7 @@ def test_a_part_that_continues_a_text_takes_no_slot_of_its_agent(throttle: Throt
 
 
 def test_a_hold_of_the_agent_holds_its_texts_too(throttle: Throttle) -> None:
-    throttle.hold("agent:ann", NOON + 3)
+    throttle.no_start_before("agent:ann", NOON + 3)
 
     (held, free) = asked(throttle, text(limit=100), text(limit=100, agent="bob"), ahead=0.5)
 

@@ -223,7 +223,7 @@ def test_after_a_restart_of_the_store_everybody_waits_one_second() -> None:
 
 
 def test_an_agent_on_hold_starts_nothing_before_its_end(throttle: Throttle) -> None:
-    throttle.hold("agent:ann", NOON + 30)
+    throttle.no_start_before("agent:ann", NOON + 30)
 
     (ann, bob) = reserved(throttle, want("ann"), want("bob"), ahead=3, now=NOON)
 
@@ -232,7 +232,7 @@ def test_an_agent_on_hold_starts_nothing_before_its_end(throttle: Throttle) -> N
 
 
 def test_an_account_on_hold_holds_all_its_agents_and_no_other(throttle: Throttle) -> None:
-    throttle.hold("account:AC1", NOON + 30)
+    throttle.no_start_before("account:AC1", NOON + 30)
     wants = [Want("ann", "AC1", 5, 1), Want("bob", "AC1", 5, 1), Want("cid", "AC2", 5, 1)]
 
     granted = reserved(throttle, *wants, ahead=3, now=NOON)
@@ -241,14 +241,14 @@ def test_an_account_on_hold_holds_all_its_agents_and_no_other(throttle: Throttle
 
 
 def test_a_hold_is_never_shortened_by_another(throttle: Throttle) -> None:
-    throttle.hold("agent:ann", NOON + 30)
-    throttle.hold("agent:ann", NOON + 5)
+    throttle.no_start_before("agent:ann", NOON + 30)
+    throttle.no_start_before("agent:ann", NOON + 5)
 
     assert throttle.reserve("ann", 5, now=NOON) >= 30 - ROUNDING
 
 
 def test_when_a_hold_ends_the_pace_goes_on_without_a_burst(throttle: Throttle) -> None:
-    throttle.hold("agent:ann", NOON + 30)
+    throttle.no_start_before("agent:ann", NOON + 30)
 
     waits = [throttle.reserve("ann", 5, now=NOON + 31) for _ in range(3)]
 
@@ -386,8 +386,8 @@ def test_idle_agents_and_ended_holds_are_forgotten(store: Redis) -> None:
     now = throttle.now()
     throttle.reserve("idle", 1, now=now - 7200)
     throttle.reserve("busy", 1, now=now)
-    throttle.hold("agent:idle", now - 7200)
-    throttle.hold("agent:busy", now + 60)
+    throttle.no_start_before("agent:idle", now - 7200)
+    throttle.no_start_before("agent:busy", now + 60)
 
     assert throttle.forget_idle(older_than=3600) == 2
     assert store.hkeys("volley:throttle:slot") == ["busy"]

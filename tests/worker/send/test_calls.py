@@ -34,9 +34,9 @@ class Recorded(list[Any]):
         self.append(outcome)
 
 
-def loaded(*, held_up: bool = False) -> Loaded:
+def loaded(*, unready: bool = False) -> Loaded:
     claimed = Claimed(1, 1, 1, 0, uuid.uuid4(), "+12025550123", "+14155550001", "hi", 1)
-    return Loaded(claimed, claimed_at=time.monotonic(), slot=1.0, held_up=held_up)
+    return Loaded(claimed, claimed_at=time.monotonic(), slot=1.0, unready=unready)
 
 
 def call(monkeypatch: pytest.MonkeyPatch, error: Exception) -> tuple[Loaded, bool, Recorded]:
@@ -52,7 +52,7 @@ def call(monkeypatch: pytest.MonkeyPatch, error: Exception) -> tuple[Loaded, boo
     pace: Any = SimpleNamespace()
     recorded: Any = Recorded()
     one = loaded()
-    made = Calls(directory=directory, pace=pace, recorder=recorded)
+    made = Calls(routes=directory, pace=pace, recorder=recorded)
     with environment(public_url="https://sms.example.org"):
         return one, asyncio.run(made.make(one)), recorded
 
@@ -62,7 +62,7 @@ def test_a_message_whose_connection_is_being_opened_takes_another_slot(
 ) -> None:
     one, dealt_with, recorded = call(monkeypatch, NoConnection("not yet"))
 
-    assert (dealt_with, one.held_up, recorded) == (False, True, [])
+    assert (dealt_with, one.unready, recorded) == (False, True, [])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_call_is_written_only_with_the_account_that_its_attempt_names(
     one.claimed, one.slot = replace(one.claimed, account=account), None
 
     with environment(public_url="https://sms.example.org"):
-        made = Calls(directory=directory, pace=pace, recorder=recorded)
+        made = Calls(routes=directory, pace=pace, recorder=recorded)
         assert asyncio.run(made.make(one))
 
     (outcome,) = recorded
@@ -101,12 +101,12 @@ def test_a_message_whose_provider_cannot_be_reached_waits_seconds_not_slots(
     assert isinstance(given_back, Return) and given_back.after >= 1
 
 
-@pytest.mark.parametrize("held_up", [False, True])
-def test_only_what_was_not_ready_in_time_asks_for_fewer_slots(held_up: bool) -> None:
+@pytest.mark.parametrize("unready", [False, True])
+def test_only_what_was_not_ready_in_time_asks_for_fewer_slots(unready: bool) -> None:
     nobody: Any = SimpleNamespace()
     engine = Engine(nobody, nobody, nobody)
 
-    engine._missed(loaded(held_up=held_up))
+    engine._missed(loaded(unready=unready))
     engine._loop.close()
 
-    assert engine._pace.unsettled is not held_up
+    assert engine._pace.has_unreported is not unready

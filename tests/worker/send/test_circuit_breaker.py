@@ -10,14 +10,14 @@ from shared.throttle.redis_client import redis
 from tests.support.lanes import add_agent, add_campaign, rows
 from tests.support.told import Told
 from worker.send import circuit_breaker
-from worker.send.circuit_breaker import LEAST, Refusals
+from worker.send.circuit_breaker import LEAST, CircuitBreaker
 
 
 @pytest.mark.usefixtures("database")
 def test_the_reason_counts_the_calls_and_stands_in_the_campaigns_history() -> None:
     campaign = add_campaign(add_agent())
 
-    Refusals(redis()).watch([(campaign, True)] * (LEAST + 1))
+    CircuitBreaker(redis()).watch([(campaign, True)] * (LEAST + 1))
 
     (paused,) = rows("SELECT status, reason FROM campaign")
     (noted,) = audit.page(subject=f"campaign:{campaign}", limit=10)
@@ -32,7 +32,7 @@ def test_the_reason_counts_the_calls_and_stands_in_the_campaigns_history() -> No
 def test_too_few_calls_prove_nothing() -> None:
     campaign = add_campaign(add_agent())
 
-    Refusals(redis()).watch([(campaign, True)] * (LEAST - 1))
+    CircuitBreaker(redis()).watch([(campaign, True)] * (LEAST - 1))
 
     assert [row.status for row in rows("SELECT status FROM campaign")] == ["running"]
 
@@ -41,7 +41,7 @@ def test_a_store_that_is_away_for_many_calls_is_told_of_when_it_goes_and_is_back
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told = Told(monkeypatch, circuit_breaker)
-    watching = Refusals(SimpleNamespace())
+    watching = CircuitBreaker(SimpleNamespace())
 
     def away(*_: object) -> None:
         raise StoreIsAway

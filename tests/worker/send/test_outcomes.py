@@ -105,7 +105,7 @@ def test_an_outcome_nobody_saw_is_a_doubt_and_never_a_return(code: int | None) -
 def test_a_hold_names_what_it_holds(scope: Scope, subject: str) -> None:
     error = Later("it must wait", scope=scope, seconds=60.0, row=look_up(21611))
 
-    held = outcomes.held(CLAIMED, error)
+    held = outcomes.hold_for(CLAIMED, error)
 
     assert held is not None
     assert (held.agent_key, held.scope, held.subject) == (3, scope.value, subject)
@@ -117,7 +117,7 @@ def test_a_hold_tells_the_mend_of_its_code() -> None:
         "this sender cannot text there", scope=Scope.SENDER, seconds=None, row=look_up(21606)
     )
 
-    held = outcomes.held(CLAIMED, error)
+    held = outcomes.hold_for(CLAIMED, error)
 
     assert held is not None
     assert held.fix == "Use a number that can text."
@@ -127,7 +127,7 @@ def test_a_hold_tells_the_mend_of_its_code() -> None:
 def test_a_hold_without_a_code_tells_the_sentence() -> None:
     error = Later("come back later", scope=Scope.ACCOUNT, seconds=5.0)
 
-    held = outcomes.held(CLAIMED, error)
+    held = outcomes.hold_for(CLAIMED, error)
 
     assert held is not None
     assert (held.code, held.fix) == (0, "come back later")

@@ -20,7 +20,7 @@ class Told:
         self.slowed = 0
         self.counted: list[tuple[int, int]] = []
 
-    def hold(self, _scope: str, until: float) -> None:
+    def no_start_before(self, _scope: str, until: float) -> None:
         self.holds.append(until)
 
     def slow(self, _scope: str) -> None:
@@ -94,15 +94,15 @@ def test_slots_that_were_met_are_told_now_and_then_and_once(pace: Any, told: Tol
     pace.clock = type("Clock", (), {"now": staticmethod(lambda: 50.0)})()
     for _ in range(3):
         pace.wrote(agent_key=1, slot=50.0)
-    assert pace.owes
+    assert pace.must_report
 
-    asyncio.run(pace.settle_up())
+    asyncio.run(pace.report())
     pace.wrote(agent_key=1, slot=50.0)
-    owed_at_once = pace.owes
+    owed_at_once = pace.must_report
     pace.advance(1)
 
     assert told.counted == [(3, 0)]
-    assert not owed_at_once and pace.owes
+    assert not owed_at_once and pace.must_report
 
 
 def test_a_store_that_is_away_for_many_tellings_is_told_of_when_it_goes_and_is_back(
@@ -118,9 +118,9 @@ def test_a_store_that_is_away_for_many_tellings_is_told_of_when_it_goes_and_is_b
     with monkeypatch.context() as patch:
         patch.setattr(told, "add", away)
         for _ in range(4):
-            asyncio.run(pace.settle_up())
+            asyncio.run(pace.report())
     for _ in range(2):
-        asyncio.run(pace.settle_up())
+        asyncio.run(pace.report())
 
     assert logged.events == ["throttle.not_told", "throttle.told_again"]
     assert logged.failures("throttle.told_again") == 4

@@ -18,7 +18,7 @@ from shared.throttle.redis_client import redis
 from tests.support.lanes import add_agent, add_campaign, add_messages, change, rows
 from tests.support.told import Told
 from worker.send import recorder as recorder_module
-from worker.send.circuit_breaker import Refusals
+from worker.send.circuit_breaker import CircuitBreaker
 from worker.send.outcomes import Outcome
 from worker.send.recorder import Recorder
 
@@ -42,7 +42,7 @@ def recorder(database: str, continued: list[Claimed]) -> Iterator[Recorder]:
 
 
 def recorder_with(on_continued: Callable[[list[Claimed], float], None]) -> Recorder:
-    return Recorder(boot="test", on_continued=on_continued, refusals=Refusals(redis()))
+    return Recorder(boot="test", on_continued=on_continued, breaker=CircuitBreaker(redis()))
 
 
 def claimed(count: int = 1) -> list[Claimed]:
@@ -111,7 +111,7 @@ def test_a_warm_stop_records_what_waits(recorder: Recorder) -> None:
 def test_a_hold_is_recorded(recorder: Recorder) -> None:
     agent = add_agent()
 
-    recorder.hold(NewHold(agent, "sender", "+14155550001", 21606, None, "Use another number."))
+    recorder.put_hold(NewHold(agent, "sender", "+14155550001", 21606, None, "Use another number."))
 
     assert eventually(lambda: rows("SELECT scope, code FROM hold") == [("sender", 21606)])
 
@@ -123,7 +123,7 @@ def test_outcomes_are_kept_and_tried_again_while_postgres_is_away(
     away = _Away(monkeypatch, times=3)
 
     recorder.put(accepted(one), CAMPAIGN)
-    recorder.hold(NewHold(one.agent_key, "country", "+12025550123", 21408, None, "Allow it."))
+    recorder.put_hold(NewHold(one.agent_key, "country", "+12025550123", 21408, None, "Allow it."))
     assert eventually(lambda: away.refused >= 1)
     recorder.put(accepted(two), CAMPAIGN)
 

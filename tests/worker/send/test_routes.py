@@ -14,7 +14,7 @@ from shared.secrets import seal
 from tests.support.factories import ACCOUNT, change
 from tests.support.lanes import add_agent, add_campaign
 from worker.send import routes
-from worker.send.routes import FRESH_FOR, Directory
+from worker.send.routes import FRESH_FOR, RouteCache
 
 _MOVE = text("UPDATE agent SET account = 'twilio:AC7', credentials = :sealed")
 
@@ -31,7 +31,7 @@ def claimed(agent: int, campaign: int) -> Claimed:
     return Claimed(1, campaign, agent, 0, uuid.uuid4(), "+12025550123", None, "hi", 1)
 
 
-def reads(known: Directory, *wanted: Claimed) -> int:
+def reads(known: RouteCache, *wanted: Claimed) -> int:
     """How many times the database was asked for these."""
     asked: list[str] = []
 
@@ -52,7 +52,7 @@ def test_agents_that_grow_old_one_after_the_other_are_read_together(
 ) -> None:
     agents = [add_agent(f"agent-{n}") for n in range(5)]
     campaign = add_campaign(*agents)
-    known = Directory()
+    known = RouteCache()
     for agent in agents:
         reads(known, claimed(agent, campaign))
         clock.at += FRESH_FOR / 20
@@ -68,7 +68,7 @@ def test_an_agent_that_has_moved_is_read_again_before_its_call(
 ) -> None:
     ann = add_agent("ann")
     campaign = add_campaign(ann)
-    known, call = Directory(), replace(claimed(ann, campaign), account=ACCOUNT)
+    known, call = RouteCache(), replace(claimed(ann, campaign), account=ACCOUNT)
     moved = replace(call, account="twilio:AC7")
     reads(known, call)
     stale = known.route(call).account
@@ -88,7 +88,7 @@ def test_each_account_is_told_how_many_messages_are_coming(
 ) -> None:
     ann, ben = add_agent("ann"), add_agent("ben")
     campaign = add_campaign(ann, ben)
-    known, coming = Directory(), [claimed(ann, campaign), claimed(ann, campaign)]
+    known, coming = RouteCache(), [claimed(ann, campaign), claimed(ann, campaign)]
     coming.append(claimed(ben, campaign))
     reads(known, *coming)
 
@@ -103,7 +103,7 @@ def test_an_agent_without_an_account_that_can_be_used_troubles_no_other(database
     change("UPDATE agent SET credentials = 'x' WHERE key = :key", key=sealed_elsewhere)
     change("UPDATE agent SET provider = 'vonage' WHERE key = :key", key=not_built)
     calls = [claimed(agent, campaign) for agent in (speaks, sealed_elsewhere, not_built)]
-    known = Directory()
+    known = RouteCache()
     reads(known, *calls)
 
     ready, wrong_key, no_provider = calls

@@ -164,7 +164,9 @@ def test_what_a_killed_program_leaves_behind_is_ended_with_it(here: Places) -> N
 
 def test_ps_never_shows_a_process_that_only_has_the_same_number(here: Places) -> None:
     own = processes.born(os.getpid())
-    pid_table.write(here.data_dir, [pid_table.Entry("api", "api", os.getpid(), "another boot/1")])
+    pid_table.write(
+        here.data_dir, [pid_table.StartedProcess("api", "api", os.getpid(), "another boot/1")]
+    )
 
     assert own
     assert pid_table.ps(here.data_dir) == []
@@ -173,7 +175,8 @@ def test_ps_never_shows_a_process_that_only_has_the_same_number(here: Places) ->
 def test_ps_counts_a_zombie_as_dead(here: Places) -> None:
     process = subprocess.Popen([sys.executable, "-c", IDLE])
     pid_table.write(
-        here.data_dir, [pid_table.Entry("api", "api", process.pid, processes.born(process.pid))]
+        here.data_dir,
+        [pid_table.StartedProcess("api", "api", process.pid, processes.born(process.pid))],
     )
 
     process.kill()

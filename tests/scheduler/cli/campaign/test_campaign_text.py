@@ -28,7 +28,7 @@ def volley(
     database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Volley]:
     """Runs a command as a person would: (exit code, stdout, stderr)."""
-    monkeypatch.setattr("deploy.attach.log_quietly", lambda: None)
+    monkeypatch.setattr("deploy.attach.log_errors_only", lambda: None)
 
     def call(*words: str) -> tuple[int, str, str]:
         code = run(words)

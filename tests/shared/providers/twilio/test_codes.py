@@ -57,7 +57,7 @@ def test_a_stop_writes_an_opt_out_and_is_never_retried():
 def test_a_matter_for_a_person_waits_until_it_is_mended():
     code = look_up(30034)
 
-    assert code.wait is Until.MENDED
+    assert code.wait is Until.FIXED
     assert code.seconds(at=datetime(2026, 11, 20, tzinfo=UTC)) is None
 
 
