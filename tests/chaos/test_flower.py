@@ -24,6 +24,7 @@ from tests.benchmarks.processes import resident_mib
 from tests.chaos.harness import CANARY, Bench, Campaign, bench
 from tests.chaos.nemesis import frozen, kill
 from tests.support.broker import broker
+from tests.support.eventually import eventually
 from tests.support.flower import FlowerApi
 
 pytestmark = [pytest.mark.chaos, pytest.mark.stack]
@@ -239,5 +240,4 @@ def make_events(flower: FlowerApi, *, tasks: int) -> None:
                 told.send("task-started", uuid=one)
                 told.send("task-succeeded", uuid=one, result="None", runtime=0.01)
             told.flush()
-            while not flower.knows(some[-1]):
-                time.sleep(0.05)
+            eventually(lambda last=some[-1]: flower.knows(last), seconds=SOON, every=0.05)

@@ -20,6 +20,7 @@ from shared.db import session
 from shared.ledger import shards as queries
 from shared.ledger.shards import SHARDS
 from tests.support import factories
+from tests.support.eventually import eventually, ever
 
 EVERYTHING = frozenset(range(SHARDS))
 
@@ -145,12 +146,7 @@ class Loop:
 
     def ticks_until(self, holds, *, seconds=10):
         """Tick until it has so many shards; False if it never does."""
-        end = time.monotonic() + seconds
-        while len(self.leases.mine) != holds:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.01)
-        return True
+        return ever(lambda: len(self.leases.mine), becomes=holds, seconds=seconds)
 
     def stop(self):
         self.stopping.set()
@@ -169,15 +165,6 @@ def held():
     return row.n
 
 
-def soon(condition, *, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 def test_a_loop_that_ticks_keeps_its_agents(loop):
     began = loop.ticks_until(SHARDS)
     lost = loop.ticks_until(0, seconds=1.5)
@@ -188,16 +175,15 @@ def test_a_loop_that_ticks_keeps_its_agents(loop):
 def test_a_loop_that_never_ticks_does_not_keep_agents(loop, monkeypatch):
     monkeypatch.setattr(leases, "LENGTH", 3600)
 
-    took = soon(lambda: held() == SHARDS)
-
-    assert (took, soon(lambda: held() == 0)) == (True, True)
+    eventually(held, becomes=SHARDS)
+    eventually(held, becomes=0)
 
 
 def test_a_loop_that_hangs_gives_its_agents_to_others(loop, monkeypatch):
     monkeypatch.setattr(leases, "LENGTH", 3600)
     assert loop.ticks_until(SHARDS)
 
-    assert soon(lambda: held() == 0)
+    eventually(held, becomes=0)
     assert loop.ticks_until(SHARDS)
 
 
@@ -288,7 +274,7 @@ def test_a_frozen_schedulers_agents_go_to_another_because_leases_expire(
         other.refresh()
         return other.mine == EVERYTHING
 
-    assert soon(takes_over, seconds=5 if expires else 2) == expires
+    assert ever(takes_over, seconds=5 if expires else 2) == expires
     assert (frozen.mine == frozenset()) == expires
 
 
@@ -300,9 +286,9 @@ def test_three_schedulers_share_and_two_go_on_when_one_dies(database, hurried):
         even = max(map(len, shares)) - min(map(len, shares)) <= 1
         return even and sum(map(len, shares)) == len(frozenset().union(*shares)) == total
 
-    shared = soon(lambda: share(three, SHARDS))
+    shared = ever(lambda: share(three, SHARDS), seconds=10)
     three[0].stop()
-    taken_over = soon(lambda: share(three[1:], SHARDS))
+    taken_over = ever(lambda: share(three[1:], SHARDS), seconds=10)
     for loop in three[1:]:
         loop.stop()
 

@@ -10,6 +10,7 @@ import pytest
 
 from scheduler.http import turns
 from shared import metrics
+from tests.support.eventually import eventually
 from tests.support.fair import serving
 
 #: In a body, it is no request.
@@ -102,8 +103,7 @@ def test_whatever_is_asked_ahead_the_others_do_not_wait_for_it(connected, path, 
         other.connect()
         for one in crowd:
             one.sendall(_get(path) * 40)
-        while len(app.log) < 500:
-            time.sleep(0.001)
+        eventually(lambda: len(app.log) >= 500, seconds=60, every=0.001)
         before = len(app.log)
         other.request("GET", f"{asked}?other")
         other.getresponse().read()
@@ -120,8 +120,7 @@ def test_callbacks_and_health_do_not_wait_for_those_who_have_all_the_turns(conne
         stuck = [connected(address) for _ in range(100)]
         for one in stuck:
             one.sendall(_get("/stuck"))
-        while len(app.log) < turns.AT_WORK[turns.Lane.PLAIN]:
-            time.sleep(0.001)
+        eventually(lambda: len(app.log) >= turns.AT_WORK[turns.Lane.PLAIN], seconds=60)
         for path in ("/healthz", "/webhooks/twilio/status"):
             asking = connected(address)
             asking.sendall(_get(path))
@@ -189,11 +188,7 @@ def test_who_does_not_read_for_too_long_is_closed(connected):
     with serving(App(size=50_000), wait=1.0) as address:
         silent = connected(address)
         silent.sendall(_get("/x") * 60)
-        deadline = time.monotonic() + 30
-        while closed._value.get() == before and time.monotonic() < deadline:
-            time.sleep(0.05)
-
-        assert closed._value.get() == before + 1
+        eventually(lambda: closed._value.get() - before, becomes=1, seconds=30)
         with pytest.raises((AssertionError, ConnectionResetError)):
             _answers(silent, 60)
 

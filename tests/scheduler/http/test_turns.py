@@ -4,6 +4,7 @@ import asyncio
 
 from scheduler.http import turns
 from scheduler.http.turns import Lane, Turn, Turns, lane_of
+from tests.support.eventually import until
 
 
 class _Asking:
@@ -77,8 +78,7 @@ def test_what_never_ends_keeps_the_others_waiting_only_for_a_moment(monkeypatch)
         streams = [_Asking(given, _never) for _ in range(3)]
         for stream in streams:
             given.ask(stream, Lane.PLAIN)
-        while not all(stream.went for stream in streams):
-            await asyncio.sleep(0.01)
+        await until(lambda: all(stream.went for stream in streams))
         for stream in streams:  # and gives its turn back once, not again when it ends
             stream.task.cancel()
         await asyncio.gather(*(stream.task for stream in streams), return_exceptions=True)

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from scheduler.campaigns import create
 from shared.queue.jobs import ImportUpload
 from shared.settings import settings
 from tests.support import factories
+from tests.support.eventually import eventually
 from tests.support.ledger import Waits
 from tests.support.workbooks import packed, row, xlsx_parts
 
@@ -57,16 +57,11 @@ def serving(module):
 
 
 def _until_up(client, process):
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            client.get("/healthz")
-        except requests.ConnectionError:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            return
+    def up():
+        assert process.poll() is None
+        return client.get("/healthz") is not None
+
+    eventually(up, "the API to answer", seconds=60, despite=(requests.ConnectionError,))
 
 
 def workbook(*, lines=0):

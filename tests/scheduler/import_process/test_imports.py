@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from shared.db.session import transaction
 from shared.errors import Refused
 from tests.scheduler.http.conftest import agent, api, upload
 from tests.support import factories
+from tests.support.eventually import eventually
 from tests.support.ledger import Waits
 
 ROWS = 23
@@ -108,7 +108,7 @@ def test_a_server_that_is_killed_is_started_again(hogs):
     server = hogs(what="sleep", row=12)
     made = draft()
     importing = Waits(lambda: imports.load(made))
-    _wait_for(lambda: loaded() == WHOLE[:10])
+    eventually(lambda: loaded() == WHOLE[:10], seconds=30)
     os.kill(server._server.pid, signal.SIGKILL)
 
     assert not importing.join()
@@ -120,14 +120,14 @@ def test_a_server_that_is_killed_is_started_again(hogs):
 def test_children_end_with_their_server_and_it_with_its_parent(hogs):
     server = hogs(what="sleep", row=12)
     importing = Waits(lambda: imports.load(draft()))
-    _wait_for(lambda: loaded() == WHOLE[:10])
+    eventually(lambda: loaded() == WHOLE[:10], seconds=30)
     pid = server._server.pid
     (child,) = _children(pid)
 
     server.close()
 
     assert not importing.join()
-    _wait_for(lambda: not Path(f"/proc/{child}").exists() or _is_dead(child))
+    eventually(lambda: not Path(f"/proc/{child}").exists() or _is_dead(child), seconds=30)
 
 
 def test_an_import_whose_parent_is_to_end_ends_behind_its_chunk(hogs, monkeypatch):
@@ -137,7 +137,7 @@ def test_an_import_whose_parent_is_to_end_ends_behind_its_chunk(hogs, monkeypatc
     hogs(what="until it is told to stop", row=12)
     made = draft()
     importing = Waits(lambda: imports.load(made))
-    _wait_for(lambda: loaded() == WHOLE[:10])
+    eventually(lambda: loaded() == WHOLE[:10], seconds=30)
     stopping.set()
 
     assert not importing.join()
@@ -164,7 +164,7 @@ def test_no_more_children_at_once_than_may_be(hogs, monkeypatch):
     server = hogs(what="sleep", row=1)
     monkeypatch.setattr(server, "_places", threading.BoundedSemaphore(1))
     first = Waits(lambda: imports.load(draft()))
-    _wait_for(lambda: server._server and _children(server._server.pid))
+    eventually(lambda: server._server and _children(server._server.pid), seconds=30)
 
     with pytest.raises(Busy):
         imports.load(draft(), patience=0)
@@ -196,13 +196,6 @@ def _children(pid):
 
 def _is_dead(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def _wait_for(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_process_with_thousands_of_files_and_connections_open_can_import(database):

@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass, field
 
 from shared.providers.transport.pool import Wire, header_block
+from tests.support.eventually import until
 
 HEADERS = header_block({"Accept": "application/json"})
 
@@ -90,16 +91,9 @@ def wire(url, **changes):
     return Wire(url, **{"timeout": (1.0, 1.0), **changes})
 
 
-async def until(condition):
-    """Wait until it is so; fail after three seconds."""
-    async with asyncio.timeout(3):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
 async def warmed(pool, count=1):
     pool.warm(count)
-    await until(lambda: pool.idle >= count)
+    await until(lambda: pool.idle >= count, seconds=3)
 
 
 async def post(pool, body=b"To=1"):

@@ -19,6 +19,7 @@ from deploy.local.servers.valkey import EmbeddedValkey
 from deploy.local.system import processes
 from shared.errors import Refused
 from tests.support.embedded import temporary_data_dir
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.stack
 
@@ -242,5 +243,4 @@ def query(server: EmbeddedPostgres, statement: str) -> list[tuple[object, ...]]:
 def kill(server: EmbeddedServer) -> None:
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
-    while server.alive():
-        pass
+    eventually(lambda: not server.alive(), seconds=60)

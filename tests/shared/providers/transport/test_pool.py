@@ -13,10 +13,10 @@ from tests.shared.providers.stub import (
     listener,
     post,
     reply,
-    until,
     warmed,
     wire,
 )
+from tests.support.eventually import until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
 
@@ -120,7 +120,7 @@ def test_a_connection_that_was_idle_too_long_is_closed_and_not_taken(run):
         async with Stub(lambda *_: reply()) as server:
             pool = wire(server.url, idle_seconds=0.05)
             await warmed(pool)
-            await until(lambda: not server.open)
+            await until(lambda: not server.open, seconds=3)
             taken = pool.take()
             await pool.close()
             return taken
@@ -225,10 +225,10 @@ def test_a_caller_who_gives_up_leaves_a_clean_connection_behind(run):
             await warmed(pool)
             answer = pool.take().request("POST", "/x", headers=HEADERS)
             answer.cancel()
-            await until(lambda: late)
+            await until(lambda: late, seconds=3)
             busy = pool.idle
             late[0].write(reply(200, b"nobody waits"))
-            await until(lambda: pool.idle)
+            await until(lambda: pool.idle, seconds=3)
             connections = server.connections
             await pool.close()
             return busy, connections
@@ -241,7 +241,7 @@ def test_closing_ends_calls_in_flight_as_unknown(run):
         async with Stub(hangs) as server:
             pool = wire(server.url)
             call = asyncio.ensure_future(post(pool))
-            await until(lambda: server.requests)
+            await until(lambda: server.requests, seconds=3)
             await pool.close()
             with pytest.raises(Unknown):
                 await call

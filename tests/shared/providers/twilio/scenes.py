@@ -3,7 +3,8 @@
 from shared.providers.base import OutboundText
 from shared.providers.twilio.accounts import TwilioCredentials
 from shared.providers.twilio.adapter import TwilioAdapter
-from tests.shared.providers.stub import Stub, reply, until
+from tests.shared.providers.stub import Stub, reply
+from tests.support.eventually import until
 
 ACCOUNT, SID = "AC" + "1" * 32, "SM" + "2" * 32
 TEXT = OutboundText(
@@ -27,7 +28,7 @@ def adapter(url, **changes):
 
 async def ready(twilio):
     twilio.warm(1)
-    await until(twilio.ready)
+    await until(twilio.ready, seconds=3)
 
 
 def nothing():

@@ -15,7 +15,7 @@ from shared.providers.errors import Rejected
 from shared.providers.transport.pool import NoConnection
 from shared.providers.twilio.accounts import TwilioCredentials
 from shared.providers.twilio.client import form
-from tests.shared.providers.stub import Stub, reply, until
+from tests.shared.providers.stub import Stub, reply
 from tests.shared.providers.twilio.scenes import (
     ACCOUNT,
     MADE,
@@ -27,6 +27,7 @@ from tests.shared.providers.twilio.scenes import (
     ready,
     sent,
 )
+from tests.support.eventually import until
 
 
 class TooLate(Exception):
@@ -171,7 +172,7 @@ def test_without_a_warm_connection_nothing_is_asked_and_one_is_opened(run):
             twilio = adapter(server.url)
             with pytest.raises(NoConnection):
                 await twilio.send(TEXT, gate=lambda: pytest.fail("asked"), wrote=nothing)
-            await until(twilio.ready)
+            await until(twilio.ready, seconds=3)
             accepted = await twilio.send(TEXT, gate=nothing, wrote=nothing)
             await twilio.close()
             return accepted.sid, len(server.requests)
@@ -194,7 +195,7 @@ def test_many_sends_at_once_each_keep_their_own_gate_and_answer(run):
         async with Stub(echo) as server:
             twilio = adapter(server.url)
             twilio.warm(40)
-            await until(lambda: twilio._wire.idle == 40)
+            await until(lambda: twilio._wire.idle, becomes=40, seconds=3)
             sids = await asyncio.gather(*(one(twilio, to, log) for to in numbers))
             await twilio.close()
         return numbers, sids, log

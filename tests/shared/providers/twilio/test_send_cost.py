@@ -16,7 +16,7 @@ from twilio.rest import Client
 from shared.providers.base import OutboundText
 from shared.providers.twilio.accounts import TwilioCredentials
 from shared.providers.twilio.adapter import TwilioAdapter
-from tests.shared.providers.stub import until
+from tests.support.eventually import until
 
 ACCOUNT, IN_FLIGHT = "AC" + "1" * 32, 200
 TEXT = OutboundText(
@@ -77,7 +77,7 @@ async def through_ours(url, count):
     """Seconds of CPU for one send."""
     twilio = TwilioAdapter(TwilioCredentials(ACCOUNT, ("token",), api_url=url), timeout=(3.05, 10))
     twilio.warm(IN_FLIGHT)
-    await until(lambda: twilio._wire.idle == IN_FLIGHT)
+    await until(lambda: twilio._wire.idle, becomes=IN_FLIGHT, seconds=3)
     turns = iter(range(count))
 
     async def sender():
