@@ -23,7 +23,7 @@ from shared.db.session import engine
 from tests.support.lanes import change
 
 _ROOMS: Final = (shared.ledger, shared.views, scheduler, worker)
-_DIALECT: Final = postgresql.dialect(paramstyle="numeric_dollar")
+_DIALECT: Final = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _PLANNED: Final = re.compile(r"\s*(WITH|SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 
 

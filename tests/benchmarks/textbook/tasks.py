@@ -111,7 +111,7 @@ def apply_callback(self: "Task[..., None]", sid: str, status: str, code: str | N
 def _connection() -> "psycopg.Connection[Any]":
     if not hasattr(_own, "connection"):
         _own.connection = psycopg.connect(DATABASE_URL, autocommit=True)
-    return _own.connection  # type: ignore[no-any-return]
+    return _own.connection
 
 
 def _client() -> Any:

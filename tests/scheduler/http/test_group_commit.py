@@ -85,7 +85,7 @@ def test_hints_that_fail_are_told_of_once_and_so_is_the_one_that_gets_through(
         async with running() as keeper:
             for n in range(1, 5):
                 assert await keeper.keep(callback(n))
-                await until(lambda n=n: len(tries) == n, seconds=20)
+                await until(lambda n=n: len(tries) == n, seconds=20)  # type: ignore[misc]
             await until(lambda: len(told), becomes=2, seconds=20)
 
     asyncio.run(run())

@@ -75,7 +75,7 @@ def running(servers: Servers, tmp_path: Path, *words: str) -> Iterator["subproce
 def asked(question: str, **arguments: object) -> dict[str, Any]:
     """Each worker's answer within a second."""
     answers = app.control.broadcast(question, arguments=arguments, reply=True, timeout=1.0, limit=1)
-    return {name: answer for one in answers for name, answer in one.items()}
+    return {name: answer for one in answers for name, answer in one.items()}  # type: ignore[union-attr]
 
 
 def held(redis: Redis) -> int:
@@ -91,7 +91,7 @@ def begin(tmp_path: Path, n: int) -> None:
 def test_a_worker_in_the_middle_of_long_work_answers_and_beats(
     servers: Servers, redis: Redis, tmp_path: Path
 ) -> None:
-    with running(servers, tmp_path), redis.pubsub() as events:
+    with running(servers, tmp_path), redis.pubsub() as events:  # type: ignore[no-untyped-call]
         begin(tmp_path, 1)
         events.psubscribe("*celeryev*heartbeat*")
 
@@ -154,7 +154,7 @@ def test_a_worker_whose_acknowledgement_failed_goes_on_taking_jobs(
 ) -> None:
     with running(servers, tmp_path):
         begin(tmp_path, 1)
-        redis.execute_command("CLIENT PAUSE 12000 ALL")  # longer than a socket waits
+        redis.execute_command("CLIENT PAUSE 12000 ALL")  # type: ignore[no-untyped-call]  # longer than a socket waits
         (tmp_path / "end-1").touch()
         time.sleep(12)
 

@@ -138,7 +138,7 @@ def test_a_program_that_ends_wakes_a_supervisor_that_has_nothing_else_to_do(
         def kill_and_wait() -> None:
             time.sleep(0.3)
             os.kill(killed, signal.SIGKILL)
-            others = ([], [killed])
+            others = ([], [killed])  # type: ignore[var-annotated]
             eventually(
                 lambda: [row["pid"] for row in pid_table.ps(here.data_dir)][1:] not in others,
                 seconds=60,

@@ -80,7 +80,7 @@ def wire(carrier: Carrier) -> Iterator[Wire]:
 def last_document(client: Client) -> dict[str, Any]:
     response = client.http_client._test_only_last_response
     assert response is not None
-    document: dict[str, Any] = requests.models.complexjson.loads(response.text)
+    document: dict[str, Any] = requests.models.complexjson.loads(response.text)  # type: ignore[attr-defined]
     return document
 
 
