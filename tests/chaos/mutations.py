@@ -34,6 +34,8 @@ PATIENCE: Final = 120.0
 _ROUND: Final = 40
 #: Bytes of what is spoilt.
 _LONGEST: Final = 1 << 20
+#: Characters of the API's log that a failure shows.
+_LAST_WORDS: Final = 8000
 _HOST: Final = b"Host: volley.test\r\nConnection: close\r\n"
 _BOUNDARY: Final = b"a-boundary-0123456789"
 #: What means something to a reader of files or of requests, and so is put where it does not belong.
@@ -221,7 +223,7 @@ def run(stack: Bench, goes_on: Callable[[int], bool], *, seed: int = 0) -> Found
     def tried(request: Request) -> None:
         status = asked(address, request.wire(key))
         found.answers[status] += 1
-        assert status < 500, f"answered {status}"
+        assert status < 500, f"answered {status}; the API's last words:\n{_last_words(stack)}"
         assert stack.pids("api") == [pid], "the API died"
         found.peak = memory(pid, "VmHWM")
         grown = found.peak - found.ready
@@ -233,6 +235,12 @@ def run(stack: Bench, goes_on: Callable[[int], bool], *, seed: int = 0) -> Found
     health = asked(address, Request(b"GET", b"/healthz").wire(key))
     assert health == 200, "the API does not answer any more"
     return found
+
+
+def _last_words(stack: Bench) -> str:
+    """The end of the API's log: what failed once may not fail again when it is looked for."""
+    log = stack.stack.data_dir / "logs" / "api.log"
+    return log.read_text(errors="replace")[-_LAST_WORDS:]
 
 
 def _rounds(goes_on: Callable[[int], bool]) -> Iterator[int]:

@@ -23,11 +23,12 @@ from shared.ledger import campaigns, record
 from shared.ledger.retries import BLOCK
 from shared.ledger.shards import _SPREAD, SHARDS
 from shared.providers.transport.pool import Wire
+from shared.providers.twilio import adapter
 from shared.providers.twilio.callbacks import RETRIES
 from shared.settings import Settings
 from shared.throttle.redis_clock import MOST_DOUBT
 from tests.support.documents import page
-from worker.send import calls, circuit_breaker, engine, outcomes, pace, recorder, routes
+from worker.send import circuit_breaker, engine, outcomes, pace, recorder, routes
 
 USING = "deploy/docs/using.md"
 ARCHITECTURE = "deploy/docs/architecture.md"
@@ -93,7 +94,7 @@ CLAIMS = [
     (ARCHITECTURE, f"claim younger than {pace.HOLD:g} s? less than {LATE}?"),
     (ARCHITECTURE, f"split_at ({LONGEST_PART:,} characters)"),
     (ARCHITECTURE, f"several parts, at most {WORDS[MOST_PARTS]}"),
-    (ARCHITECTURE, f"longest validity period ({calls.MOST_VALIDITY / 3600:g} hours) and a day"),
+    (ARCHITECTURE, f"longest validity period ({adapter.MOST_VALIDITY / 3600:g} hours) and a day"),
     (ARCHITECTURE, f"(1 + {percent(DEFAULTS['pace_margin'])}) / rate"),
     (ARCHITECTURE, f"if it is more than {LATE}"),
     (RELIABILITY, f"none later than {pace.HOLD:g} s after its claim"),

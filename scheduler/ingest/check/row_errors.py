@@ -1,10 +1,10 @@
 """What can be wrong with a row besides its number: its bytes, its cells, its values."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 from scheduler.ingest.read.delimited import Damaged
+from scheduler.ingest.read.unreadable import CONTROL, LOST, UNREADABLE
 from scheduler.ingest.rejects import RejectCode, Returned
 from shared.domain.phone import PhoneError, normalise
 
@@ -20,27 +20,22 @@ class Unfit(Exception):
         self.fix = fix
 
 
-_LOST: Final = re.compile("[\ud800-\udfff\ufffd]")
-_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_UNREADABLE: Final = re.compile(f"{_LOST.pattern}|{_CONTROL.pattern}")
-
-
 def readable(cells: Sequence[str]) -> bool:
     """Whether none of these cells has lost bytes or control characters."""
-    return _UNREADABLE.search("".join(cells)) is None
+    return UNREADABLE.search("".join(cells)) is None
 
 
 def refuse_unreadable(cells: Sequence[str]) -> None:
     """Raises Unfit bad_encoding, control_character."""
     for index, cell in enumerate(cells):
-        if _LOST.search(cell):
+        if LOST.search(cell):
             raise Unfit(
                 index,
                 RejectCode.BAD_ENCODING,
                 "Some bytes of it are not text in the file's encoding.",
                 "Type the cell anew, or export the file as UTF-8.",
             )
-        if found := _CONTROL.search(cell):
+        if found := CONTROL.search(cell):
             raise Unfit(
                 index,
                 RejectCode.CONTROL_CHARACTER,

@@ -25,9 +25,8 @@ from scheduler.ingest.read.delimited import (
     is_blank,
 )
 from scheduler.ingest.read.encoding import survey, text_of
+from scheduler.ingest.read.header import refuse_header, refuse_origins
 from scheduler.ingest.read.layout import Layout, layout_of
-from scheduler.ingest.read.sheets.sheet import MOST_COLUMNS
-from scheduler.ingest.read.swallowed_rows import holds_numbers
 from scheduler.ingest.read.table import Place, Table, tabled
 from scheduler.ingest.read.warnings import Warnings
 from scheduler.ingest.read.workbook import Workbook, is_workbook
@@ -147,7 +146,7 @@ class Rows:
             self.origins.update(map(str.strip, table.columns[at]))
             self.origins.update(cells[at].strip() for cells in table.odd.values() if cells[at:])
             self.origins.discard("")
-            _refuse_many_origins(self.origins)
+            refuse_origins(self.origins)
 
     def _duplicates(self, table: Table) -> list[int]:
         """The rows that fit, and are duplicates to their reject file."""
@@ -191,8 +190,7 @@ class Rows:
             if self._start.row - 1 <= titles:
                 self._warn_of_title(cells)
             else:
-                _refuse_open_quote(cells)
-                _refuse_many(cells)
+                refuse_header(cells)
                 return [cell.strip().lstrip("\ufeff") for cell in cells]
         raise Refused("empty_file", "The file is empty. Export it again and upload that.")
 
@@ -217,41 +215,6 @@ class Rows:
         raise Refused("no_rows", "The file has a header and no rows. Add rows below it.")
 
 
-def _refuse_open_quote(header: list[str]) -> None:
-    """A quotation mark in the header that takes rows for a name. Raises Refused open_quote."""
-    if isinstance(header, Damaged) or holds_numbers(header):
-        raise Refused(
-            "open_quote",
-            "A quotation mark opens a column's name in the header and is not closed on that line. "
-            "Take it out, or close it there.",
-        )
-
-
-def _refuse_many_origins(origins: set[str]) -> None:
-    """Raises Refused too_many_origins: no reject file comes from so many files."""
-    if len(origins) > _MOST_ORIGINS:
-        raise Refused(
-            "too_many_origins",
-            f"The column “{ORIGIN_COLUMN}” names more than {_MOST_ORIGINS:,} files. Upload the "
-            "reject files one by one, each as it was written.",
-        )
-
-
-def _refuse_many(header: list[str]) -> None:
-    """Raises Refused too_many_columns."""
-    named = max((place for place, name in enumerate(header, 1) if name.strip()), default=0)
-    if named > _MOST_COLUMNS or len(header) > _WIDEST:
-        raise Refused(
-            "too_many_columns",
-            f"The header has {len(header):,} columns, and a file may "
-            f"have {MOST_COLUMNS:,}. Delete the columns that no text needs.",
-        )
-
-
-#: Columns up to the last with a name, those of a reject file included; and up to the last at all.
-_MOST_COLUMNS: Final = MOST_COLUMNS + len(OWN_COLUMNS) + 1
-_MOST_ORIGINS: Final = 1_000
-_WIDEST: Final = 16_384
 _OWN_KEYS = frozenset(map(key, (*OWN_COLUMNS, ORIGIN_COLUMN)))
 
 
@@ -262,7 +225,7 @@ def open_rows(file: BinaryIO, *, filename: str, reading: Reading = AS_FOUND) -> 
 
     The file stays the caller's, open while rows are read. Raises Refused empty_file, no_rows,
     not_a_csv, open_quote, unclear_delimiter, unclear_encoding, unknown_encoding, which_sheet,
-    too_many_columns.
+    too_many_columns, unreadable_header.
     """
     warnings = Warnings()
     if is_workbook(file):

@@ -59,8 +59,6 @@ class Campaign(Base):
     report: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     send_before: Mapped[datetime | None]
     scheduled_at: Mapped[datetime | None]
-    #: how often failed recipients were given another message
-    round: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     created_at: Mapped[Created]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

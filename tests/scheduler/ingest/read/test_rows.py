@@ -210,3 +210,21 @@ def _relation(kind: str, target: str) -> str:
         f'<Relationships xmlns="{_PACKAGE}/relationships">'
         f'<Relationship Id="r1" Type="{kind}" Target="{target}"/></Relationships>'
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (b"\xed\xa0\x80name", "bytes"), (b"na\xefme", "bytes"), ("\ufffdname".encode(), "bytes"),
+        (b"na\x0bme", "control"), (b"na\x00me", "control"), (b"\x1bname", "control"),
+        ("na\x85me".encode(), "control"),
+    ],
+)  # fmt: skip
+def test_a_header_that_has_no_readable_names_is_refused(name, why):
+    file = b"phone," + name + "\n+15551230000,José\n+15551230001,Zoë\n".encode()
+
+    with pytest.raises(Refused, match=why) as refused:
+        open_rows(io.BytesIO(file), filename="guests.csv")
+
+    assert refused.value.code == "unreadable_header"
+    assert refused.value.details == {"column": 2}
