@@ -20,7 +20,7 @@ import shared.ledger
 import shared.views
 import worker
 from shared.db.session import engine
-from tests.support.lanes import change
+from tests.support.factories import change
 
 _ROOMS: Final = (shared.ledger, shared.views, scheduler, worker)
 _DIALECT: Final = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]

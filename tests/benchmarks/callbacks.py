@@ -20,7 +20,7 @@ from tests.benchmarks.row import Row, faster, within
 from tests.benchmarks.world import world
 from tests.support.embedded import Servers
 from tests.support.eventually import eventually
-from tests.support.lanes import rows
+from tests.support.factories import rows
 
 TOKEN = "a token for benchmarks"
 CONNECTIONS = 256

@@ -26,9 +26,10 @@ from shared.queue.jobs import Job, SendMessages
 from shared.throttle import Throttle
 from shared.throttle.redis_client import redis
 from shared.throttle.slot_counts import Tally
+from tests.support import factories
 from tests.support.environment import environment
 from tests.support.eventually import eventually
-from tests.support.lanes import add_agent, add_campaign, add_messages, rows
+from tests.support.factories import rows
 from worker.send import deliver
 from worker.send.calls import Calls
 from worker.send.engine import Engine
@@ -59,13 +60,13 @@ class Lab:
     def __post_init__(self) -> None:
         self._dispatcher = Dispatcher(Throttle(redis()), Tally(redis()))
         account = f"twilio:{self.carrier.account_sid}"
-        self.agents = [add_agent(f"agent-{n}", account=account) for n in range(10)]
-        self.campaign = add_campaign(*self.agents)
+        self.agents = [factories.agent(f"agent-{n}", account=account, senders=1) for n in range(10)]
+        self.campaign = factories.campaign(*self.agents)
 
     def add(self, count: int) -> list[int]:
         """Messages that are due now, dealt to the agents in turn; returns their ids."""
         return [
-            add_messages(self.campaign, self.agents[i % len(self.agents)], 1)[0]
+            factories.messages(self.campaign, self.agents[i % len(self.agents)], 1)[0]
             for i in range(count)
         ]
 

@@ -13,7 +13,8 @@ from shared.queue.jobs import SendMessages
 from shared.throttle import Throttle
 from shared.throttle.redis_client import redis
 from shared.throttle.slot_counts import Tally
-from tests.support.lanes import add_agent, add_campaign, add_messages, rows
+from tests.support import factories
+from tests.support.factories import rows
 
 #: Leases run out in real time.
 pytestmark = pytest.mark.alone
@@ -67,9 +68,9 @@ def shared(database: str, monkeypatch: pytest.MonkeyPatch) -> Shared:
 @pytest.fixture
 def messages(database: str) -> dict[int, int]:
     """Message id → the shard of its agent."""
-    agents = [add_agent(f"agent {n}") for n in range(AGENTS)]
-    campaign = add_campaign(*agents)
-    return {m: key % SHARDS for key in agents for m in add_messages(campaign, key, EACH)}
+    agents = [factories.agent(f"agent {n}", senders=1) for n in range(AGENTS)]
+    campaign = factories.campaign(*agents)
+    return {m: key % SHARDS for key in agents for m in factories.messages(campaign, key, EACH)}
 
 
 def test_each_releases_for_its_own_agents_and_together_for_all(

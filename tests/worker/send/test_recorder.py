@@ -15,8 +15,9 @@ from shared.ledger.evidence import Evidence
 from shared.ledger.holds import NewHold
 from shared.ledger.record import Doubt, Refusal, Return
 from shared.throttle.redis_client import redis
+from tests.support import factories
 from tests.support.eventually import eventually
-from tests.support.lanes import add_agent, add_campaign, add_messages, change, rows
+from tests.support.factories import change, rows
 from tests.support.told import Told
 from worker.send import recorder as recorder_module
 from worker.send.circuit_breaker import Refusals
@@ -48,9 +49,9 @@ def recorder_with(on_continued: Callable[[list[Claimed], float], None]) -> Recor
 
 def claimed(count: int = 1) -> list[Claimed]:
     """Messages that are `sending`."""
-    agent = add_agent()
-    campaign = add_campaign(agent)
-    add_messages(campaign, agent, count)
+    agent = factories.agent("ann", senders=1)
+    campaign = factories.campaign(agent)
+    factories.messages(campaign, agent, count)
     with transaction() as connection:
         hints = due.hint(connection, [(campaign, agent, count)], stale=timedelta(seconds=30))
     with transaction() as connection:
@@ -103,7 +104,7 @@ def test_a_warm_stop_records_what_waits(recorder: Recorder) -> None:
 
 
 def test_a_hold_is_recorded(recorder: Recorder) -> None:
-    agent = add_agent()
+    agent = factories.agent("ann", senders=1)
 
     recorder.hold(NewHold(agent, "sender", "+14155550001", 21606, None, "Use another number."))
 

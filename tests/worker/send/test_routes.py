@@ -10,8 +10,8 @@ from sqlalchemy import event, text
 from shared.db.session import engine, transaction
 from shared.ledger.claim import Claimed
 from shared.secrets import seal
+from tests.support import factories
 from tests.support.factories import ACCOUNT
-from tests.support.lanes import add_agent, add_campaign
 from worker.send import routes
 from worker.send.routes import FRESH_FOR, Directory
 
@@ -49,8 +49,8 @@ def reads(known: Directory, *wanted: Claimed) -> int:
 def test_agents_that_grow_old_one_after_the_other_are_read_together(
     database: str, clock: SimpleNamespace
 ) -> None:
-    agents = [add_agent(f"agent-{n}") for n in range(5)]
-    campaign = add_campaign(*agents)
+    agents = [factories.agent(f"agent-{n}", senders=1) for n in range(5)]
+    campaign = factories.campaign(*agents)
     known = Directory()
     for agent in agents:
         reads(known, claimed(agent, campaign))
@@ -65,8 +65,8 @@ def test_agents_that_grow_old_one_after_the_other_are_read_together(
 def test_an_agent_that_has_moved_is_read_again_before_its_call(
     database: str, clock: SimpleNamespace
 ) -> None:
-    ann = add_agent("ann")
-    campaign = add_campaign(ann)
+    ann = factories.agent("ann", senders=1)
+    campaign = factories.campaign(ann)
     known, call = Directory(), replace(claimed(ann, campaign), account=ACCOUNT)
     moved = replace(call, account="twilio:AC7")
     reads(known, call)
@@ -85,8 +85,8 @@ def test_an_agent_that_has_moved_is_read_again_before_its_call(
 def test_each_account_is_told_how_many_messages_are_coming(
     database: str, clock: SimpleNamespace
 ) -> None:
-    ann, ben = add_agent("ann"), add_agent("ben")
-    campaign = add_campaign(ann, ben)
+    ann, ben = factories.agent("ann", senders=1), factories.agent("ben", senders=1)
+    campaign = factories.campaign(ann, ben)
     known, coming = Directory(), [claimed(ann, campaign), claimed(ann, campaign)]
     coming.append(claimed(ben, campaign))
     reads(known, *coming)

@@ -220,7 +220,7 @@ def _relation(kind: str, target: str) -> str:
         ("na\x85me".encode(), "control"),
     ],
 )  # fmt: skip
-def test_a_header_that_has_no_readable_names_is_refused(name, why):
+def test_a_header_that_has_no_readable_names_is_refused(name: bytes, why: str) -> None:
     file = b"phone," + name + "\n+15551230000,José\n+15551230001,Zoë\n".encode()
 
     with pytest.raises(Refused, match=why) as refused:
