@@ -62,7 +62,7 @@ def usual_signals() -> Iterator[None]:
         signal.SIGTERM: signal.SIG_DFL,
         signal.SIGHUP: signal.SIG_DFL,
     }
-    before = {number: signal.signal(number, does) for number, does in usual.items()}
+    before = {number: signal.signal(number, does) for number, does in usual.items()}  # type: ignore[arg-type]
     yield
     for number, did in before.items():
         signal.signal(number, did)

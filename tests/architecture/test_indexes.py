@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Index
 
 from shared.db.models import Base
-from tests.support.lanes import rows
+from tests.support.factories import rows
 
 #: By name: a table keeps them as a set, whose order is another in every process.
 INDEXES = sorted(

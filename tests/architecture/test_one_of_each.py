@@ -1,5 +1,6 @@
 """One commit, one reader of the environment, one clock, one Celery app: each in its own file."""
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -66,6 +67,40 @@ def test_what_runs_asks_nowhere_whether_it_is_being_tested() -> None:
     found = [sources.name(p) for p in sources.modules() if re.search(asking, p.read_text())]
 
     assert found == []
+
+
+def test_tests_wait_for_others_in_one_loop() -> None:
+    programs = {  # run in processes of their own, or act between two looks
+        "tests/chaos/proxy.py",
+        "tests/support/hog_server.py",
+        "tests/support/slow_worker.py",
+    }
+    files = sorted((sources.ROOT / "tests").rglob("*.py"))
+
+    found = {sources.name(file) for file in files if _only_waits(ast.parse(file.read_text()))}
+
+    assert found == {"tests/support/eventually.py"} | programs
+
+
+def _only_waits(tree: ast.Module) -> bool:
+    """Whether there is a loop that does nothing but sleep, and give up."""
+    loops = (node for node in ast.walk(tree) if isinstance(node, ast.While))
+    return any(
+        any(_sleeps(step) for step in loop.body)
+        and all(_sleeps(step) or _gives_up(step) for step in loop.body)
+        for loop in loops
+    )
+
+
+def _sleeps(step: ast.stmt) -> bool:
+    call = step.value if isinstance(step, ast.Expr) else None
+    call = call.value if isinstance(call, ast.Await) else call
+    return isinstance(call, ast.Call) and ast.unparse(call.func).endswith(("sleep", ".wait"))
+
+
+def _gives_up(step: ast.stmt) -> bool:
+    raises = isinstance(step, ast.If) and isinstance(step.body[0], (ast.Return, ast.Raise))
+    return raises or isinstance(step, (ast.Assert, ast.Pass))
 
 
 @cache

@@ -7,6 +7,7 @@ tree. Time is compared with time of the same pattern in the same moment, never w
 import re
 import time
 from collections import deque
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ _FOUND = collected()
 _GROWING = sorted(filter(can_grow, _FOUND.uses), key=lambda pattern: repr(pattern.pattern))
 
 
-def _run(pattern, how, text):
+def _run(pattern: Any, how: Any, text: Any) -> Any:
     if how in ("sub", "subn"):
         replacement = b"" if isinstance(text, bytes) else ""
         return lambda: getattr(pattern, how)(replacement, text)
@@ -33,12 +34,12 @@ def _run(pattern, how, text):
     return lambda: getattr(pattern, how)(text)
 
 
-def _text(pattern, worst, times):
+def _text(pattern: Any, worst: Any, times: Any) -> Any:
     text = worst.text(times)
     return text.encode("latin-1", "replace") if isinstance(pattern.pattern, bytes) else text
 
 
-def _seconds(run, tries):
+def _seconds(run: Any, tries: Any) -> Any:
     best = float("inf")
     for _ in range(tries):
         start = time.thread_time()  # a neighbour on the machine costs time, but not ours
@@ -47,10 +48,10 @@ def _seconds(run, tries):
     return best
 
 
-def _growth(pattern, how, worst):
+def _growth(pattern: Any, how: Any, worst: Any) -> Any:
     """How many times longer ten times the input takes."""
 
-    def seconds(times, tries):
+    def seconds(times: Any, tries: Any) -> Any:
         return _seconds(_run(pattern, how, _text(pattern, worst, times)), tries)
 
     # Short inputs first: what is steep already would take minutes, or for ever, on long ones.
@@ -66,13 +67,13 @@ def _growth(pattern, how, worst):
     return ratio
 
 
-def test_every_pattern_is_known():
+def test_every_pattern_is_known() -> None:
     assert not _FOUND.unknown
     assert len(_FOUND.uses) > 40  # the collector itself works
 
 
 @pytest.mark.parametrize("pattern", _GROWING, ids=lambda p: repr(p.pattern)[:60])
-def test_ten_times_the_input_takes_at_most_fifteen_times_as_long(pattern):
+def test_ten_times_the_input_takes_at_most_fifteen_times_as_long(pattern: Any) -> None:
     given = _BY_HAND.get(str(pattern.pattern))
     steep, grew = [], False
     for worst in [given] if given else worst_inputs(pattern):
@@ -93,7 +94,7 @@ def test_ten_times_the_input_takes_at_most_fifteen_times_as_long(pattern):
     ("pattern", "how"),
     [(r"\s*,\s*|\s+(?=\+)", "split"), (r"(a+)+b", "match"), (r"x*x*y", "fullmatch")],
 )
-def test_the_measure_finds_patterns_that_are_not_linear(pattern, how):
+def test_the_measure_finds_patterns_that_are_not_linear(pattern: Any, how: Any) -> None:
     compiled = re.compile(pattern)
 
     assert any(_growth(compiled, how, worst) > _MOST for worst in worst_inputs(compiled))

@@ -12,10 +12,10 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import TextClause
 
 from shared.db.session import engine
-from tests.support.lanes import change
+from tests.support.factories import change
 from tests.support.statements import named
 
-_DIALECT: Final = postgresql.dialect(paramstyle="numeric_dollar")
+_DIALECT: Final = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 STATEMENTS: Final = named()
 

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.error import HTTPError, URLError
@@ -20,7 +19,8 @@ from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.row import Row, faster, within
 from tests.benchmarks.world import world
 from tests.support.embedded import Servers
-from tests.support.lanes import rows
+from tests.support.eventually import eventually
+from tests.support.factories import rows
 
 TOKEN = "a token for benchmarks"
 CONNECTIONS = 256
@@ -105,16 +105,14 @@ def _server(module: str, port: int, given: dict[str, str]) -> Iterator[int]:
 
 
 def _until_up(port: int) -> None:
-    for _ in range(600):
+    def up() -> bool:
         try:
             urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).close()
         except HTTPError:
-            return  # it answers: that is all we ask
-        except URLError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the server did not start")
+            return True  # it answers: that is all we ask
+        return True
+
+    eventually(up, "the server to answer", seconds=30, every=0.05, despite=(URLError,))
 
 
 def pin(pid: int, *, last: bool) -> None:

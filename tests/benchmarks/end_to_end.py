@@ -20,9 +20,10 @@ from deploy.local.system import ports
 from tests.benchmarks import people
 from tests.benchmarks.processes import cpu_of_tree
 from tests.benchmarks.row import Row, cheaper, faster
-from tests.benchmarks.stacks import MESSAGE, Stage, dial, difference, stage, until
+from tests.benchmarks.stacks import MESSAGE, Stage, dial, difference, stage
 from tests.benchmarks.world import plain, world
 from tests.support.embedded import temporary_directory
+from tests.support.eventually import eventually
 
 AGENTS, SENDERS = 1000, 1000
 ACCOUNT, TOKEN = "AC" + "1" * 32, "a token for benchmarks"
@@ -64,7 +65,9 @@ def ours(count: int) -> tuple[float, float]:
         campaign = stack.upload("end to end", phones, names)
         stack.launch(campaign)
         query = "SELECT count(*) FROM message WHERE delivered_at IS NOT NULL"
-        until(lambda: stack.one(query) == count, "all to be delivered", every=0.25)
+        eventually(
+            lambda: stack.one(query) == count, "all to be delivered", seconds=300, every=0.25
+        )
         passed = time.monotonic() - began
         spent = difference(before, stack.cpu())
         marks = difference(left, _footprint(stack))
@@ -107,7 +110,9 @@ def textbook(count: int) -> tuple[float, float]:
         _schema(bare)
         for command in (_worker(1), _worker(2), ["tests.benchmarks.textbook.edge"]):
             running.enter_context(_program(command, given))
-        until(lambda: _at_rest(carrier.pid), "the textbook to have started")
+        eventually(
+            lambda: _at_rest(carrier.pid), "the textbook to have started", seconds=300, every=0.1
+        )
         before, began = _cpu(carrier.pid), time.monotonic()
         _import(count, given)
         _until_delivered(bare, count)
@@ -140,7 +145,9 @@ def _import(count: int, given: Mapping[str, str]) -> None:
 
 def _until_delivered(bare: "psycopg.Connection[Any]", count: int) -> None:
     query = "SELECT count(*) FROM textbook_message WHERE status = 'delivered'"
-    until(lambda: bare.execute(query).fetchone() == (count,), "the textbook", every=0.25)
+    eventually(
+        lambda: bare.execute(query).fetchone() == (count,), "the textbook", seconds=300, every=0.25
+    )
     sids = "SELECT count(DISTINCT sid) FROM textbook_message"
     assert bare.execute(sids).fetchone() == (count,)
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from tests.benchmarks import people
 from tests.benchmarks.row import Row, within
-from tests.benchmarks.stacks import Stage, stage, until
+from tests.benchmarks.stacks import Stage, stage
+from tests.support.eventually import eventually
 
 RATE, SMALL = 5, 10
 
@@ -21,7 +22,9 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
         phones = [people.phone(100_000 + i) for i in range(huge)]
         beside = stack.upload("huge", phones, [name])
         stack.launch(beside)
-        until(lambda: _went(stack, beside) > RATE, "the huge one to run")
+        eventually(
+            lambda: _went(stack, beside) > RATE, "the huge one to run", seconds=300, every=0.1
+        )
         for n in range(rounds):
             first, whole = _small(stack, name, rounds + n)
             firsts.append((first * RATE, 2.0))
@@ -42,7 +45,9 @@ def _small(stack: Stage, agent: str, n: int) -> tuple[float, float]:
     campaign = stack.upload(f"small {n}", phones, [agent])
     launched = stack.one("SELECT extract(epoch FROM clock_timestamp())::float")
     stack.launch(campaign)
-    until(lambda: _went(stack, campaign) == SMALL, "the ten to go", every=0.05)
+    eventually(
+        lambda: _went(stack, campaign), "the ten to go", becomes=SMALL, seconds=300, every=0.05
+    )
     log = [entry for entry in stack.api.carrier_log() if entry["to"] in set(phones)]
     assert len(log) == SMALL
     ats = sorted(entry["at"] for entry in log)

@@ -23,8 +23,8 @@ from shared.throttle.redis_client import redis
 from tests.benchmarks.processes import cpu_of_tree
 from tests.benchmarks.row import Row, within
 from tests.benchmarks.world import world
-from tests.support.factories import ACCOUNT
-from tests.support.lanes import add_agent, add_campaign, rows
+from tests.support import factories
+from tests.support.factories import ACCOUNT, rows
 
 AGENTS, BATCH = 100, 500
 POLL, STALE = timedelta(hours=1), timedelta(seconds=300)
@@ -59,8 +59,8 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
 def life(recipients: int, messages: int) -> tuple[float, int]:
     """CPU µs of a whole life in the ledger; keys in Redis at the end."""
     with world():
-        agents = [add_agent(f"agent-{n}") for n in range(AGENTS)]
-        campaign = add_campaign(*agents)
+        agents = [factories.agent(f"agent-{n}", senders=1) for n in range(AGENTS)]
+        campaign = factories.campaign(*agents)
         values = {"campaign": campaign, "count": recipients, "agents": agents, "many": AGENTS}
         for statement in _FILL:
             with transaction() as connection:

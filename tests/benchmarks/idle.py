@@ -8,7 +8,8 @@ from deploy.local.system import pid_table
 from tests.benchmarks.people import phone
 from tests.benchmarks.processes import cpu_of_tree, cpu_seconds
 from tests.benchmarks.row import Row, within
-from tests.benchmarks.stacks import Stage, difference, stage, until
+from tests.benchmarks.stacks import Stage, difference, stage
+from tests.support.eventually import eventually
 
 #: Percent of one core, all processes of `volley up` together. The short form lets twice as much
 #: pass: neighbours that empty the caches make every wake dearer.
@@ -24,7 +25,13 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
     with stage(flower=True) as on:
         campaign = on.upload("done", [phone(i) for i in range(MESSAGES)], on.agents(1, AGENTS))
         on.launch(campaign)
-        until(lambda: on.status(campaign) == "finished", "the campaign's end")
+        eventually(
+            lambda: on.status(campaign),
+            "the campaign's end",
+            becomes="finished",
+            seconds=300,
+            every=0.1,
+        )
         time.sleep(SETTLED)
         runs = [_percent(on, seconds) for _ in range(1 if quick else rounds)]
     last = sorted(runs[-1].items(), key=lambda role: -role[1])

@@ -17,7 +17,7 @@ from shared.queue.publish import publish
 from tests.benchmarks.row import Row, faster
 from tests.benchmarks.world import world
 from tests.support import factories
-from tests.support.lanes import add_agent, add_campaign, add_messages, rows
+from tests.support.factories import rows
 
 AGENTS, EACH_TICK = 200, 5
 STALE = timedelta(seconds=30)
@@ -27,10 +27,10 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
     """Messages per second; a tick of ours takes 5 of each of 200 agents."""
     ticks = 3 if quick else 10
     with world():
-        agents = [add_agent(f"agent-{n}") for n in range(AGENTS)]
-        campaign = add_campaign(*agents)
+        agents = [factories.agent(f"agent-{n}", senders=1) for n in range(AGENTS)]
+        campaign = factories.campaign(*agents)
         for agent in agents:
-            add_messages(campaign, agent, (1 + rounds * ticks) * EACH_TICK)
+            factories.messages(campaign, agent, (1 + rounds * ticks) * EACH_TICK)
         factories.change("ANALYZE message")
         # Small first, as a process begins: Postgres keeps plans that it made for a few rows.
         _tick(campaign, agents[:1])

@@ -13,8 +13,8 @@ from shared.ledger import callbacks as callback_ledger
 from shared.ledger.callbacks import CallbackRow
 from tests.benchmarks.row import Row, faster
 from tests.benchmarks.world import plain, world
-from tests.support.factories import ACCOUNT
-from tests.support.lanes import add_agent, add_campaign, add_messages, change, rows
+from tests.support import factories
+from tests.support.factories import ACCOUNT, change, rows
 
 POLL = timedelta(hours=1)
 WORDS = ("sent", "delivered")
@@ -45,9 +45,9 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
 
 def _accepted(count: int) -> list[tuple[int, uuid.UUID]]:
     """Messages that the provider has accepted, with the token of their attempt."""
-    agent = add_agent()
-    campaign = add_campaign(agent)
-    add_messages(campaign, agent, count)
+    agent = factories.agent("ann", senders=1)
+    campaign = factories.campaign(agent)
+    factories.messages(campaign, agent, count)
     change(
         "UPDATE message SET status = 'accepted', due_at = NULL, n = 1, attempts = 1, part = 1, "
         "encoding = 'GSM-7', segments = 1, token = gen_random_uuid()"

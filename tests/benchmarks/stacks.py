@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from shared.db.session import connect
 from shared.settings import Settings
 from tests.benchmarks.processes import cpu_of_tree
 from tests.support.embedded import temporary_data_dir
+from tests.support.eventually import eventually
 
 _AGENTS = text("""
     WITH made AS (
@@ -66,7 +66,9 @@ class Stage:
             files={"file": ("people.csv", content.encode())},
             data={"settings": json.dumps(wanted)},
         )
-        until(lambda: self.status(answer["id"]) != "draft", "the import")
+        eventually(
+            lambda: self.status(answer["id"]) != "draft", "the import", seconds=300, every=0.1
+        )
         return int(answer["id"])
 
     def launch(self, campaign: int) -> None:
@@ -118,16 +120,6 @@ def stage(
 def dial(carrier_url: str, dials: Mapping[str, Any]) -> None:
     """Turn a carrier's dials."""
     requests.post(f"{carrier_url}/control", json=dials, timeout=10).raise_for_status()
-
-
-def until(condition: Any, what: str, *, seconds: float = 300, every: float = 0.1) -> float:
-    """Wait until it is so; returns the seconds that it took."""
-    began = time.monotonic()
-    while not condition():
-        if time.monotonic() - began > seconds:
-            raise AssertionError(f"still waiting for {what} after {seconds:g} s")
-        time.sleep(every)
-    return time.monotonic() - began
 
 
 def difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

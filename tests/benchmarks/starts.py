@@ -14,8 +14,8 @@ from sqlalchemy import text
 from deploy.local.running import Stack, current
 from shared.db.session import connect
 from tests.benchmarks.row import Row, absent, within
-from tests.benchmarks.stacks import until
 from tests.support.embedded import temporary_directory
+from tests.support.eventually import eventually
 from tests.support.sources import ROOT, repository_files
 
 HELP_WITHIN, DEMO_WITHIN = 0.4, 90.0
@@ -56,7 +56,9 @@ def _demo() -> tuple[float, float]:
         subprocess.run([*make, ".venv/.run"], check=True, env=environment, **quiet)  # type: ignore[call-overload]
         installed = time.monotonic() - began
         with subprocess.Popen([*make, "demo"], env=environment, **quiet) as demo:  # type: ignore[call-overload]
-            until(lambda: _delivered(copy), "the demo's first delivery", every=0.05)
+            eventually(
+                lambda: _delivered(copy), "the demo's first delivery", seconds=300, every=0.05
+            )
             delivered = time.monotonic() - began
             assert demo.wait(600) == 0, "the demo failed"
     return installed, delivered

@@ -1,5 +1,7 @@
 """The short form for CI: cheap rows whose ratio must not fall below half of what was measured."""
 
+from typing import Any
+
 import pytest
 
 from tests.benchmarks import idle, ingest, publishing, receipts, segments, sending, validation
@@ -23,7 +25,7 @@ MEASURED = {
     [segments, ingest, validation, publishing, sending, receipts, idle],
     ids=lambda module: module.__name__,
 )
-def test_no_ratio_has_fallen_by_half(measured):
+def test_no_ratio_has_fallen_by_half(measured: Any) -> None:
     rows = measured.measure(3, True)
 
     for row in rows:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from tests.benchmarks import people
 from tests.benchmarks.row import Row, within
-from tests.benchmarks.stacks import Stage, difference, stage, until
+from tests.benchmarks.stacks import Stage, difference, stage
 from tests.support.embedded import temporary_directory
+from tests.support.eventually import eventually
 from tests.support.stopwatch import prefer
 
 RATE, WORKERS = 5, 4
@@ -56,7 +57,7 @@ def run(agents: int, seconds: float) -> tuple[Arrivals, float]:
             bare.exec_driver_sql("ANALYZE")
         before = stack.cpu()
         stack.launch(campaign)
-        until(lambda: _went(stack) > 0, "the first message")
+        eventually(lambda: _went(stack) > 0, "the first message", seconds=300, every=0.1)
         time.sleep(seconds + 4)
         spent = sum(difference(before, stack.cpu()).values())
         went = _went(stack)

@@ -14,7 +14,7 @@ from shared.throttle.redis_client import redis
 from shared.throttle.slot_counts import Tally
 from tests.benchmarks.row import Row, within
 from tests.benchmarks.world import world
-from tests.support.lanes import add_campaign
+from tests.support import factories
 
 RATE = 1
 MOST_US = 50.0
@@ -60,7 +60,7 @@ def measure(rounds: int, quick: bool) -> Sequence[Row]:
 def run(agents: int, seconds: float) -> tuple[list[float], int, float, int]:
     """Seconds of each tick, messages released, CPU seconds, SQL statements."""
     with world():
-        campaign = add_campaign()
+        campaign = factories.campaign()
         with transaction() as connection:
             values = {"agents": agents, "rate": RATE, "campaign": campaign}
             connection.execute(_AGENTS, values)

@@ -28,6 +28,7 @@ from shared.errors import Refused
 from shared.settings import Settings
 from tests.chaos.invariants import Truth
 from tests.support.embedded import temporary_data_dir
+from tests.support.eventually import TooLate, eventually
 from tests.support.stopwatch import prefer
 
 #: Seconds instead of minutes. The witness rule needs FENCE + read time-out = 4 s of later traffic.
@@ -177,14 +178,8 @@ class Bench:
         self, condition: Callable[[], object], what: str, *, seconds: float = PATIENCE
     ) -> None:
         """Wait until it is true; what fails meanwhile because a server is away is asked again."""
-        deadline = time.monotonic() + seconds
-        while True:
-            with contextlib.suppress(requests.RequestException, Refused, DBAPIError):
-                if condition():
-                    return
-            if time.monotonic() > deadline:
-                raise AssertionError(f"still waiting for {what} after {seconds:g} s")
-            time.sleep(0.1)
+        away = (requests.RequestException, Refused, DBAPIError)
+        eventually(condition, what, seconds=seconds, every=0.1, despite=away)
 
     def until_went(self, share: float) -> None:
         """Wait until that share of all messages has been accepted."""
@@ -207,8 +202,8 @@ class Bench:
 
         try:
             self.wait(over, "an end for everybody", seconds=seconds)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {dict(self.counts())}") from None
+        except TooLate as error:
+            raise TooLate(f"{error}; as the ledger knows: {dict(self.counts())}") from None
         return time.monotonic() - began
 
     def truth(self) -> Truth:

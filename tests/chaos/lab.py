@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -26,8 +26,10 @@ from shared.queue.jobs import Job, SendMessages
 from shared.throttle import Throttle
 from shared.throttle.redis_client import redis
 from shared.throttle.slot_counts import Tally
+from tests.support import factories
 from tests.support.environment import environment
-from tests.support.lanes import add_agent, add_campaign, add_messages, rows
+from tests.support.eventually import eventually
+from tests.support.factories import rows
 from worker.send import deliver
 from worker.send.calls import Calls
 from worker.send.engine import Engine
@@ -58,13 +60,13 @@ class Lab:
     def __post_init__(self) -> None:
         self._dispatcher = Dispatcher(Throttle(redis()), Tally(redis()))
         account = f"twilio:{self.carrier.account_sid}"
-        self.agents = [add_agent(f"agent-{n}", account=account) for n in range(10)]
-        self.campaign = add_campaign(*self.agents)
+        self.agents = [factories.agent(f"agent-{n}", account=account, senders=1) for n in range(10)]
+        self.campaign = factories.campaign(*self.agents)
 
     def add(self, count: int) -> list[int]:
         """Messages that are due now, dealt to the agents in turn; returns their ids."""
         return [
-            add_messages(self.campaign, self.agents[i % len(self.agents)], 1)[0]
+            factories.messages(self.campaign, self.agents[i % len(self.agents)], 1)[0]
             for i in range(count)
         ]
 
@@ -72,18 +74,19 @@ class Lab:
         """One more sending engine, ready to take releases."""
         made = deliver.start()
         self._engines.append(made)
-        wait(lambda: made._pace.clock.good, "the engine's clock")
+        eventually(lambda: made._pace.clock.good, "the engine's clock", seconds=20)
         return made
 
     def dispatch(self, *engines: Engine) -> None:
         """Release all that is due: each release to each of these engines; to none, it is lost."""
-        wait(lambda: self._released_to(engines), "everything due to be released")
+        eventually(lambda: self._released_to(engines), "everything due to be released", seconds=20)
 
     def dispatch_calls(self, engine: Engine, count: int) -> None:
         """Dispatch to this engine until so many calls were made: what is late goes again."""
-        wait(
+        eventually(
             lambda: self._released_to([engine]) and len(self.carrier.log()) >= count,
             f"{count} calls",
+            seconds=20,
         )
 
     def run(self, engine: Engine, *, seconds: float = 15) -> bool:
@@ -164,15 +167,6 @@ def freezing(engine: Engine, *, until: threading.Event) -> Iterator[threading.Ev
 
     with mock.patch.object(Calls, "make", freeze):
         yield stands
-
-
-def wait(condition: Callable[[], object], what: str, *, seconds: float = 20) -> None:
-    """Wait until it is true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still waiting for {what}")
-        time.sleep(0.01)
 
 
 def _settings(carrier: Carrier) -> dict[str, object]:

@@ -85,6 +85,6 @@ def _reworded(module: ModuleType, name: str, changes: Mapping[str, str]) -> Patc
     words = str(getattr(module, name).text)
     for old, new in changes.items():
         there = re.compile(r"\s+".join(map(re.escape, old.split())))
-        words, changed = there.subn(lambda _, new=new: new, words)
+        words, changed = there.subn(new.replace("\\", r"\\"), words)
         assert changed == 1, f"{module.__name__}.{name} says {changed} times {old!r}"
     return mock.patch.object(module, name, text(words))

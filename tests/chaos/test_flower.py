@@ -24,6 +24,7 @@ from tests.benchmarks.processes import resident_mib
 from tests.chaos.harness import CANARY, Bench, Campaign, bench
 from tests.chaos.nemesis import frozen, kill
 from tests.support.broker import broker
+from tests.support.eventually import eventually
 from tests.support.flower import FlowerApi
 
 pytestmark = [pytest.mark.chaos, pytest.mark.stack]
@@ -71,7 +72,7 @@ def sees(stack: Bench, flower: FlowerApi) -> Campaign:
     campaign, began = send(stack)
     soon(stack, lambda: flower.online() == EVERYBODY, "every worker online")
     for kind, brief in {"SendMessages": r"\d+ messages from \d+", "ApplyReceipts": ""}.items():
-        soon(stack, lambda kind=kind: succeeded(flower, kind, since=began), f"a {kind}")
+        soon(stack, lambda kind=kind: succeeded(flower, kind, since=began), f"a {kind}")  # type: ignore[misc]
         shown = {task["args"] for task in succeeded(flower, kind, since=began)}
         assert all(re.fullmatch(brief, args) for args in shown), shown
     return campaign
@@ -200,8 +201,8 @@ def test_commands_are_not_offered_and_do_nothing(stack: Bench, flower: FlowerApi
     with broker(stack.stack.redis_url):
         answers = app.control.broadcast("shutdown", reply=True, timeout=5, limit=4)
 
-    assert len(answers) == len(EVERYBODY)
-    assert all("KeyError" in answer["error"] for one in answers for answer in one.values())
+    assert len(answers) == len(EVERYBODY)  # type: ignore[arg-type]
+    assert all("KeyError" in answer["error"] for one in answers for answer in one.values())  # type: ignore[union-attr]
     assert {name: stack.pids(name) for name in before} == before
     sees(stack, flower)
 
@@ -239,5 +240,4 @@ def make_events(flower: FlowerApi, *, tasks: int) -> None:
                 told.send("task-started", uuid=one)
                 told.send("task-succeeded", uuid=one, result="None", runtime=0.01)
             told.flush()
-            while not flower.knows(some[-1]):
-                time.sleep(0.05)
+            eventually(lambda last=some[-1]: flower.knows(last), seconds=SOON, every=0.05)  # type: ignore[misc]

@@ -16,7 +16,7 @@ from shared.ledger.claim import claim
 from shared.ledger.record import PROVED_NOT_GONE, Return
 from tests.chaos.lab import Lab, freezing, laboratory
 from tests.chaos.mutants import MUTANTS, without_guard
-from tests.support.lanes import rows
+from tests.support.factories import rows
 
 pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 

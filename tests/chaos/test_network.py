@@ -19,6 +19,7 @@ from tests.chaos.harness import Bench, bench
 from tests.chaos.invariants import broken, too_fast
 from tests.chaos.proxy import Line, Proxy, proxied
 from tests.support.embedded import running_postgres, running_valkey
+from tests.support.eventually import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.alone]
 
@@ -121,9 +122,12 @@ def _carrier(port: int, account: str) -> Iterator[None]:
         env=os.environ | {"VOLLEY_CARRIER_AUTH_TOKEN": "a token for tests"},
     )
     try:
-        while not answers(f"http://127.0.0.1:{port}", "/stats"):
+
+        def up() -> bool:
             assert process.poll() is None
-            threading.Event().wait(0.05)
+            return answers(f"http://127.0.0.1:{port}", "/stats")
+
+        eventually(up, "the carrier to answer", seconds=60, every=0.05)
         yield
     finally:
         process.terminate()

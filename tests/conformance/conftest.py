@@ -1,7 +1,6 @@
 """One guest at a time, its adapter as the worker gets it, and an ear for its callbacks."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +16,7 @@ from shared.providers.base import Sends
 from tests.conformance import guests
 from tests.conformance.guest import Guest
 from tests.support.environment import environment
+from tests.support.eventually import eventually, until
 
 T = TypeVar("T")
 Scene = Callable[[Sends], Awaitable[T]]
@@ -47,7 +47,7 @@ class Ear:
 
     def wait(self, count: int) -> list[Heard]:
         """The callbacks, once there are `count` of them."""
-        eventually(lambda: len(self.heard) >= count)
+        eventually(lambda: len(self.heard) >= count, seconds=20)
         return self.heard
 
 
@@ -101,20 +101,5 @@ async def warm(guest: Guest, count: int = 1) -> Sends:
     """The guest's adapter with a connection in hand."""
     adapter = adapters.adapter_for(guest.provider, guest.credentials)
     adapter.warm(count)
-    await until(adapter.ready)
+    await until(adapter.ready, seconds=20)
     return adapter
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Let the event loop turn till it holds; fail after 20 s."""
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.002)
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait till it holds; fail after 20 s."""
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.005)

@@ -8,8 +8,9 @@ from shared import clock
 from shared.providers import base
 from shared.providers.base import Accepted, Fetches, Listed, Lists, OutboundText, Sends
 from shared.providers.errors import SendError, Unknown
-from tests.conformance.conftest import Play, eventually, until
+from tests.conformance.conftest import Play
 from tests.conformance.guest import LOST, Fate, Guest
+from tests.support.eventually import eventually, until
 
 CALLBACK = "http://127.0.0.1:9/x"
 MINUTE = timedelta(minutes=1)
@@ -25,7 +26,7 @@ def fetches(adapter: Sends) -> Fetches:
 
 
 async def sent(adapter: Sends, text: OutboundText) -> Accepted:
-    await until(adapter.ready)
+    await until(adapter.ready, seconds=20)
     return await adapter.send(text, gate=lambda: None, wrote=lambda: None)
 
 
@@ -155,4 +156,4 @@ def test_abilities_say_the_truth(guest: Guest, play: Play) -> None:
         assert (first.sid == again.sid) == able.idempotency_key
 
     play(scene)
-    eventually(lambda: len(guest.arrivals()) == 2)
+    eventually(lambda: len(guest.arrivals()), becomes=2, seconds=20)

@@ -8,8 +8,9 @@ import pytest
 from shared.providers import registry
 from shared.providers.base import Accepted, OutboundText, Sends
 from shared.providers.errors import Later, Rejected, SendError, Unknown, Unreachable
-from tests.conformance.conftest import Play, until
+from tests.conformance.conftest import Play
 from tests.conformance.guest import DROPPED, LOST, SCOPES, Arrival, Fate, Guest
+from tests.support.eventually import until
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -132,7 +133,7 @@ def test_a_gate_that_raises_writes_nothing_and_the_next_text_goes(guest: Guest, 
         with pytest.raises(TooLate):
             await adapter.send(late, gate=told.closed, wrote=told.wrote)
         assert told.events == ["gate"]
-        await until(adapter.ready)
+        await until(adapter.ready, seconds=20)
         return await adapter.send(good, gate=told.gate, wrote=told.wrote)
 
     play(scene)
@@ -162,7 +163,7 @@ def test_where_nobody_listens_it_is_unreachable_and_neither_asked_nor_told(
 
     async def scene(adapter: Sends) -> None:
         guest.stop()
-        await until(lambda: not adapter.ready())
+        await until(lambda: not adapter.ready(), seconds=20)
         with pytest.raises(Unreachable):
             await adapter.send(text, gate=told.gate, wrote=told.wrote)
 
@@ -201,7 +202,7 @@ def test_closing_ends_the_calls_in_flight_as_unknown(guest: Guest, play: Play) -
 
     async def scene(adapter: Sends) -> None:
         call = asyncio.create_task(adapter.send(text, gate=told.gate, wrote=told.wrote))
-        await until(lambda: "wrote" in told.events)
+        await until(lambda: "wrote" in told.events, seconds=20)
         await adapter.close()
         assert call.done()  # at once, and not when its time is over
         with pytest.raises(Unknown):

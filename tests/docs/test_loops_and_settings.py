@@ -2,6 +2,7 @@
 
 import ast
 import re
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ FIELDS = {field.upper(): found for field, found in Settings.model_fields.items()
 NOT_SETTINGS = {"VOLLEY_ENV_FILE"}
 
 
-def test_the_loops_are_the_timetable_with_its_periods():
+def test_the_loops_are_the_timetable_with_its_periods() -> None:
     told = {
         (row[0].strip("`"), float(row[1].removesuffix(" s")))
         for row in table(section(RELIABILITY, "The loops"))
@@ -28,7 +29,7 @@ def test_the_loops_are_the_timetable_with_its_periods():
     assert told == {(timer.name, float(timer.every)) for timer in TIMETABLE}
 
 
-def test_what_a_loop_mends_is_what_the_timetable_says():
+def test_what_a_loop_mends_is_what_the_timetable_says() -> None:
     told = {
         row[0].strip("`"): row[2].replace("`", "")
         for row in table(section(RELIABILITY, "The loops"))
@@ -38,7 +39,7 @@ def test_what_a_loop_mends_is_what_the_timetable_says():
     assert told == {timer.name: timer.why for timer in TIMETABLE} | long_form
 
 
-def test_the_budgets_have_their_defaults():
+def test_the_budgets_have_their_defaults() -> None:
     rows = table(section(RELIABILITY, "Budgets"))
     assert len(rows) == 8
 
@@ -46,12 +47,12 @@ def test_the_budgets_have_their_defaults():
         assert value(default.strip("`")) == value(written(setting.strip("`"))), setting
 
 
-def written(setting):
+def written(setting: Any) -> Any:
     default = FIELDS[setting].default
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
-def value(text):
+def value(text: Any) -> Any:
     try:
         return [float(piece) for piece in text.split(",")]
     except ValueError:
@@ -59,7 +60,7 @@ def value(text):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
-def test_every_setting_that_is_named_exists(path):
+def test_every_setting_that_is_named_exists(path: Any) -> None:
     named = set(re.findall(r"\bVOLLEY_[A-Z][A-Z_]+[A-Z]\b", path.read_text()))
 
     unknown = {n.removeprefix("VOLLEY_").removesuffix("_FILE") for n in named - NOT_SETTINGS}
@@ -67,7 +68,7 @@ def test_every_setting_that_is_named_exists(path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
-def test_a_setting_named_without_its_prefix_exists_too(path):
+def test_a_setting_named_without_its_prefix_exists_too(path: Any) -> None:
     bare = {
         found[1]
         for span in spans(path.read_text())
@@ -85,7 +86,7 @@ def test_a_setting_named_without_its_prefix_exists_too(path):
     assert bare - others - set(FIELDS) - {f"VOLLEY_{field}" for field in FIELDS} == set()
 
 
-def test_celery_is_set_as_the_decision_says_one_by_one():
+def test_celery_is_set_as_the_decision_says_one_by_one() -> None:
     rows = table(HINT.partition("one by one:")[2])
     told = [claim for row in rows for claim in re.findall(r"`[^`]+`", row[0])]
     conf = dict(app.conf) | app.conf.broker_transport_options
@@ -101,7 +102,7 @@ def test_celery_is_set_as_the_decision_says_one_by_one():
     assert wrong == {}
 
 
-def same(found, said):
+def same(found: Any, said: Any) -> Any:
     if found == [said]:
         return True
     try:
@@ -110,17 +111,17 @@ def same(found, said):
         return bool(found == said)
 
 
-def test_every_setting_of_celery_is_explained():
+def test_every_setting_of_celery_is_explained() -> None:
     source = ast.parse((sources.ROOT / "shared/queue/app.py").read_text())
     (given,) = [
         node.value
         for node in source.body
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_SETTINGS"
     ]
-    options = {key.value for key in given.keys}
+    options = {key.value for key in given.keys}  # type: ignore[union-attr]
     (transport,) = [
         v
-        for k, v in zip(given.keys, given.values, strict=True)
+        for k, v in zip(given.keys, given.values, strict=True)  # type: ignore[union-attr]
         if k.value == "broker_transport_options"
     ]
     options |= {key.value for key in transport.keys}
@@ -133,5 +134,5 @@ def test_every_setting_of_celery_is_explained():
     assert options - explained == set()
 
 
-def test_the_documents_are_where_these_tests_look():
+def test_the_documents_are_where_these_tests_look() -> None:
     assert len(list(DOCS.glob("decisions/*.md"))) >= 15

@@ -38,7 +38,7 @@ def timer(run: Callable[[], object], name: str = "sample", every: float = 0.1) -
 
 def test_each_loop_runs_at_the_start_and_not_again_before_its_time(database: str) -> None:
     ran: list[str] = []
-    rota = Rota([timer(lambda n=n: ran.append(n), n, 60) for n in ("a", "b")])
+    rota = Rota([timer(lambda n=n: ran.append(n), n, 60) for n in ("a", "b")])  # type: ignore[misc]
 
     assert (rota.run_due(), rota.run_due()) == (2, 0)
     assert sorted(ran) == ["a", "b"]

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
+import orjson
 from sqlalchemy import insert, text
 
 from shared.db.models import Agent, Attempt, Base, Campaign, Lane, Message, Recipient, Sender
-from shared.db.session import transaction
+from shared.db.session import retried, transaction
 
 _NUMBERS = count(1)
 
@@ -17,11 +18,14 @@ ACCOUNT = "twilio:AC" + "0" * 32
 SETTINGS = {"template": "hello", "region": "US", "split_at": 1600, "options": {}}
 
 
-def agent(**columns: Any) -> int:
-    """An active agent on the simulator's account, without senders; its key."""
+def agent(name: str | None = None, *, senders: int = 0, **columns: Any) -> int:
+    """An active agent on the simulator's account, with so many senders; its key."""
     n = next(_NUMBERS)
-    given = {"id": f"agent-{n}", "provider": "twilio", "rate": 5, "account": ACCOUNT}
-    return int(_insert(Agent, given | columns, "key"))
+    given = {"id": name or f"agent-{n}", "provider": "twilio", "rate": 5, "account": ACCOUNT}
+    key = int(_insert(Agent, given | columns, "key"))
+    for _ in range(senders):
+        sender(key)
+    return key
 
 
 def sender(agent_key: int, number: str | None = None, **columns: Any) -> str:
@@ -72,6 +76,42 @@ def message(
     return int(_insert(Message, given, "id"))
 
 
+def messages(
+    campaign_id: int,
+    agent_key: int,
+    count: int,
+    *,
+    planned: bool = False,
+    fields: Mapping[str, str] | None = None,
+) -> list[int]:
+    """So many messages at once that are due now, each to a person of its own; their ids."""
+    with transaction() as connection:
+        highest = connection.execute(text("SELECT coalesce(max(id), 0) FROM message")).scalar_one()
+        values = {
+            "first": highest + 1, "campaign_id": campaign_id, "agent_key": agent_key,
+            "count": count, "planned": planned, "fields": orjson.dumps(dict(fields or {})).decode(),
+        }  # fmt: skip
+        connection.execute(_RECIPIENTS, values)
+        connection.execute(_MESSAGES, values)
+    return list(range(highest + 1, highest + 1 + count))
+
+
+_RECIPIENTS = text("""
+    INSERT INTO recipient (id, campaign_id, row, phone, country, fields)
+    SELECT :first + i, :campaign_id, :first + i, '+1202555' || lpad((:first + i)::text, 4, '0'), 1,
+           CAST(:fields AS jsonb)
+    FROM generate_series(0, :count - 1) AS i
+""")
+_MESSAGES = text("""
+    INSERT INTO message (id, campaign_id, agent_key, recipient_id, status, due_at, compose_at, body)
+    SELECT :first + i, :campaign_id, :agent_key, :first + i,
+           CASE WHEN :planned THEN 'planned' ELSE 'ready' END,
+           CASE WHEN NOT :planned THEN now() END, CASE WHEN :planned THEN now() END,
+           CASE WHEN NOT :planned THEN 'hello' END
+    FROM generate_series(0, :count - 1) AS i
+""")
+
+
 def attempt(message_id: int, *, n: int = 1, part: int = 0, **columns: Any) -> uuid.UUID:
     """A call for that part, `sending` unless `status` says otherwise; its token."""
     token = uuid.uuid4()
@@ -85,8 +125,7 @@ def attempt(message_id: int, *, n: int = 1, part: int = 0, **columns: Any) -> uu
 
 def rows(query: str, **values: object) -> list[Any]:
     """What a query finds."""
-    with transaction() as connection:
-        return list(connection.execute(text(query), values))
+    return retried(lambda connection: list(connection.execute(text(query), values)))
 
 
 def one(query: str, **values: object) -> Any:

@@ -19,6 +19,7 @@ from shared.ledger.claim import Claimed
 from shared.ledger.evidence import Applied, Evidence
 from shared.ledger.record import Doubt, Refusal, Return
 from tests.support import factories
+from tests.support.eventually import eventually
 
 POLL = timedelta(hours=1)
 RECONCILE = timedelta(seconds=30)
@@ -176,10 +177,9 @@ def until_waiting(connection: Connection, sessions: int = 1) -> None:
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    end = threading.Event()
-    for _ in range(2000):
+
+    def do_wait() -> bool:
         connection.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
-        if connection.exec_driver_sql(query).scalar_one() >= sessions:
-            return
-        end.wait(0.005)
-    raise AssertionError("nobody came to wait")
+        return int(connection.exec_driver_sql(query).scalar_one()) >= sessions
+
+    eventually(do_wait, f"{sessions} other sessions to wait for a lock", every=0.005)

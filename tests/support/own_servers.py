@@ -10,7 +10,6 @@ import pwd
 import secrets
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from redis import Redis, RedisError
 
 from deploy.local.system.ports import any_free
 from tests.support.embedded import temporary_directory
+from tests.support.eventually import eventually
 
 _PATIENCE: Final = 60.0
 _ROLE: Final = "volley_owner"
@@ -74,12 +74,14 @@ class Own:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + _PATIENCE
-        while not self._does_answer():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                words = (self.directory / "log").read_text(errors="replace")[-2000:]
-                raise AssertionError(f"{self.argv[0]} does not answer:\n{words}")
-            time.sleep(0.1)
+        said = self.directory / "log"
+        what = f"{self.argv[0]} to answer, or to end"
+        process = self.process
+        eventually(
+            lambda: process.poll() is not None or self._does_answer(),
+            what, seconds=_PATIENCE, every=0.1, log=said,
+        )  # fmt: skip
+        assert process.poll() is None, f"{self.argv[0]} ended:\n{said.read_text(errors='replace')}"
 
     def stop(self, *, hard: bool = False) -> None:
         """Stop it, and all that it has started."""

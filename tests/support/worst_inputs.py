@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import chain, product
 from typing import Any, AnyStr, Final
 
-from re import _constants as op  # type: ignore[attr-defined]  # isort: skip
-from re import _parser as parser  # type: ignore[attr-defined]  # isort: skip
+from re import _constants as op  # isort: skip
+from re import _parser as parser  # isort: skip
 
 #: A repeat with a lower bound above this, or none, is one that an input can make long.
 _HIGH: Final = 100

@@ -105,6 +105,15 @@ class Engine:
         if not self._recorder.stop(timeout):
             log.warning("engine.stopped_unrecorded")
 
+    def close(self) -> None:
+        """Free what a stopped engine held, in a process that goes on: it takes no more releases."""
+        self._loop.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it knows Redis's clock well enough to keep slots."""
+        return self._pace.clock.good
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:

@@ -5,7 +5,6 @@ import io
 import os
 import re
 import threading
-import time
 from typing import Any
 
 import psycopg
@@ -112,7 +111,7 @@ def apply_callback(self: "Task[..., None]", sid: str, status: str, code: str | N
 def _connection() -> "psycopg.Connection[Any]":
     if not hasattr(_own, "connection"):
         _own.connection = psycopg.connect(DATABASE_URL, autocommit=True)
-    return _own.connection  # type: ignore[no-any-return]
+    return _own.connection
 
 
 def _client() -> Any:
@@ -121,16 +120,3 @@ def _client() -> Any:
         _own.client = Client(ACCOUNT, TOKEN, http_client=http_client)
         _own.client.api.base_url = CARRIER_URL
     return _own.client
-
-
-def until_delivered(count: int, *, seconds: float) -> float:
-    """Wait until so many are delivered; returns the seconds it took. For whoever measures."""
-    began = time.monotonic()
-    query = "SELECT count(*) FROM textbook_message WHERE status = 'delivered'"
-    while True:
-        (delivered,) = _connection().execute(query).fetchone() or (0,)
-        if delivered >= count:
-            return time.monotonic() - began
-        if time.monotonic() - began > seconds:
-            raise AssertionError(f"{delivered} of {count} delivered after {seconds:g} s")
-        time.sleep(0.1)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from deploy.local.supervisor import Supervised, Supervisor
 from deploy.local.system import pid_table, processes
 from deploy.local.system.child_process import Child
 from tests.support.embedded import temporary_data_dir
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.stack
 
@@ -40,7 +41,7 @@ def lasting() -> Iterator[Path]:
 
 def test_ps_lists_what_runs_and_the_schedulers_child_too(data_dir: Path) -> None:
     with small_stack(data_dir) as supervisor:
-        eventually(lambda: roles(data_dir) == ROLES)
+        eventually(lambda: roles(data_dir), becomes=ROLES, seconds=20)
 
         rows = pid_table.ps(data_dir)
 
@@ -52,7 +53,7 @@ def test_ps_lists_what_runs_and_the_schedulers_child_too(data_dir: Path) -> None
 
 def test_sigterm_stops_everything_cleanly(data_dir: Path) -> None:
     with small_stack(data_dir) as supervisor:
-        eventually(lambda: roles(data_dir) == ROLES)
+        eventually(lambda: roles(data_dir), becomes=ROLES, seconds=20)
         pids = [row["pid"] for row in pid_table.ps(data_dir)]
 
         supervisor.terminate()
@@ -64,12 +65,12 @@ def test_sigterm_stops_everything_cleanly(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("role", ["worker", "scheduler", "valkey", "postgres"])
 def test_a_program_that_is_killed_comes_back(lasting: Path, role: str) -> None:
-    eventually(lambda: roles(lasting) == ROLES)
+    eventually(lambda: roles(lasting), becomes=ROLES, seconds=20)
     killed = [row["pid"] for row in pid_table.ps(lasting) if row["role"] == role]
 
     os.kill(killed[0], signal.SIGKILL)
 
-    eventually(lambda: roles(lasting) == ROLES and pid_of(lasting, role) != killed[0])
+    eventually(lambda: roles(lasting) == ROLES and pid_of(lasting, role) != killed[0], seconds=20)
     assert not [pid for pid in killed if processes.look(pid)]
 
 
@@ -94,38 +95,38 @@ def test_only_a_program_that_ends_by_itself_is_kept_waiting(
 
 
 def test_postgres_comes_back_with_what_was_committed(lasting: Path) -> None:
-    eventually(EmbeddedPostgres(lasting).ready)
+    eventually(EmbeddedPostgres(lasting).ready, seconds=20)
     query(lasting, "CREATE TABLE kept AS SELECT 7 AS n")
     killed = pid_of(lasting, "postgres")
 
     os.kill(killed, signal.SIGKILL)
 
-    eventually(lambda: pid_of(lasting, "postgres") not in {0, killed})
-    eventually(EmbeddedPostgres(lasting).ready)
+    eventually(lambda: pid_of(lasting, "postgres") not in {0, killed}, seconds=20)
+    eventually(EmbeddedPostgres(lasting).ready, seconds=20)
     assert query(lasting, "SELECT n FROM kept") == [(7,)]
 
 
 def test_killing_the_supervisor_leaves_nothing_running_and_loses_nothing(data_dir: Path) -> None:
     with small_stack(data_dir) as supervisor:
-        eventually(lambda: roles(data_dir) == ROLES)
+        eventually(lambda: roles(data_dir), becomes=ROLES, seconds=20)
         query(data_dir, "CREATE TABLE kept AS SELECT 7 AS n")
         direct = {row["pid"] for row in pid_table.ps(data_dir)} - orphans(data_dir)
 
         supervisor.kill()
 
-        eventually(lambda: not any(processes.look(pid) for pid in direct))
+        eventually(lambda: not any(processes.look(pid) for pid in direct), seconds=20)
     with small_stack(data_dir):
         assert query(data_dir, "SELECT n FROM kept") == [(7,)]
 
 
 def test_a_start_right_after_the_supervisor_was_killed_works_at_once(data_dir: Path) -> None:
     with small_stack(data_dir) as supervisor:
-        eventually(lambda: roles(data_dir) == ROLES)
+        eventually(lambda: roles(data_dir), becomes=ROLES, seconds=20)
         before = {row["pid"] for row in pid_table.ps(data_dir)}
 
         supervisor.kill()
         with small_stack(data_dir):
-            eventually(lambda: roles(data_dir) == ROLES)
+            eventually(lambda: roles(data_dir), becomes=ROLES, seconds=20)
 
             assert not [pid for pid in before if processes.look(pid)]
             assert not before & {row["pid"] for row in pid_table.ps(data_dir)}
@@ -137,7 +138,7 @@ def test_a_second_start_is_refused_and_names_the_first(data_dir: Path) -> None:
 
         assert second.returncode == 1
         assert f"already running on {data_dir}, pid {first.pid}" in second.stderr
-        eventually(lambda: roles(data_dir) == ROLES)
+        eventually(lambda: roles(data_dir), becomes=ROLES, seconds=20)
 
 
 def test_a_stopped_process_of_the_servers_does_not_keep_the_next_start_waiting(
@@ -163,7 +164,7 @@ def test_an_ordinary_user_runs_the_same_stack() -> None:
         os.chown(path, NOBODY, NOBODY)
 
         with entirely_up(as_ordinary_user(command(path, interpreter=interpreter))):
-            eventually(lambda: roles(path) == ROLES)
+            eventually(lambda: roles(path), becomes=ROLES, seconds=20)
 
             assert not (path / "servers").is_symlink()
             assert {owner(row["pid"]) for row in pid_table.ps(path)} == {NOBODY}
@@ -208,13 +209,6 @@ def orphans(data_dir: Path) -> set[int]:
 
 def owner(pid: int) -> int:
     return Path(f"/proc/{pid}").stat().st_uid
-
-
-def eventually(true: Callable[[], bool], *, within: float = 20.0) -> None:
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 def query(data_dir: Path, statement: str) -> list[tuple[object, ...]]:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 def scheduled(**columns: Any) -> int:
     given = {"scheduled_at": clock.now() - HOUR, "report": {"accepted": 1}} | columns
-    return factories.campaign(factories.agent(), status="scheduled", **given)
+    return factories.campaign(factories.agent(), status="scheduled", **given)  # type: ignore[arg-type]
 
 
 def found(campaign_id: int) -> Any:

@@ -85,7 +85,9 @@ def test_a_campaign_full_of_escapes_is_told_legibly_in_every_command(
     assert "uploaded before" in volley("campaign", "create", evil, *words, "--name", name)
     volley("campaign", "create", evil, *words)
     volley("campaign", "create", evil, "--agent", f"a{_ESCAPES}", "--message", "Hi")
-    assert status.campaign(1).report.rejected == 2
+    report = status.campaign(1).report
+    assert report is not None
+    assert report.rejected == 2
     factories.change("UPDATE campaign SET reason = :reason", reason=f"held{_ESCAPES}")
     with transaction() as connection:
         details = {"name": name, "file": _FILE}

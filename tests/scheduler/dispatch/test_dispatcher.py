@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import count, pairwise
 from time import monotonic
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -42,8 +43,9 @@ from shared.throttle import Granted, Throttle, Want, period
 from shared.throttle.redis_client import redis
 from shared.throttle.redis_clock import RedisClock
 from shared.throttle.slot_counts import Tally
+from tests.support import factories
 from tests.support.broker import broker
-from tests.support.lanes import add_agent, add_campaign, add_messages, change, rows
+from tests.support.factories import change, rows
 
 REMINDER, BULK = 2, 3
 
@@ -132,8 +134,8 @@ def pace(database: str, monkeypatch: pytest.MonkeyPatch) -> Pace:
 def test_a_due_message_is_released_with_its_slot_and_the_due_at_that_was_written(
     pace: Pace,
 ) -> None:
-    agent = add_agent()
-    (message,) = add_messages(add_campaign(agent), agent, 1)
+    agent = factories.agent("ann", senders=1)
+    (message,) = factories.messages(factories.campaign(agent), agent, 1)
 
     pace.run(1)
 
@@ -144,8 +146,8 @@ def test_a_due_message_is_released_with_its_slot_and_the_due_at_that_was_written
 
 
 def test_a_hint_is_committed_before_its_release_is_published(pace: Pace) -> None:
-    agent = add_agent()
-    add_messages(add_campaign(agent), agent, 1)
+    agent = factories.agent("ann", senders=1)
+    factories.messages(factories.campaign(agent), agent, 1)
     resting_when_published = []
 
     def look() -> None:
@@ -160,8 +162,8 @@ def test_a_hint_is_committed_before_its_release_is_published(pace: Pace) -> None
 
 
 def test_a_hint_lets_a_message_rest_for_release_stale_after(pace: Pace) -> None:
-    agent = add_agent()
-    add_messages(add_campaign(agent), agent, 1)
+    agent = factories.agent("ann", senders=1)
+    factories.messages(factories.campaign(agent), agent, 1)
 
     pace.run(1)
 
@@ -172,8 +174,8 @@ def test_a_hint_lets_a_message_rest_for_release_stale_after(pace: Pace) -> None:
 
 
 def test_a_lost_hint_comes_back_by_itself(pace: Pace) -> None:
-    agent = add_agent()
-    (message,) = add_messages(add_campaign(agent), agent, 1)
+    agent = factories.agent("ann", senders=1)
+    (message,) = factories.messages(factories.campaign(agent), agent, 1)
     pace.run(1)
     change("UPDATE message SET due_at = due_at - :stale", stale=timedelta(seconds=30))
 
@@ -185,8 +187,8 @@ def test_a_lost_hint_comes_back_by_itself(pace: Pace) -> None:
 
 
 def test_nothing_is_released_twice_while_its_hint_is_fresh(pace: Pace) -> None:
-    agent = add_agent()
-    messages = add_messages(add_campaign(agent), agent, 3)
+    agent = factories.agent("ann", senders=1)
+    messages = factories.messages(factories.campaign(agent), agent, 3)
 
     pace.run(5)
 
@@ -194,8 +196,8 @@ def test_nothing_is_released_twice_while_its_hint_is_fresh(pace: Pace) -> None:
 
 
 def test_the_queue_is_no_deeper_than_the_next_instants(pace: Pace) -> None:
-    agent = add_agent()
-    add_messages(add_campaign(agent), agent, 1000)
+    agent = factories.agent("ann", senders=1)
+    factories.messages(factories.campaign(agent), agent, 1000)
 
     pace.run(2)
 
@@ -211,8 +213,8 @@ def test_the_queue_is_no_deeper_than_the_next_instants(pace: Pace) -> None:
     "status", ["draft", "ready", "scheduled", "paused", "cancelled", "finished"]
 )
 def test_nothing_is_hinted_for_a_campaign_that_does_not_run(pace: Pace, status: str) -> None:
-    agent = add_agent()
-    add_messages(add_campaign(agent, status=status), agent, 5)
+    agent = factories.agent("ann", senders=1)
+    factories.messages(factories.campaign(agent, status=status), agent, 5)
 
     pace.run(2)
 
@@ -221,10 +223,13 @@ def test_nothing_is_hinted_for_a_campaign_that_does_not_run(pace: Pace, status: 
 
 
 def test_nothing_is_hinted_for_a_paused_agent(pace: Pace) -> None:
-    paused, active = add_agent("paused", status="paused"), add_agent("active")
-    campaign = add_campaign(paused, active)
-    add_messages(campaign, paused, 5)
-    theirs = add_messages(campaign, active, 5)
+    paused, active = (
+        factories.agent("paused", status="paused", senders=1),
+        factories.agent("active", senders=1),
+    )
+    campaign = factories.campaign(paused, active)
+    factories.messages(campaign, paused, 5)
+    theirs = factories.messages(campaign, active, 5)
 
     pace.run(2)
 
@@ -232,8 +237,8 @@ def test_nothing_is_hinted_for_a_paused_agent(pace: Pace) -> None:
 
 
 def test_nothing_is_hinted_while_all_sending_is_stopped(pace: Pace) -> None:
-    agent = add_agent()
-    add_messages(add_campaign(agent), agent, 5)
+    agent = factories.agent("ann", senders=1)
+    factories.messages(factories.campaign(agent), agent, 5)
 
     stop_sending.stop_sending(actor="test")
     pace.run(1)
@@ -250,9 +255,9 @@ def test_where_the_senders_are_the_limit_every_agent_gets_its_turns(
 ) -> None:
     _never_more(monkeypatch, than=10.0)
     pace.dispatcher = Dispatcher(pace.throttle, Tally(redis()))
-    agents = [add_agent(f"agent-{n}", rate=1) for n in range(40)]
-    campaign = add_campaign(*agents)
-    of = {message: agent for agent in agents for message in add_messages(campaign, agent, 20)}
+    agents = [factories.agent(f"agent-{n}", rate=1, senders=1) for n in range(40)]
+    campaign = factories.campaign(*agents)
+    of = {message: agent for agent in agents for message in factories.messages(campaign, agent, 20)}
 
     pace.run(15)
 
@@ -267,10 +272,17 @@ def test_where_the_senders_are_the_limit_the_less_urgent_get_turns_too(
 ) -> None:
     _never_more(monkeypatch, than=30.0)
     pace.dispatcher = Dispatcher(pace.throttle, Tally(redis()))
-    urgent, patient = add_agent("urgent"), [add_agent(f"agent-{n}") for n in range(30)]
-    of = dict.fromkeys(add_messages(add_campaign(urgent, priority=REMINDER), urgent, 80), urgent)
-    campaign = add_campaign(*patient, priority=BULK)
-    of |= {message: agent for agent in patient for message in add_messages(campaign, agent, 50)}
+    urgent, patient = (
+        factories.agent("urgent", senders=1),
+        [factories.agent(f"agent-{n}", senders=1) for n in range(30)],
+    )
+    of = dict.fromkeys(
+        factories.messages(factories.campaign(urgent, priority=REMINDER), urgent, 80), urgent
+    )
+    campaign = factories.campaign(*patient, priority=BULK)
+    of |= {
+        message: agent for agent in patient for message in factories.messages(campaign, agent, 50)
+    }
 
     pace.run(12)
 
@@ -287,13 +299,13 @@ def _never_more(monkeypatch: pytest.MonkeyPatch, *, than: float) -> None:
 
 
 def test_a_launch_is_seen_at_the_next_tick(pace: Pace) -> None:
-    agent = add_agent()
-    campaign = add_campaign(agent, status="ready")
+    agent = factories.agent("ann", senders=1)
+    campaign = factories.campaign(agent, status="ready")
     change(
         "UPDATE campaign SET report = '{\"accepted\": 9}' WHERE id = :id",
         id=campaign,
     )
-    add_messages(campaign, agent, 9)
+    factories.messages(campaign, agent, 9)
     pace.run(1)
     pace.dispatcher._refresh_at = float("inf")  # no look of its own accord
 
@@ -304,23 +316,23 @@ def test_a_launch_is_seen_at_the_next_tick(pace: Pace) -> None:
 
 
 def test_who_has_found_nothing_to_do_for_a_while_is_idle_until_there_is(pace: Pace) -> None:
-    agent = add_agent()
+    agent = factories.agent("ann", senders=1)
     pace.run(IDLE_AFTER - 1)
     early = pace.dispatcher.idle
     pace.run(2)
     idle = pace.dispatcher.idle
 
-    add_messages(add_campaign(agent), agent, 1)
+    factories.messages(factories.campaign(agent), agent, 1)
     pace.run(REFRESH + TICK)
 
     assert (early, idle, pace.dispatcher.idle) == (False, True, False)
 
 
 def test_who_has_openers_to_be_worded_is_not_idle(pace: Pace) -> None:
-    agent = add_agent()
+    agent = factories.agent("ann", senders=1)
     pace.run(IDLE_AFTER + 1)
 
-    add_messages(add_campaign(agent), agent, 1, planned=True)
+    factories.messages(factories.campaign(agent), agent, 1, planned=True)
     pace.run(REFRESH + TICK)
 
     assert not pace.dispatcher.idle
@@ -333,10 +345,10 @@ def test_a_row_that_waits_for_its_sender_is_due_again_before_anybody_is_idle() -
 def test_an_idle_loop_sleeps_until_it_is_nudged_and_a_launch_nudges_it(
     pace: Pace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent = add_agent()
-    campaign = add_campaign(agent, status="ready")
+    agent = factories.agent("ann", senders=1)
+    campaign = factories.campaign(agent, status="ready")
     change("UPDATE campaign SET report = '{\"accepted\": 9}' WHERE id = :id", id=campaign)
-    add_messages(campaign, agent, 9)
+    factories.messages(campaign, agent, 9)
     pace.run(IDLE_AFTER + 1)
     nudges, slept = Nudges(redis()), set[float]()
     asleep, over, released = threading.Event(), threading.Event(), threading.Event()
@@ -383,16 +395,17 @@ def test_a_wrong_setting_ends_the_loop_and_a_server_that_is_away_does_not(
 
     unhurried = SimpleNamespace(monotonic=monotonic, sleep=lambda _: None)
     monkeypatch.setattr(dispatcher, "time", unhurried)
+    stub: Any = SimpleNamespace(tick=tick, idle=False)
     with pytest.raises(Misconfigured, match="Set it"):
-        dispatcher.run(SimpleNamespace(tick=tick, idle=False), lambda: next(looks) > 9)
+        dispatcher.run(stub, lambda: next(looks) > 9)
 
     assert next(ends, None) is None
 
 
 def test_a_pause_is_seen_within_a_refresh_and_a_resume_as_well(pace: Pace) -> None:
-    agent = add_agent()
-    campaign = add_campaign(agent)
-    add_messages(campaign, agent, 100)
+    agent = factories.agent("ann", senders=1)
+    campaign = factories.campaign(agent)
+    factories.messages(campaign, agent, 100)
     pace.run(1)
 
     lifecycle.pause(campaign, actor="test")
@@ -408,8 +421,8 @@ def test_a_pause_is_seen_within_a_refresh_and_a_resume_as_well(pace: Pace) -> No
 
 
 def test_an_agent_on_hold_is_not_dispatched_until_its_end(pace: Pace) -> None:
-    agent = add_agent()
-    add_messages(add_campaign(agent), agent, 5)
+    agent = factories.agent("ann", senders=1)
+    factories.messages(factories.campaign(agent), agent, 5)
     pace.throttle.no_start_before(f"agent:{agent}", pace.throttle.now() + 2)
 
     pace.run(1.5)
@@ -426,8 +439,8 @@ def test_an_agent_on_hold_is_not_dispatched_until_its_end(pace: Pace) -> None:
 
 @pytest.mark.parametrize("rate", [1, 5])
 def test_an_agent_is_kept_busy_at_its_rate_and_never_above_it(pace: Pace, rate: int) -> None:
-    agent = add_agent(rate=rate)
-    add_messages(add_campaign(agent), agent, 100)
+    agent = factories.agent("ann", rate=rate, senders=1)
+    factories.messages(factories.campaign(agent), agent, 100)
 
     pace.run(10)
 
@@ -438,8 +451,8 @@ def test_an_agent_is_kept_busy_at_its_rate_and_never_above_it(pace: Pace, rate: 
 
 
 def test_a_new_rate_is_seen_within_a_refresh(pace: Pace) -> None:
-    agent = add_agent(rate=1)
-    add_messages(add_campaign(agent), agent, 100)
+    agent = factories.agent("ann", rate=1, senders=1)
+    factories.messages(factories.campaign(agent), agent, 100)
     pace.run(2)
     change("UPDATE agent SET rate = 5")
     pace.run(2)
@@ -451,12 +464,12 @@ def test_a_new_rate_is_seen_within_a_refresh(pace: Pace) -> None:
 
 
 def test_a_small_campaign_beside_a_big_one_starts_within_two_slots(pace: Pace) -> None:
-    agent = add_agent()
-    big = add_campaign(agent)
-    add_messages(big, agent, 1000)
+    agent = factories.agent("ann", senders=1)
+    big = factories.campaign(agent)
+    factories.messages(big, agent, 1000)
     pace.run(2)
 
-    small = set(add_messages(add_campaign(agent), agent, 10))
+    small = set(factories.messages(factories.campaign(agent), agent, 10))
     pace.run(REFRESH)
     seen = len(pace.released)
     pace.run(5)
@@ -466,9 +479,9 @@ def test_a_small_campaign_beside_a_big_one_starts_within_two_slots(pace: Pace) -
 
 
 def test_two_campaigns_of_one_agent_share_its_slots_evenly(pace: Pace) -> None:
-    agent = add_agent()
-    one = set(add_messages(add_campaign(agent), agent, 500))
-    add_messages(add_campaign(agent), agent, 500)
+    agent = factories.agent("ann", senders=1)
+    one = set(factories.messages(factories.campaign(agent), agent, 500))
+    factories.messages(factories.campaign(agent), agent, 500)
 
     pace.run(6)
 
@@ -481,22 +494,22 @@ def test_two_campaigns_of_one_agent_share_its_slots_evenly(pace: Pace) -> None:
 def test_a_campaign_whose_messages_come_one_by_one_does_not_starve_another(
     pace: Pace, offset: float
 ) -> None:
-    agent = add_agent(rate=1)
-    patient = set(add_messages(add_campaign(agent), agent, 100))
-    trickling = add_campaign(agent)
+    agent = factories.agent("ann", rate=1, senders=1)
+    patient = set(factories.messages(factories.campaign(agent), agent, 100))
+    trickling = factories.campaign(agent)
     pace.run(1 + offset)
 
     for _ in range(10):
-        add_messages(trickling, agent, 1)
+        factories.messages(trickling, agent, 1)
         pace.run(period(1))
 
     assert len(patient & set(pace.ids())) >= 4
 
 
 def test_a_reminder_goes_before_bulk(pace: Pace) -> None:
-    agent = add_agent()
-    bulk = add_messages(add_campaign(agent, priority=BULK), agent, 50)
-    reminders = add_messages(add_campaign(agent, priority=REMINDER), agent, 10)
+    agent = factories.agent("ann", senders=1)
+    bulk = factories.messages(factories.campaign(agent, priority=BULK), agent, 50)
+    reminders = factories.messages(factories.campaign(agent, priority=REMINDER), agent, 10)
 
     pace.run(4)
 
@@ -507,8 +520,8 @@ def test_a_reminder_goes_before_bulk(pace: Pace) -> None:
 
 
 def test_messages_that_have_waited_longest_go_first(pace: Pace) -> None:
-    agent = add_agent()
-    messages = add_messages(add_campaign(agent), agent, 10)
+    agent = factories.agent("ann", senders=1)
+    messages = factories.messages(factories.campaign(agent), agent, 10)
     last, first = messages[0], messages[-1]
     change("UPDATE message SET due_at = due_at - interval '1 hour' WHERE id = :id", id=first)
 
@@ -526,14 +539,14 @@ def test_a_tick_takes_as_many_round_trips_for_two_hundred_agents_as_for_one(
     pace: Pace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cost = _Cost(monkeypatch)
-    campaign = add_campaign(only := add_agent("agent 0"))
-    add_messages(campaign, only, 20)
+    campaign = factories.campaign(only := factories.agent("agent 0", senders=1))
+    factories.messages(campaign, only, 20)
     one = cost.dearest_tick(pace)
 
     for n in range(1, 200):
-        agent = add_agent(f"agent {n}")
+        agent = factories.agent(f"agent {n}", senders=1)
         change("INSERT INTO lane VALUES (:campaign, :agent)", campaign=campaign, agent=agent)
-        add_messages(campaign, agent, 3)
+        factories.messages(campaign, agent, 3)
     many = cost.dearest_tick(pace)
 
     assert len(_agents_of(pace.ids())) > 150
@@ -591,10 +604,10 @@ def test_messages_due_together_travel_in_few_releases(pace: Pace) -> None:
 def test_what_a_broker_that_is_away_did_not_take_goes_as_soon_as_it_is_back(
     pace: Pace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent = add_agent()
-    campaign = add_campaign(agent)
-    (message,) = add_messages(campaign, agent, 1)
-    (planned,) = add_messages(campaign, agent, 1, planned=True)
+    agent = factories.agent("ann", senders=1)
+    campaign = factories.campaign(agent)
+    (message,) = factories.messages(campaign, agent, 1)
+    (planned,) = factories.messages(campaign, agent, 1, planned=True)
     failures = metrics.publish_failures._value.get()
 
     with monkeypatch.context() as patch, broker(f"redis://127.0.0.1:{ports.any_free()}/0"):
@@ -612,10 +625,10 @@ def test_only_what_the_broker_did_not_take_is_due_at_once(
     pace: Pace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher, "publish", lambda jobs: min(1, len(jobs)))
-    agents = [add_agent(f"agent {n}") for n in range(60)]
-    campaign = add_campaign(*agents)
+    agents = [factories.agent(f"agent {n}", senders=1) for n in range(60)]
+    campaign = factories.campaign(*agents)
     for agent in agents:
-        add_messages(campaign, agent, 1)
+        factories.messages(campaign, agent, 1)
 
     pace.dispatcher.tick()
 
@@ -627,8 +640,8 @@ def test_only_what_the_broker_did_not_take_is_due_at_once(
 
 
 def test_without_redis_nothing_starts(database: str) -> None:
-    agent = add_agent()
-    add_messages(add_campaign(agent), agent, 3)
+    agent = factories.agent("ann", senders=1)
+    factories.messages(factories.campaign(agent), agent, 3)
     away = Redis(port=ports.any_free(), retry=Retry(NoBackoff(), 0))
 
     with pytest.raises(StoreIsAway):
@@ -640,8 +653,8 @@ def test_without_redis_nothing_starts(database: str) -> None:
 def test_when_redis_goes_away_in_mid_flight_nothing_more_starts(
     pace: Pace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent = add_agent()
-    add_messages(add_campaign(agent), agent, 50)
+    agent = factories.agent("ann", senders=1)
+    factories.messages(factories.campaign(agent), agent, 50)
     pace.run(1)
     before = len(pace.released)
 
@@ -682,9 +695,9 @@ def test_the_loop_outlives_redis_and_says_so(
 
 
 def test_planned_messages_are_leased_to_composers_ahead_of_any_slot(pace: Pace) -> None:
-    agent = add_agent()
-    planned = add_messages(add_campaign(agent), agent, 3, planned=True)
-    add_messages(add_campaign(agent, status="paused"), agent, 3, planned=True)
+    agent = factories.agent("ann", senders=1)
+    planned = factories.messages(factories.campaign(agent), agent, 3, planned=True)
+    factories.messages(factories.campaign(agent, status="paused"), agent, 3, planned=True)
 
     pace.run(1)
 

@@ -35,6 +35,7 @@ from shared.throttle.redis_client import redis
 from shared.throttle.slot_counts import Tally
 from tests.support import factories
 from tests.support.environment import environment
+from tests.support.eventually import eventually
 from worker.send import deliver
 from worker.send.engine import Engine
 
@@ -67,7 +68,7 @@ class Street:
 
     def until(self, accepted: int, *, seconds: float = 40) -> None:
         """Wait until the carrier has accepted so many parts."""
-        wait(lambda: len(self.log()) >= accepted, seconds=seconds)
+        eventually(lambda: len(self.log()) >= accepted, seconds=seconds)
 
     def log(self) -> list[proof.CreateCall]:
         return [entry for entry in proof.read(self.carrier.log()) if entry.accepted]
@@ -103,7 +104,7 @@ def street(database: str) -> Iterator[Street]:
         made = Street(carrier)
         stack.enter_context(mock.patch.object(dispatcher, "publish", made.publish))
         made.engines += [deliver.start(), deliver.start()]
-        wait(lambda: all(engine._pace.clock.good for engine in made.engines))
+        eventually(lambda: all(engine._pace.clock.good for engine in made.engines), seconds=40)
         stack.callback(made.end)
         made.begin()
         yield made
@@ -152,7 +153,7 @@ def test_a_slow_sender_does_not_hold_up_the_others_of_its_agent(street: Street) 
     for i in range(30):
         message(campaign, agent, ("hello",), phone=f"+120255501{i:02}")
 
-    wait(lambda: len(street.arrivals(free)) == 15)
+    eventually(lambda: len(street.arrivals(free)), becomes=15, seconds=40)
 
     assert gap(street.arrivals(free)) < 2 * period(5)
     assert most(street.arrivals(slow)) == 1
@@ -205,12 +206,18 @@ def test_a_day_is_used_up_exactly_by_several_engines(street: Street) -> None:
         message(campaign, agent, ("hello",))
 
     street.until(12)
-    wait(lambda: not factories.rows("SELECT 1 FROM message WHERE due_at < now() + interval '45 s'"))
+    eventually(
+        lambda: not factories.rows("SELECT 1 FROM message WHERE due_at < now() + interval '45 s'"),
+        seconds=40,
+    )
 
     assert len(street.arrivals(number)) == 12
     change(agent, number, segments_per_day=15)
     street.until(15)
-    wait(lambda: not factories.rows("SELECT 1 FROM message WHERE due_at < now() + interval '45 s'"))
+    eventually(
+        lambda: not factories.rows("SELECT 1 FROM message WHERE due_at < now() + interval '45 s'"),
+        seconds=40,
+    )
     assert len(street.arrivals(number)) == 15
 
 
@@ -294,13 +301,6 @@ def in_order(log: list[proof.CreateCall]) -> bool:
     for entry in log:
         came[entry.message_id].append(entry.part)
     return all(parts == sorted(parts) for parts in came.values())
-
-
-def wait(condition: object, *, seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(0.02)
 
 
 def _settings(carrier: Carrier) -> dict[str, object]:

@@ -13,7 +13,8 @@ from shared.queue.jobs import SendMessages
 from shared.throttle import Throttle
 from shared.throttle.redis_client import redis
 from shared.throttle.slot_counts import Tally
-from tests.support.lanes import add_agent, add_campaign, add_messages, rows
+from tests.support import factories
+from tests.support.factories import rows
 
 #: Leases run out in real time.
 pytestmark = pytest.mark.alone
@@ -24,33 +25,33 @@ AGENTS, EACH = 12, 3
 class Shared:
     """Two schedulers in one process, and what each has released."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.leases = {name: Leases(name) for name in ("ann", "bob")}
-        self.released = defaultdict(set)
+        self.released = defaultdict(set)  # type: ignore[var-annotated]
         self._ticking = None
         self._dispatchers = {
-            name: Dispatcher(Throttle(redis()), Tally(redis()), lambda held=held: held.mine)
+            name: Dispatcher(Throttle(redis()), Tally(redis()), lambda held=held: held.mine)  # type: ignore[misc]
             for name, held in self.leases.items()
         }
 
-    def agree(self):
+    def agree(self) -> None:
         """Each gets its half."""
         for name in ("ann", "bob", "ann", "bob"):
             self.leases[name].refresh()
 
-    def tick(self, *names, until, seconds=20):
+    def tick(self, *names: str, until: set[int], seconds: int = 20) -> bool:
         """These tick until all of `until` are released; False if they never are."""
         end = time.monotonic() + seconds
         while not until <= set().union(*self.released.values()):
             if time.monotonic() > end:
                 return False
             for name in names:
-                self._ticking = name
+                self._ticking = name  # type: ignore[assignment]
                 self._dispatchers[name].tick()
             time.sleep(TICK)
         return True
 
-    def publish(self, jobs):
+    def publish(self, jobs: list[SendMessages]) -> int:
         for job in jobs:
             if isinstance(job, SendMessages):
                 self.released[self._ticking] |= {entry[0] for entry in job.release}
@@ -58,21 +59,23 @@ class Shared:
 
 
 @pytest.fixture
-def shared(database, monkeypatch):
+def shared(database: str, monkeypatch: pytest.MonkeyPatch) -> Shared:
     made = Shared()
     monkeypatch.setattr(dispatcher, "publish", made.publish)
     return made
 
 
 @pytest.fixture
-def messages(database):
+def messages(database: str) -> dict[int, int]:
     """Message id → the shard of its agent."""
-    agents = [add_agent(f"agent {n}") for n in range(AGENTS)]
-    campaign = add_campaign(*agents)
-    return {m: key % SHARDS for key in agents for m in add_messages(campaign, key, EACH)}
+    agents = [factories.agent(f"agent {n}", senders=1) for n in range(AGENTS)]
+    campaign = factories.campaign(*agents)
+    return {m: key % SHARDS for key in agents for m in factories.messages(campaign, key, EACH)}
 
 
-def test_each_releases_for_its_own_agents_and_together_for_all(shared, messages):
+def test_each_releases_for_its_own_agents_and_together_for_all(
+    shared: Shared, messages: dict[int, int]
+) -> None:
     shared.agree()
     halves = {name: held.mine for name, held in shared.leases.items()}
 
@@ -83,7 +86,9 @@ def test_each_releases_for_its_own_agents_and_together_for_all(shared, messages)
         assert shared.released[name] == mine != set()
 
 
-def test_who_wakes_up_with_leases_that_are_over_releases_nothing(shared, messages, monkeypatch):
+def test_who_wakes_up_with_leases_that_are_over_releases_nothing(
+    shared: Shared, messages: dict[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dispatcher, "REFRESH", 60)  # it is not that which lets go of them
     shared.leases["ann"].refresh()
     first = min(messages)
@@ -96,7 +101,9 @@ def test_who_wakes_up_with_leases_that_are_over_releases_nothing(shared, message
     assert (went_on, shared.released["ann"]) == (False, before)
 
 
-def test_what_was_the_others_is_released_as_soon_as_it_is_ours(shared, messages):
+def test_what_was_the_others_is_released_as_soon_as_it_is_ours(
+    shared: Shared, messages: dict[int, int]
+) -> None:
     shared.agree()
     theirs = {m for m, shard in messages.items() if shard in shared.leases["bob"].mine}
     alone = shared.tick("ann", until=theirs, seconds=1)
@@ -109,7 +116,9 @@ def test_what_was_the_others_is_released_as_soon_as_it_is_ours(shared, messages)
     assert shared.tick("ann", until=set(messages))
 
 
-def test_two_that_both_believe_an_agent_is_theirs_release_nothing_twice(shared, messages):
+def test_two_that_both_believe_an_agent_is_theirs_release_nothing_twice(
+    shared: Shared, messages: dict[int, int]
+) -> None:
     everything = shared.leases["ann"]
     everything.refresh()
     shared.leases["bob"]._own = everything._own

@@ -60,11 +60,11 @@ def key_of(api: TestClient) -> Callable[[str], dict[str, str]]:
 
 
 @pytest.fixture
-def connected():
+def connected() -> Iterator[Callable[..., Any]]:
     """Connects to an address; what a test connected is closed at its end."""
     made = []
 
-    def connect(address):
+    def connect(address: tuple[str, int]) -> Any:
         made.append(socket.create_connection(address, timeout=20))
         return made[-1]
 

@@ -1,6 +1,9 @@
 """What a stranger may cost who has not asked anything yet."""
 
 import time
+from collections.abc import Callable
+from socket import socket
+from typing import Any
 
 import pytest
 
@@ -10,7 +13,9 @@ _GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 _POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 
 
-async def _app(scope, receive, send):
+async def _app(
+    scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]
+) -> None:
     """Answers with the number of bytes of the body."""
     if scope["type"] != "http":
         return
@@ -27,12 +32,12 @@ async def _app(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 
 
-def serving(**bounds):
+def serving(**bounds: Any) -> Any:
     """The app behind these bounds; gives its address."""
     return fair.serving(_app, **bounds)
 
 
-def _answer(connection):
+def _answer(connection: socket) -> str:
     """What the server says, as text; empty when it just closes."""
     try:
         return connection.recv(4096).decode()
@@ -40,19 +45,21 @@ def _answer(connection):
         return ""
 
 
-def _asked(connection, request=_GET):
+def _asked(connection: socket, request: bytes = _GET) -> str:
     connection.sendall(request)
     return _answer(connection)
 
 
-def _is_closed(connection):
+def _is_closed(connection: socket) -> bool:
     try:
         return connection.recv(1) == b""
     except ConnectionResetError:
         return True
 
 
-def test_a_header_that_never_ends_is_refused_before_it_is_kept(connected):
+def test_a_header_that_never_ends_is_refused_before_it_is_kept(
+    connected: Callable[..., Any],
+) -> None:
     with serving() as address:
         connection = connected(address)
         connection.sendall(b"GET / HTTP/1.1\r\nX-Long: ")
@@ -66,7 +73,9 @@ def test_a_header_that_never_ends_is_refused_before_it_is_kept(connected):
 
 
 @pytest.mark.parametrize(("lines", "status"), [(99, "200 OK"), (100, "431 "), (5000, "431 ")])
-def test_a_head_has_a_hundred_lines_at_the_most(connected, lines, status):
+def test_a_head_has_a_hundred_lines_at_the_most(
+    connected: Callable[..., Any], lines: int, status: str
+) -> None:
     more = b"".join(b"X-%d: 1\r\n" % n for n in range(lines))
     with serving() as address:
         answer = _asked(connected(address), b"GET / HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n")
@@ -87,7 +96,7 @@ def test_a_head_has_a_hundred_lines_at_the_most(connected, lines, status):
     ],
     ids=["method", "address", "lines", "chunk", "trailer", "pipeline"],
 )
-def test_nothing_endless_is_read_to_its_end(connected, endless):
+def test_nothing_endless_is_read_to_its_end(connected: Callable[..., Any], endless: bytes) -> None:
     with serving() as address:
         connection = connected(address)
         try:
@@ -100,7 +109,9 @@ def test_nothing_endless_is_read_to_its_end(connected, endless):
 
 
 @pytest.mark.parametrize("drip", [False, True])
-def test_a_head_that_is_not_whole_in_time_is_closed_however_it_drips(connected, drip):
+def test_a_head_that_is_not_whole_in_time_is_closed_however_it_drips(
+    connected: Callable[..., Any], drip: bool
+) -> None:
     with serving(wait=1.0) as address:
         connection = connected(address)
         connection.sendall(b"GET / HTTP/1.1\r\nX: ")
@@ -119,7 +130,7 @@ def test_a_head_that_is_not_whole_in_time_is_closed_however_it_drips(connected, 
     assert closed
 
 
-def test_a_body_is_waited_for_as_long_as_its_bytes_come(connected):
+def test_a_body_is_waited_for_as_long_as_its_bytes_come(connected: Callable[..., Any]) -> None:
     with serving(wait=1.0) as address:
         slow = connected(address)
         slow.sendall(_POST % 20)
@@ -134,7 +145,9 @@ def test_a_body_is_waited_for_as_long_as_its_bytes_come(connected):
         assert _is_closed(silent)
 
 
-def test_when_there_are_too_many_the_one_silent_for_longest_makes_room(connected):
+def test_when_there_are_too_many_the_one_silent_for_longest_makes_room(
+    connected: Callable[..., Any],
+) -> None:
     with serving(connections=5) as address:
         busy = connected(address)
         busy.sendall(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
@@ -147,7 +160,9 @@ def test_when_there_are_too_many_the_one_silent_for_longest_makes_room(connected
         assert "200 OK" in _asked(busy, b"ab")
 
 
-def test_who_has_brought_a_whole_request_does_not_count_against_his_address(connected):
+def test_who_has_brought_a_whole_request_does_not_count_against_his_address(
+    connected: Callable[..., Any],
+) -> None:
     with serving(unproven=3) as address:
         proven = []
         for _ in range(10):
@@ -159,7 +174,9 @@ def test_who_has_brought_a_whole_request_does_not_count_against_his_address(conn
         assert all("200 OK" in _asked(connection) for connection in [*proven, silent[-1]])
 
 
-def test_a_client_that_has_just_come_is_given_a_moment_to_speak(connected):
+def test_a_client_that_has_just_come_is_given_a_moment_to_speak(
+    connected: Callable[..., Any],
+) -> None:
     with serving(unproven=2, grace=60.0) as address:
         together = [connected(address) for _ in range(10)]
 

@@ -1,5 +1,7 @@
 """A flood of strangers costs no genuine callback, and not more memory than it may."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.benchmarks import attacks
@@ -15,13 +17,15 @@ _WHOLE = {"wrong_key", "unread", "sent_ahead"}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _world():
+def _world() -> Iterator[None]:
     with world(twilio_account_sid=ACCOUNT, twilio_auth_token=TOKEN):
         yield
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whoever_floods_the_api_callbacks_of_the_same_address_are_taken_and_it_says_it_lives(kind):
+def test_whoever_floods_the_api_callbacks_of_the_same_address_are_taken_and_it_says_it_lives(
+    kind: str,
+) -> None:
     told = attacks.under(kind, 2)  # raises if one of 4,000 was not answered 204
 
     # So short, p99 is the slowest of a hundred: that one may have waited for the machine.

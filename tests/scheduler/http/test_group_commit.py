@@ -1,7 +1,7 @@
 """Callbacks while a server is away: kept, and told of once, not with each callback."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from scheduler.http.callbacks.group_commit import Keeper
 from scheduler.http.callbacks.signing_tokens import Tokens
 from shared.ledger import callbacks
 from tests.scheduler.http.callbacks.test_spool import callback
+from tests.support.eventually import until
 from tests.support.told import Told
 
 
@@ -24,12 +25,6 @@ async def running() -> AsyncIterator[Keeper]:
         yield keeper
     finally:
         await keeper.stop()
-
-
-async def eventually(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 def away(*_: object) -> Any:
@@ -55,9 +50,9 @@ def test_a_database_that_is_away_for_many_callbacks_is_told_of_when_it_goes_and_
                 patch.setattr(group_commit, "_store", store)
                 for n in range(1, 6):
                     assert await keeper.keep(callback(n))
-                await eventually(lambda: len(spool_tries) >= 3)
+                await until(lambda: len(spool_tries) >= 3, seconds=20)
             assert await keeper.keep(callback(6))
-            await eventually(lambda: "callbacks.spool_moves_again" in told.events)
+            await until(lambda: "callbacks.spool_moves_again" in told.events, seconds=20)
 
     asyncio.run(run())
 
@@ -90,8 +85,8 @@ def test_hints_that_fail_are_told_of_once_and_so_is_the_one_that_gets_through(
         async with running() as keeper:
             for n in range(1, 5):
                 assert await keeper.keep(callback(n))
-                await eventually(lambda n=n: len(tries) == n)
-            await eventually(lambda: len(told) == 2)
+                await until(lambda n=n: len(tries) == n, seconds=20)  # type: ignore[misc]
+            await until(lambda: len(told), becomes=2, seconds=20)
 
     asyncio.run(run())
 

@@ -19,7 +19,7 @@ from tests.support.embedded import Servers
 def test_it_is_alive_without_a_database_and_ready_only_with_one(
     api: TestClient, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(health.celery.conf, "broker_write_url", servers.redis_url)
+    monkeypatch.setitem(health.celery.conf, "broker_write_url", servers.redis_url)  # type: ignore[attr-defined]
     del api.headers["Authorization"]
     ready = api.get("/readyz")
 

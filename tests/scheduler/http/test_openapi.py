@@ -53,7 +53,8 @@ API: Final = schemathesis.openapi.from_dict(
     config=schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}}),
 )
 OPERATIONS: Final[dict[str, Any]] = {
-    found.ok().label: found.ok() for found in API.get_all_operations()
+    found.ok().label: found.ok()  # type: ignore[union-attr]
+    for found in API.get_all_operations()
 }
 ALL: Final = pytest.mark.parametrize("name", OPERATIONS)
 
@@ -63,7 +64,10 @@ def ask(api: TestClient, case: Any) -> Any:
     asked = requests.Request(**case.as_transport_kwargs("http://testserver")).prepare()
     headers = {name: value for name, value in asked.headers.items() if value is not None}
     return api.request(
-        str(asked.method), str(asked.url), content=asked.body or b"", headers=headers
+        str(asked.method),
+        str(asked.url),
+        content=asked.body or b"",  # type: ignore[arg-type]
+        headers=headers,  # type: ignore[arg-type]
     )
 
 
@@ -222,7 +226,7 @@ def test_without_a_database_every_route_that_says_so_answers_503_and_when_to_ask
     def away(*_: Any, **__: Any) -> Any:
         raise OperationalError("SELECT 1", {}, Exception("away"))
 
-    monkeypatch.setattr(auth.keys, "caller_of", away)
+    monkeypatch.setattr(auth.keys, "caller_of", away)  # type: ignore[attr-defined]
     for name, one in OPERATIONS.items():
         if name.split()[1].startswith("/api/"):
             answer = api.request(one.method.upper(), one.path.format_map(there))

@@ -5,11 +5,14 @@ import http.client
 import re
 import socket
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from scheduler.http import turns
 from shared import metrics
+from tests.support.eventually import eventually
 from tests.support.fair import serving
 
 #: In a body, it is no request.
@@ -37,7 +40,9 @@ class App:
         self._size, self._busy = size, busy
         self.at_work = self.most_at_work = 0
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(
+        self, scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]
+    ) -> None:
         path = scope["path"]
         self.log.append(path)
         self.at_work += 1
@@ -71,7 +76,9 @@ def _answers(connection: socket.socket, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("cut", [1, 7, 100, 5000, 1 << 20])
-def test_what_is_sent_ahead_is_answered_whole_and_in_order_however_it_is_cut(connected, cut):
+def test_what_is_sent_ahead_is_answered_whole_and_in_order_however_it_is_cut(
+    connected: Callable[..., Any], cut: int
+) -> None:
     sent, expected = b"", []
     for n in range(10):
         sent += _get(f"/get/{n}")
@@ -94,7 +101,9 @@ def test_what_is_sent_ahead_is_answered_whole_and_in_order_however_it_is_cut(con
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/healthz", "/webhooks/twilio/status"])
 @pytest.mark.parametrize("asked", ["/healthz", "/webhooks/twilio/status", "/api/agents"])
-def test_whatever_is_asked_ahead_the_others_do_not_wait_for_it(connected, path, asked):
+def test_whatever_is_asked_ahead_the_others_do_not_wait_for_it(
+    connected: Callable[..., Any], path: str, asked: str
+) -> None:
     app = App(busy=0.0005)
     with serving(app) as address:
         crowd = [connected(address) for _ in range(100)]
@@ -102,8 +111,7 @@ def test_whatever_is_asked_ahead_the_others_do_not_wait_for_it(connected, path, 
         other.connect()
         for one in crowd:
             one.sendall(_get(path) * 40)
-        while len(app.log) < 500:
-            time.sleep(0.001)
+        eventually(lambda: len(app.log) >= 500, seconds=60, every=0.001)
         before = len(app.log)
         other.request("GET", f"{asked}?other")
         other.getresponse().read()
@@ -114,14 +122,15 @@ def test_whatever_is_asked_ahead_the_others_do_not_wait_for_it(connected, path, 
         assert meanwhile < 100
 
 
-def test_callbacks_and_health_do_not_wait_for_those_who_have_all_the_turns(connected, monkeypatch):
+def test_callbacks_and_health_do_not_wait_for_those_who_have_all_the_turns(
+    connected: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(turns, "_MOST", 3600.0)
     with serving(app := App()) as address:
         stuck = [connected(address) for _ in range(100)]
         for one in stuck:
             one.sendall(_get("/stuck"))
-        while len(app.log) < turns.AT_WORK[turns.Lane.PLAIN]:
-            time.sleep(0.001)
+        eventually(lambda: len(app.log) >= turns.AT_WORK[turns.Lane.PLAIN], seconds=60)
         for path in ("/healthz", "/webhooks/twilio/status"):
             asking = connected(address)
             asking.sendall(_get(path))
@@ -132,7 +141,9 @@ def test_callbacks_and_health_do_not_wait_for_those_who_have_all_the_turns(conne
             one.close()
 
 
-def test_who_does_not_read_is_not_worked_for_and_gets_all_answers_when_he_does(connected):
+def test_who_does_not_read_is_not_worked_for_and_gets_all_answers_when_he_does(
+    connected: Callable[..., Any],
+) -> None:
     app = App(size=50_000)
     paths = [f"/{n}" for n in range(60)]
     with serving(app) as address:
@@ -151,7 +162,9 @@ def test_who_does_not_read_is_not_worked_for_and_gets_all_answers_when_he_does(c
         assert _answers(connection, 60) == [f"{path} 0" for path in paths]
 
 
-def test_the_next_is_not_begun_before_the_last_answer_has_left(connected):
+def test_the_next_is_not_begun_before_the_last_answer_has_left(
+    connected: Callable[..., Any],
+) -> None:
     paths = ["/first", "/second", "/third"]
     with serving(app := App(size=20_000_000)) as address:
         connection = connected(address)
@@ -170,7 +183,9 @@ def test_the_next_is_not_begun_before_the_last_answer_has_left(connected):
 
 
 @pytest.mark.parametrize(("ahead", "answered"), [(5, True), (6, False)])
-def test_not_more_is_taken_ahead_than_may_be(connected, ahead, answered):
+def test_not_more_is_taken_ahead_than_may_be(
+    connected: Callable[..., Any], ahead: int, answered: bool
+) -> None:
     with serving(app := App(), pipelined=5) as address:
         connection = connected(address)
         connection.sendall(_get("/x") * (1 + ahead))
@@ -183,22 +198,18 @@ def test_not_more_is_taken_ahead_than_may_be(connected, ahead, answered):
     assert len(app.log) == (1 + ahead if answered else 1)
 
 
-def test_who_does_not_read_for_too_long_is_closed(connected):
+def test_who_does_not_read_for_too_long_is_closed(connected: Callable[..., Any]) -> None:
     closed = metrics.connections_closed.labels("unread")
     before = closed._value.get()
     with serving(App(size=50_000), wait=1.0) as address:
         silent = connected(address)
         silent.sendall(_get("/x") * 60)
-        deadline = time.monotonic() + 30
-        while closed._value.get() == before and time.monotonic() < deadline:
-            time.sleep(0.05)
-
-        assert closed._value.get() == before + 1
+        eventually(lambda: closed._value.get() - before, becomes=1, seconds=30)
         with pytest.raises((AssertionError, ConnectionResetError)):
             _answers(silent, 60)
 
 
-def test_who_does_not_read_makes_room_before_anybody_else(connected):
+def test_who_does_not_read_makes_room_before_anybody_else(connected: Callable[..., Any]) -> None:
     app = App(size=50_000)
     with serving(app, connections=3, wait=60.0) as address:
         silent = [connected(address) for _ in range(2)]
@@ -216,7 +227,9 @@ def test_who_does_not_read_makes_room_before_anybody_else(connected):
             _answers(unread, 60)
 
 
-def test_what_was_sent_ahead_of_a_closing_answer_is_not_worked_for(connected):
+def test_what_was_sent_ahead_of_a_closing_answer_is_not_worked_for(
+    connected: Callable[..., Any],
+) -> None:
     with serving(app := App()) as address:
         connection = connected(address)
         closing = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

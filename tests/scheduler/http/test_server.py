@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from scheduler.http import __main__ as process
 from scheduler.http.__main__ import Server
+from tests.support.eventually import until
 
 
 def _server() -> Server:
@@ -48,8 +49,7 @@ def test_the_date_of_answers_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None
         ends = asyncio.create_task(server.main_loop())
         await asyncio.sleep(0.05)
         server.server_state.default_headers = []
-        while not server.server_state.default_headers:
-            await asyncio.sleep(0.01)
+        await until(lambda: server.server_state.default_headers)
         server.handle_exit(signal.SIGTERM, None)
         await ends
         return server.server_state.default_headers[0][0]

@@ -1,15 +1,20 @@
 """Who is worked for next."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
 
 from scheduler.http import turns
 from scheduler.http.turns import Lane, Turn, Turns, lane_of
+from tests.support.eventually import until
 
 
 class _Asking:
     """Asks for a turn for an app, and notes when it got one."""
 
-    def __init__(self, given: Turns, app=None) -> None:
+    def __init__(self, given: Turns, app: Callable[..., Any] | None = None) -> None:
         self.turns = given
         self.app = app
         self.went = False
@@ -21,11 +26,11 @@ class _Asking:
             self.task = asyncio.ensure_future(turn({}, None, None))  # type: ignore[arg-type]
 
 
-async def _never(scope, receive, send) -> None:
+async def _never(scope: dict[Any, Any], receive: None, send: None) -> None:
     await asyncio.Event().wait()
 
 
-def _within(seconds: float, work) -> None:
+def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> None:
     asyncio.run(asyncio.wait_for(work, seconds))
 
 
@@ -33,8 +38,8 @@ def test_a_turn_is_given_in_the_order_of_asking_as_soon_as_one_has_ended() -> No
     async def live() -> None:
         ends = [asyncio.Event() for _ in range(5)]
 
-        def ending(end: asyncio.Event):
-            async def app(scope, receive, send) -> None:
+        def ending(end: asyncio.Event) -> Callable[..., Any]:
+            async def app(scope: dict[Any, Any], receive: None, send: None) -> None:
                 await end.wait()
 
             return app
@@ -69,7 +74,9 @@ def test_no_lane_waits_for_another() -> None:
     _within(20, live())
 
 
-def test_what_never_ends_keeps_the_others_waiting_only_for_a_moment(monkeypatch) -> None:
+def test_what_never_ends_keeps_the_others_waiting_only_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(turns, "_MOST", 0.01)
 
     async def live() -> None:
@@ -77,8 +84,7 @@ def test_what_never_ends_keeps_the_others_waiting_only_for_a_moment(monkeypatch)
         streams = [_Asking(given, _never) for _ in range(3)]
         for stream in streams:
             given.ask(stream, Lane.PLAIN)
-        while not all(stream.went for stream in streams):
-            await asyncio.sleep(0.01)
+        await until(lambda: all(stream.went for stream in streams))
         for stream in streams:  # and gives its turn back once, not again when it ends
             stream.task.cancel()
         await asyncio.gather(*(stream.task for stream in streams), return_exceptions=True)

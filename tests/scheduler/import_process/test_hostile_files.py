@@ -1,6 +1,7 @@
 """Hostile files under the limits that there really are: read or refused, in flat memory."""
 
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,14 +16,14 @@ MOST_MIB = 200
 
 
 @pytest.fixture(scope="module")
-def server():
+def server() -> Iterator[Nursery]:
     made = Nursery()
     yield made
     made.close()
 
 
 @pytest.mark.parametrize("shape", HOSTILE)
-def test_a_hostile_file_takes_less_than_200_mib(database, server, shape):
+def test_a_hostile_file_takes_less_than_200_mib(database: str, server: Nursery, shape: str) -> None:
     upload_id = uploads.new("guests.csv")
     uploads.put(upload_id, [HOSTILE[shape](1)])
     made = factories.campaign(

@@ -3,8 +3,9 @@
 import os
 import signal
 import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,14 +16,16 @@ from scheduler.ingest import uploads, waiting_imports
 from shared.db.session import transaction
 from shared.errors import Refused
 from tests.scheduler.http.conftest import agent, api, upload
+from tests.scheduler.import_process.conftest import Hogs
 from tests.support import factories
+from tests.support.eventually import eventually
 from tests.support.ledger import Waits
 
 ROWS = 23
 __all__ = ["agent", "api", "upload"]
 
 
-def draft(rows=ROWS, content=None):
+def draft(rows: int = ROWS, content: bytes | None = None) -> int:
     lines = [f"guest {i},+1202555{i:04d}" for i in range(rows)]
     content = content or "\n".join(["name,phone", *lines, ""]).encode()
     upload_id = uploads.new("guests.csv")
@@ -33,11 +36,11 @@ def draft(rows=ROWS, content=None):
     )  # fmt: skip
 
 
-def campaign():
+def campaign() -> Any:
     return factories.one("SELECT * FROM campaign")
 
 
-def loaded():
+def loaded() -> list[int]:
     return [found.row for found in factories.rows('SELECT "row" FROM recipient ORDER BY "row"')]
 
 
@@ -54,8 +57,8 @@ WHOLE = [i + 2 for i in range(ROWS)]
 )
 @pytest.mark.parametrize(("row", "behind"), [(1, "at its start"), (12, "behind row 11")])
 def test_a_file_that_meets_its_limit_twice_at_one_chunk_ends_its_import_with_the_reason(
-    hogs, what, words, limits, row, behind
-):
+    hogs: Hogs, what: str, words: str, limits: dict[str, int], row: int, behind: str
+) -> None:
     hogs(what=what, row=row, limits=limits)
     made = draft()
 
@@ -71,7 +74,7 @@ def test_a_file_that_meets_its_limit_twice_at_one_chunk_ends_its_import_with_the
 
 
 @pytest.mark.parametrize("what", ["memory", "crash"])
-def test_a_limit_that_is_met_once_ends_nothing(hogs, flags, what):
+def test_a_limit_that_is_met_once_ends_nothing(hogs: Hogs, flags: list[str], what: str) -> None:
     hogs(what=what, once=[[12, flags[0]]])
 
     assert imports.load(draft())
@@ -80,7 +83,7 @@ def test_a_limit_that_is_met_once_ends_nothing(hogs, flags, what):
     assert (campaign().status, loaded()) == ("ready", WHOLE)
 
 
-def test_limits_met_at_different_chunks_end_nothing(hogs, flags):
+def test_limits_met_at_different_chunks_end_nothing(hogs: Hogs, flags: list[str]) -> None:
     hogs(what="memory", once=[[7, flags[0]], [12, flags[1]], [17, flags[2]]])
 
     assert imports.load(draft())
@@ -89,7 +92,7 @@ def test_limits_met_at_different_chunks_end_nothing(hogs, flags):
     assert (campaign().status, loaded()) == ("ready", WHOLE)
 
 
-def test_a_child_that_is_killed_from_outside_says_nothing_about_its_file(hogs):
+def test_a_child_that_is_killed_from_outside_says_nothing_about_its_file(hogs: Hogs) -> None:
     hogs(what="killed", row=12)
     made = draft()
 
@@ -104,12 +107,12 @@ def test_a_child_that_is_killed_from_outside_says_nothing_about_its_file(hogs):
     assert (campaign().status, loaded()) == ("ready", WHOLE)
 
 
-def test_a_server_that_is_killed_is_started_again(hogs):
+def test_a_server_that_is_killed_is_started_again(hogs: Hogs) -> None:
     server = hogs(what="sleep", row=12)
     made = draft()
     importing = Waits(lambda: imports.load(made))
-    _wait_for(lambda: loaded() == WHOLE[:10])
-    os.kill(server._server.pid, signal.SIGKILL)
+    eventually(lambda: loaded() == WHOLE[:10], seconds=30)
+    os.kill(server._server.pid, signal.SIGKILL)  # type: ignore[union-attr]
 
     assert not importing.join()
     hogs(what="sleep", row=100)
@@ -117,27 +120,29 @@ def test_a_server_that_is_killed_is_started_again(hogs):
     assert loaded() == WHOLE
 
 
-def test_children_end_with_their_server_and_it_with_its_parent(hogs):
+def test_children_end_with_their_server_and_it_with_its_parent(hogs: Hogs) -> None:
     server = hogs(what="sleep", row=12)
     importing = Waits(lambda: imports.load(draft()))
-    _wait_for(lambda: loaded() == WHOLE[:10])
-    pid = server._server.pid
+    eventually(lambda: loaded() == WHOLE[:10], seconds=30)
+    pid = server._server.pid  # type: ignore[union-attr]
     (child,) = _children(pid)
 
     server.close()
 
     assert not importing.join()
-    _wait_for(lambda: not Path(f"/proc/{child}").exists() or _is_dead(child))
+    eventually(lambda: not Path(f"/proc/{child}").exists() or _is_dead(child), seconds=30)
 
 
-def test_an_import_whose_parent_is_to_end_ends_behind_its_chunk(hogs, monkeypatch):
+def test_an_import_whose_parent_is_to_end_ends_behind_its_chunk(
+    hogs: Hogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stopping = threading.Event()
     for module in (parent, imports):
         monkeypatch.setattr(module, "stopping", stopping)
     hogs(what="until it is told to stop", row=12)
     made = draft()
     importing = Waits(lambda: imports.load(made))
-    _wait_for(lambda: loaded() == WHOLE[:10])
+    eventually(lambda: loaded() == WHOLE[:10], seconds=30)
     stopping.set()
 
     assert not importing.join()
@@ -147,7 +152,7 @@ def test_an_import_whose_parent_is_to_end_ends_behind_its_chunk(hogs, monkeypatc
         assert waiting_imports.abandoned(connection) == [made]
 
 
-def test_a_bug_is_told_from_a_limit_and_a_refusal_arrives_whole(hogs):
+def test_a_bug_is_told_from_a_limit_and_a_refusal_arrives_whole(hogs: Hogs) -> None:
     hogs(what="bug", row=1)
     with pytest.raises(ImportFailed, match="ZeroDivisionError"):
         imports.load(draft())
@@ -160,11 +165,11 @@ def test_a_bug_is_told_from_a_limit_and_a_refusal_arrives_whole(hogs):
     assert refused.value.details["columns"]
 
 
-def test_no_more_children_at_once_than_may_be(hogs, monkeypatch):
+def test_no_more_children_at_once_than_may_be(hogs: Hogs, monkeypatch: pytest.MonkeyPatch) -> None:
     server = hogs(what="sleep", row=1)
     monkeypatch.setattr(server, "_places", threading.BoundedSemaphore(1))
     first = Waits(lambda: imports.load(draft()))
-    _wait_for(lambda: server._server and _children(server._server.pid))
+    eventually(lambda: server._server and _children(server._server.pid), seconds=30)
 
     with pytest.raises(Busy):
         imports.load(draft(), patience=0)
@@ -172,13 +177,15 @@ def test_no_more_children_at_once_than_may_be(hogs, monkeypatch):
     first.join()
 
 
-def test_what_was_cut_short_by_death_was_not_said():
+def test_what_was_cut_short_by_death_was_not_said() -> None:
     ended = Ended.of(b'\n{"leased":true}\n\n{"whole":tr\n{"ended":-9,"peak":7,"seconds":1.5}\n')
 
     assert ended == Ended({}, True, "", peak=7, seconds=1.5)
 
 
-def test_who_uploads_a_file_that_ends_its_children_is_told_so_and_the_next_is_served(hogs, upload):
+def test_who_uploads_a_file_that_ends_its_children_is_told_so_and_the_next_is_served(
+    hogs: Hogs, upload: Callable[..., Any]
+) -> None:
     hogs(what="memory", row=1)
     answers = [upload(name="a"), upload(name="b")]
 
@@ -190,22 +197,15 @@ def test_who_uploads_a_file_that_ends_its_children_is_told_so_and_the_next_is_se
     assert upload().status_code == 201
 
 
-def _children(pid):
+def _children(pid: int) -> list[int]:
     return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _is_dead(pid):
+def _is_dead(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def _wait_for(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def test_a_process_with_thousands_of_files_and_connections_open_can_import(database):
+def test_a_process_with_thousands_of_files_and_connections_open_can_import(database: str) -> None:
     made = draft()
     held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
     try:

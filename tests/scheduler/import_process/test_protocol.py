@@ -12,7 +12,9 @@ from shared.errors import Misconfigured, Refused
 
 
 @pytest.mark.parametrize("turn", [None, Turn(), Turn(quick=True), Turn(failed=(3, 2**40))])
-def test_a_child_hears_when_its_import_gives_way_and_then_that_it_is_to_end(turn):
+def test_a_child_hears_when_its_import_gives_way_and_then_that_it_is_to_end(
+    turn: Turn | None,
+) -> None:
     parent, child = socket.socketpair()
     with parent, child:
         protocol.say_turn(parent, turn)
@@ -22,7 +24,7 @@ def test_a_child_hears_when_its_import_gives_way_and_then_that_it_is_to_end(turn
         assert child.recv(1) == protocol.STOP
 
 
-def test_a_parent_that_is_no_more_says_nothing():
+def test_a_parent_that_is_no_more_says_nothing() -> None:
     parent, child = socket.socketpair()
     parent.close()
     with child:
@@ -38,7 +40,7 @@ def test_a_parent_that_is_no_more_says_nothing():
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_an_import_ends_of_is_raised_in_the_parent_as_the_same_error(error):
+def test_what_an_import_ends_of_is_raised_in_the_parent_as_the_same_error(error: Exception) -> None:
     said = orjson.loads(orjson.dumps(protocol.told(error)))
 
     again = protocol.raised(said)
@@ -46,7 +48,7 @@ def test_what_an_import_ends_of_is_raised_in_the_parent_as_the_same_error(error)
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
-def test_a_bug_of_an_import_is_told_by_its_name_alone():
+def test_a_bug_of_an_import_is_told_by_its_name_alone() -> None:
     again = protocol.raised(protocol.told(ZeroDivisionError("s3cret")))
 
     assert (type(again), "s3cret" in str(again)) == (protocol.ImportFailed, False)

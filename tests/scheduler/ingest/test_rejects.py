@@ -2,16 +2,17 @@
 
 import csv
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.ingest import Plan, Reject, ReportBuilder, open_rows, validate, write_rejects
+from scheduler.ingest import Chunk, Plan, Reject, ReportBuilder, open_rows, validate, write_rejects
 from scheduler.ingest.rejects import guarded, unguarded
 
 
-def _rejects_of(content, **plan):
+def _rejects_of(content: str, **plan: Any) -> tuple[list[Chunk], str]:
     rows = open_rows(io.BytesIO(content.encode()), filename="guests.csv")
     chunks = list(validate(rows, Plan(**plan), report=ReportBuilder(rows.encoding, 1.0)))
     out = io.StringIO(newline="")
@@ -19,7 +20,7 @@ def _rejects_of(content, **plan):
     return chunks, out.getvalue()
 
 
-def test_a_reject_file_has_the_rows_own_columns_and_then_why():
+def test_a_reject_file_has_the_rows_own_columns_and_then_why() -> None:
     _, written = _rejects_of("name,phone\nAna,1.5551E+10\n")
 
     header, row = csv.reader(io.StringIO(written))
@@ -31,7 +32,7 @@ def test_a_reject_file_has_the_rows_own_columns_and_then_why():
     assert row[:6] == ["Ana", "1.5551E+10", "2", "phone", "1.5551E+10", "ambiguous_phone"]
 
 
-def test_a_reject_file_may_say_which_file_its_rows_are_from():
+def test_a_reject_file_may_say_which_file_its_rows_are_from() -> None:
     out = io.StringIO(newline="")
     rejects = [Reject(2, "name", "", "missing_value", "r", "f", ["+15551230000", "", "beyond"])]
     write_rejects(out, ["phone", "name"], rejects, origin="abc123")
@@ -44,7 +45,7 @@ def test_a_reject_file_may_say_which_file_its_rows_are_from():
     assert rows.origins == {"abc123"}
 
 
-def test_uploaded_again_unmended_it_is_rejected_for_the_same_reasons():
+def test_uploaded_again_unmended_it_is_rejected_for_the_same_reasons() -> None:
     content = "phone,name\n911,=1+1\n,'@Bo\n+15551230000,A,surplus\n+1555x,-5\n1.5551E+10,\t'x\n"
     (first,), written = _rejects_of(content)
 
@@ -59,7 +60,7 @@ def test_uploaded_again_unmended_it_is_rejected_for_the_same_reasons():
     assert len(again.splitlines()) == len(written.splitlines())
 
 
-def test_uploaded_again_mended_its_rows_are_accepted():
+def test_uploaded_again_mended_its_rows_are_accepted() -> None:
     _, written = _rejects_of("phone,name\n1.5551E+10,=Ana\n+15551230001,\n", template="Hi {name}")
     mended = written.replace("1.5551E+10", "+15551230000").replace(
         "'+15551230001,", "'+15551230001,Bo"
@@ -75,11 +76,11 @@ def test_uploaded_again_mended_its_rows_are_accepted():
 TWICE = "phone,name\n+15551230000,Ana\n+15551230000,Bo\n1.5551E+10,Cy\n"
 
 
-def _codes(chunks):
+def _codes(chunks: list[Chunk]) -> list[str]:
     return [reject.code for chunk in chunks for reject in chunk.rejected]
 
 
-def test_a_duplicate_that_comes_back_unchanged_is_not_texted():
+def test_a_duplicate_that_comes_back_unchanged_is_not_texted() -> None:
     _, written = _rejects_of(TWICE)
     mended = written.replace("1.5551E+10,Cy", "+15551230001,Cy")
 
@@ -94,7 +95,7 @@ def test_a_duplicate_that_comes_back_unchanged_is_not_texted():
 
 
 @pytest.mark.parametrize("same", ["15551230000", "+1 (555) 123-0000", " +15551230000 "])
-def test_the_same_number_in_other_writing_is_still_the_duplicate(same):
+def test_the_same_number_in_other_writing_is_still_the_duplicate(same: str) -> None:
     _, written = _rejects_of(TWICE)
 
     chunks, _ = _rejects_of(written.replace("'+15551230000,Bo", f"{same},Bo"))
@@ -102,7 +103,7 @@ def test_the_same_number_in_other_writing_is_still_the_duplicate(same):
     assert _codes(chunks) == ["duplicate", "ambiguous_phone"]
 
 
-def test_a_duplicate_whose_number_was_corrected_is_judged_as_usual():
+def test_a_duplicate_whose_number_was_corrected_is_judged_as_usual() -> None:
     _, written = _rejects_of(TWICE)
 
     (chunk,), _ = _rejects_of(written.replace("'+15551230000,Bo", "+15551230002,Bo"))
@@ -111,7 +112,7 @@ def test_a_duplicate_whose_number_was_corrected_is_judged_as_usual():
     assert _codes([chunk]) == ["ambiguous_phone"]
 
 
-def test_where_a_spreadsheet_spoilt_the_former_number_a_duplicate_is_not_texted():
+def test_where_a_spreadsheet_spoilt_the_former_number_a_duplicate_is_not_texted() -> None:
     _, written = _rejects_of(TWICE)
 
     chunks, _ = _rejects_of(written.replace("phone,'+15551230000,dup", "phone,1.55512E+10,dup"))
@@ -120,7 +121,7 @@ def test_where_a_spreadsheet_spoilt_the_former_number_a_duplicate_is_not_texted(
     assert "volley_code" in chunks[0].rejected[0].fix
 
 
-def test_a_duplicate_does_not_stand_in_the_way_of_another_row_of_its_file():
+def test_a_duplicate_does_not_stand_in_the_way_of_another_row_of_its_file() -> None:
     _, written = _rejects_of(TWICE)
 
     (chunk,), _ = _rejects_of(written.replace("1.5551E+10,Cy", "+15551230000,Cy"))
@@ -129,7 +130,7 @@ def test_a_duplicate_does_not_stand_in_the_way_of_another_row_of_its_file():
     assert _codes([chunk]) == ["duplicate"]
 
 
-def test_a_duplicate_that_a_spreadsheet_spoilt_as_a_whole_is_unchanged():
+def test_a_duplicate_that_a_spreadsheet_spoilt_as_a_whole_is_unchanged() -> None:
     _, written = _rejects_of(TWICE)
 
     chunks, _ = _rejects_of(written.replace("'+15551230000", "1.55512E+10"))
@@ -137,13 +138,13 @@ def test_a_duplicate_that_a_spreadsheet_spoilt_as_a_whole_is_unchanged():
     assert _codes(chunks) == ["duplicate", "ambiguous_phone"]
 
 
-def test_a_reject_file_without_the_former_numbers_is_read_as_before():
+def test_a_reject_file_without_the_former_numbers_is_read_as_before() -> None:
     (chunk,), _ = _rejects_of("phone,volley_code\n+15551230000,duplicate\n")
 
     assert [row.phone for row in chunk.accepted] == ["+15551230000"]
 
 
-def test_the_former_value_is_guarded_against_spreadsheets_too():
+def test_the_former_value_is_guarded_against_spreadsheets_too() -> None:
     _, written = _rejects_of("phone\n=1+1\n")
 
     (row,) = csv.DictReader(io.StringIO(written))
@@ -187,12 +188,12 @@ def test_the_former_value_is_guarded_against_spreadsheets_too():
         "\u200b﹢1",
     ],
 )
-def test_a_cell_a_spreadsheet_might_run_is_guarded(cell):
+def test_a_cell_a_spreadsheet_might_run_is_guarded(cell: str) -> None:
     assert guarded(cell) == f"'{cell}"
 
 
 @pytest.mark.parametrize("cell", ["", "Ana", "O'Brien", "'tis", "a=b", "5-3", "5"])
-def test_a_harmless_cell_is_left_alone(cell):
+def test_a_harmless_cell_is_left_alone(cell: str) -> None:
     assert guarded(cell) == unguarded(cell) == cell
 
 
@@ -200,11 +201,11 @@ def test_a_harmless_cell_is_left_alone(cell):
     st.text(st.sampled_from("'\" =+-@\t\rab＝\u200b\u00a0\ufeff\u2066\x00"), max_size=8)
     | st.text(max_size=8)
 )
-def test_the_guard_comes_off_without_loss(cell):
+def test_the_guard_comes_off_without_loss(cell: str) -> None:
     assert unguarded(guarded(cell)) == cell
 
 
-def test_what_begins_with_an_apostrophe_goes_through_a_reject_file_and_back_unchanged():
+def test_what_begins_with_an_apostrophe_goes_through_a_reject_file_and_back_unchanged() -> None:
     content = "phone,'-note\nx,'-10% off'\ny,-10%\nz,''=1\n"
 
     (first,), written = _rejects_of(content)
@@ -215,7 +216,7 @@ def test_what_begins_with_an_apostrophe_goes_through_a_reject_file_and_back_unch
     assert open_rows(io.BytesIO(written.encode()), filename="x").header == ("phone", "'-note")
 
 
-def test_undecodable_bytes_do_not_stop_the_reject_file():
+def test_undecodable_bytes_do_not_stop_the_reject_file() -> None:
     out = io.StringIO(newline="")
 
     write_rejects(

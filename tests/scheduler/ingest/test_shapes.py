@@ -18,7 +18,7 @@ def _named(shape: Shape) -> str:
     return shape.path.stem
 
 
-def test_there_are_many_shapes_and_each_is_expected_to_be_something():
+def test_there_are_many_shapes_and_each_is_expected_to_be_something() -> None:
     known = json.loads(FOLDER.with_suffix(".json").read_text())
 
     assert len(SHAPES) >= 40
@@ -26,12 +26,12 @@ def test_there_are_many_shapes_and_each_is_expected_to_be_something():
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=_named)
-def test_what_is_said_of_a_file_and_what_its_people_would_be_texted(shape):
+def test_what_is_said_of_a_file_and_what_its_people_would_be_texted(shape: Shape) -> None:
     assert shape.checked() == shape.expected
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=_named)
-def test_the_command_says_the_same(shape):
+def test_the_command_says_the_same(shape: Shape) -> None:
     app = typer.Typer()
     app.command()(check)
     expected = shape.expected
@@ -49,7 +49,7 @@ def test_the_command_says_the_same(shape):
     assert [warning["code"] for warning in report["warnings"]] == expected.warnings
 
 
-def test_the_runbook_explains_every_doubt_about_a_files_reading():
+def test_the_runbook_explains_every_doubt_about_a_files_reading() -> None:
     runbook = (sources.ROOT / "deploy/docs/runbook.md").read_text()
     section = runbook.partition("## A file is read wrongly")[2].partition("\n## ")[0]
     told = {code for line in section.splitlines() for code in re.findall(r"`(\w+_\w+)`", line[:50])}
@@ -63,7 +63,7 @@ def test_the_runbook_explains_every_doubt_about_a_files_reading():
     assert told == codes | {"open_quote", "left_out", "file_too_costly"}
 
 
-def test_every_kind_of_doubt_has_a_shape():
+def test_every_kind_of_doubt_has_a_shape() -> None:
     said = {code for shape in SHAPES for code in [*shape.expected.warnings, shape.expected.refused]}
 
     assert said >= {

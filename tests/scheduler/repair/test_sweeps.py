@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from scheduler import loops
 from scheduler.campaigns import status as standing
 from scheduler.ingest import uploads
 from scheduler.ingest.load import importer as loading
+from scheduler.ingest.load.turns import Turn
 from scheduler.repair import reconcile, sweeps
 from scheduler.timetable import TIMETABLE, Timer
 from shared import clock
@@ -24,15 +26,15 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def scene(database):
+def scene(database: str) -> Scene:
     return Scene()
 
 
-def status(campaign_id):
+def status(campaign_id: int) -> str:
     return factories.one("SELECT status FROM campaign WHERE id = :id", id=campaign_id).status
 
 
-def test_stored_callbacks_nobody_applied_are_applied(scene):
+def test_stored_callbacks_nobody_applied_are_applied(scene: Scene) -> None:
     sending = scene.claimed()
     ledger.called_back(sending.message_id, sending.token, "sent")
 
@@ -41,7 +43,7 @@ def test_stored_callbacks_nobody_applied_are_applied(scene):
 
 
 @pytest.mark.parametrize("left", ["planned", "ready", "sending"])
-def test_a_campaign_with_something_left_is_not_finished(scene, left):
+def test_a_campaign_with_something_left_is_not_finished(scene: Scene, left: str) -> None:
     scene.message(status="delivered")
     scene.message(status=left)
 
@@ -50,7 +52,7 @@ def test_a_campaign_with_something_left_is_not_finished(scene, left):
 
 @pytest.mark.parametrize("end", ["accepted", "delivered", "failed", "suppressed", "unknown"])
 @pytest.mark.parametrize("before", ["running", "paused"])
-def test_a_campaign_with_nothing_left_is_finished(scene, end, before):
+def test_a_campaign_with_nothing_left_is_finished(scene: Scene, end: str, before: str) -> None:
     scene.message(status=end)
     factories.change("UPDATE campaign SET status = :s", s=before)
 
@@ -58,7 +60,7 @@ def test_a_campaign_with_nothing_left_is_finished(scene, end, before):
     assert status(scene.campaign) == "finished"
 
 
-def test_unsent_rows_of_a_cancelled_campaign_are_cancelled(scene):
+def test_unsent_rows_of_a_cancelled_campaign_are_cancelled(scene: Scene) -> None:
     other = Scene()
     left, planned, kept = scene.message(), scene.message(status="planned"), other.message()
     factories.change("UPDATE campaign SET status = 'cancelled' WHERE id = :id", id=scene.campaign)
@@ -68,7 +70,7 @@ def test_unsent_rows_of_a_cancelled_campaign_are_cancelled(scene):
 
 
 @pytest.mark.parametrize("paused", ["running", "paused"])
-def test_rows_past_send_before_expire_paused_or_not(scene, paused):
+def test_rows_past_send_before_expire_paused_or_not(scene: Scene, paused: str) -> None:
     late, sending = scene.message(), scene.claimed()
     factories.change("UPDATE campaign SET send_before = now(), status = :s", s=paused)
 
@@ -76,20 +78,20 @@ def test_rows_past_send_before_expire_paused_or_not(scene, paused):
     assert (state(late).status, state(sending.message_id).status) == ("expired", "sending")
 
 
-def test_a_row_with_time_left_does_not_expire(scene):
+def test_a_row_with_time_left_does_not_expire(scene: Scene) -> None:
     scene.message()
     factories.change("UPDATE campaign SET send_before = now() + interval '1 h'")
 
     assert sweeps.expire() == 0
 
 
-def draft(agent, content, **columns):
+def draft(agent: int, content: bytes, **columns: Any) -> int:
     upload_id = uploads.new("guests.csv")
     uploads.put(upload_id, [content])
     return factories.campaign(agent, status="draft", upload_id=upload_id, **columns)
 
 
-def test_an_import_whose_importer_died_is_taken_up(scene):
+def test_an_import_whose_importer_died_is_taken_up(scene: Scene) -> None:
     made = draft(scene.agent, b"phone\n+12025550100\n")
     factories.change("UPDATE upload SET lease_until = now() - interval '1 s'")
 
@@ -97,7 +99,7 @@ def test_an_import_whose_importer_died_is_taken_up(scene):
     assert status(made) == "ready"
 
 
-def test_an_import_that_has_just_been_asked_for_is_left_to_its_job(scene):
+def test_an_import_that_has_just_been_asked_for_is_left_to_its_job(scene: Scene) -> None:
     made = draft(scene.agent, b"phone\n+12025550100\n")
     left = sweeps.resume_imports()
 
@@ -108,14 +110,16 @@ def test_an_import_that_has_just_been_asked_for_is_left_to_its_job(scene):
     assert (left, sweeps.resume_imports()) == (0, 1)
 
 
-def test_files_that_cannot_be_imported_do_not_hold_up_the_others(scene, monkeypatch):
+def test_files_that_cannot_be_imported_do_not_hold_up_the_others(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken = draft(scene.agent, b"phone\n+12025550100\n")
     unreadable = draft(scene.agent, b"PK\x03\x04 no workbook")
     good = draft(scene.agent, b"phone\n+12025550101\n")
     factories.change("UPDATE upload SET lease_until = now() - interval '1 s'")
-    load = sweeps.load
+    load = sweeps.load  # type: ignore[attr-defined]
 
-    def fails(campaign_id, turn):
+    def fails(campaign_id: int, turn: Turn) -> bool:
         if campaign_id == broken:
             raise ZeroDivisionError
         return load(campaign_id, turn)
@@ -126,7 +130,7 @@ def test_files_that_cannot_be_imported_do_not_hold_up_the_others(scene, monkeypa
     assert [status(c) for c in (broken, unreadable, good)] == ["draft", "cancelled", "ready"]
 
 
-def test_a_recipient_without_a_message_gets_one_to_be_worded(scene):
+def test_a_recipient_without_a_message_gets_one_to_be_worded(scene: Scene) -> None:
     factories.change("UPDATE campaign SET report = '{\"accepted\": 2}'")
     scene.message()
     missing = factories.recipient(scene.campaign)
@@ -137,16 +141,16 @@ def test_a_recipient_without_a_message_gets_one_to_be_worded(scene):
     assert (found.status, found.agent_key) == ("planned", scene.agent)
 
 
-def hold(scene, seconds):
+def hold(scene: Scene, seconds: int | None) -> None:
     with transaction() as connection:
         holds.hold(connection, NewHold(scene.agent, "agent", "", 1, seconds, "wait"))
 
 
-def open_holds():
+def open_holds() -> int:
     return factories.one("SELECT count(*) AS n FROM hold WHERE lifted_at IS NULL").n
 
 
-def test_a_hold_is_lifted_at_its_end_and_not_before(scene):
+def test_a_hold_is_lifted_at_its_end_and_not_before(scene: Scene) -> None:
     hold(scene, 3600)
     early = sweeps.lift_ended_holds()
 
@@ -155,7 +159,7 @@ def test_a_hold_is_lifted_at_its_end_and_not_before(scene):
     assert (early, sweeps.lift_ended_holds(), open_holds()) == (0, 1, 0)
 
 
-def test_a_hold_without_an_end_waits_for_a_person(scene):
+def test_a_hold_without_an_end_waits_for_a_person(scene: Scene) -> None:
     hold(scene, None)
     waiting = scene.message()
     factories.change("UPDATE message SET due_at = now() + interval '1 h'")
@@ -167,7 +171,7 @@ def test_a_hold_without_an_end_waits_for_a_person(scene):
     assert state(waiting).due_at <= clock.now() + timedelta(seconds=5)
 
 
-def test_old_idempotent_answers_are_forgotten(scene):
+def test_old_idempotent_answers_are_forgotten(scene: Scene) -> None:
     factories.change(
         "INSERT INTO idempotent_answer (key, route, request_hash, created_at) VALUES "
         "('old', 'r', '', now() - interval '25 h'), ('new', 'r', '', now())"
@@ -178,7 +182,9 @@ def test_old_idempotent_answers_are_forgotten(scene):
     assert [r.key for r in factories.rows("SELECT key FROM idempotent_answer")] == ["new"]
 
 
-def test_an_account_that_agents_left_is_kept_as_long_as_its_calls_are_asked_about(scene):
+def test_an_account_that_agents_left_is_kept_as_long_as_its_calls_are_asked_about(
+    scene: Scene,
+) -> None:
     factories.change(
         "INSERT INTO former_account (account, credentials, replaced_at) VALUES "
         "('old', 'x', now() - interval '73 h'), ('new', 'x', now() - :asked)",
@@ -191,7 +197,9 @@ def test_an_account_that_agents_left_is_kept_as_long_as_its_calls_are_asked_abou
 
 
 @pytest.mark.parametrize("timer", TIMETABLE, ids=lambda timer: timer.name)
-def test_every_loop_may_run_several_times_at_once_on_a_ledger_full_of_trouble(scene, timer):
+def test_every_loop_may_run_several_times_at_once_on_a_ledger_full_of_trouble(
+    scene: Scene, timer: Timer
+) -> None:
     trouble(scene)
 
     for thread in [Waits(timer.run) for _ in range(3)]:
@@ -206,7 +214,9 @@ def test_every_loop_may_run_several_times_at_once_on_a_ledger_full_of_trouble(sc
     )
 
 
-def test_two_schedulers_may_sweep_everything_at_once(scene, monkeypatch):
+def test_two_schedulers_may_sweep_everything_at_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # They meet in the ledger; that a child's program starts is not what they are waited for.
     monkeypatch.setattr(sweeps, "load", loading.load)
     trouble(scene)
@@ -226,7 +236,7 @@ def test_two_schedulers_may_sweep_everything_at_once(scene, monkeypatch):
     assert factories.rows("SELECT * FROM event WHERE kind = 'duplicate'") == []
 
 
-def trouble(scene):
+def trouble(scene: Scene) -> None:
     """A little of everything that the loops look for."""
     late, stopped, done = Scene(send_before=clock.now()), Scene(), Scene()
     for _ in range(5):
@@ -242,7 +252,7 @@ def trouble(scene):
     hold(done, 0)
 
 
-def test_a_loop_runs_once_in_its_period_whoever_starts_it(database):
+def test_a_loop_runs_once_in_its_period_whoever_starts_it(database: str) -> None:
     runs = []
     timer = Timer("sample", 60, lambda: runs.append(1), "a test")
 
@@ -253,8 +263,8 @@ def test_a_loop_runs_once_in_its_period_whoever_starts_it(database):
     assert (first, second, by_hand, len(runs)) == (True, False, True, 2)
 
 
-def test_of_several_schedulers_one_runs_the_loop(database):
-    def mine():
+def test_of_several_schedulers_one_runs_the_loop(database: str) -> None:
+    def mine() -> bool:
         with transaction() as connection:
             return claim_run(connection, "sample", least=30)
 
@@ -264,12 +274,12 @@ def test_of_several_schedulers_one_runs_the_loop(database):
 
 
 def test_a_scheduler_that_freezes_while_it_claims_a_loop_does_not_stop_it_for_the_others(
-    database, monkeypatch
-):
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(session, "FROZEN_AFTER", "1h")  # that rule would mend it, too late
     claimed, thaws = threading.Event(), threading.Event()
 
-    def freezes(*given, **more):
+    def freezes(*given: Any, **more: Any) -> bool:
         won = claim_run(*given, **more)
         claimed.set()
         thaws.wait(30)
@@ -287,15 +297,15 @@ def test_a_scheduler_that_freezes_while_it_claims_a_loop_does_not_stop_it_for_th
     assert (ran, frozen.join()) == (True, True)
 
 
-def test_a_loop_that_fails_does_not_die_of_it_and_is_due_again(database):
-    def breaks():
+def test_a_loop_that_fails_does_not_die_of_it_and_is_due_again(database: str) -> None:
+    def breaks() -> None:
         raise ZeroDivisionError
 
     assert loops.run(Timer("sample", 60, breaks, "a test"), least=0)
     assert loops.run(Timer("sample", 60, breaks, "a test"), least=0)
 
 
-def test_the_whole_sweep_by_hand_needs_no_broker(scene):
+def test_the_whole_sweep_by_hand_needs_no_broker(scene: Scene) -> None:
     trouble(scene)
 
     ran = loops.run_all()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -19,11 +20,12 @@ from shared.db.session import connect, engine
 from shared.domain.message import MessageStatus
 from shared.ledger import callbacks
 from tests.support import factories
+from tests.support.embedded import Servers
 from tests.support.environment import environment
 
 
 @pytest.fixture
-def empty(servers):
+def empty(servers: Servers) -> Iterator[str]:
     """The URL of a database with nothing in it."""
     whole = connect(servers.database_url)
     with whole.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -38,7 +40,9 @@ def empty(servers):
     whole.dispose()
 
 
-def test_an_empty_database_comes_to_the_newest_schema_and_doing_it_again_is_harmless(empty):
+def test_an_empty_database_comes_to_the_newest_schema_and_doing_it_again_is_harmless(
+    empty: str,
+) -> None:
     before = schema_of(empty)
 
     upgrade(empty)
@@ -63,7 +67,7 @@ INSERT INTO callback (provider, message_id, part, token, sid, status, rank, raw,
 """
 
 
-def test_calls_and_callbacks_under_way_get_their_accounts_with_the_schema(empty):
+def test_calls_and_callbacks_under_way_get_their_accounts_with_the_schema(empty: str) -> None:
     command.upgrade(configuration(empty), "0001")
     before = connect(empty)
     with before.begin() as old:
@@ -88,7 +92,7 @@ def test_calls_and_callbacks_under_way_get_their_accounts_with_the_schema(empty)
     assert [row.status for row in ends] == ["delivered", "delivered", "unknown", "delivered"]
 
 
-def test_several_processes_may_upgrade_at_once(empty):
+def test_several_processes_may_upgrade_at_once(empty: str) -> None:
     program = "import sys; from shared.db.migrate import upgrade; upgrade(sys.argv[1])"
     started = [subprocess.Popen([sys.executable, "-c", program, empty]) for _ in range(4)]
 
@@ -96,14 +100,14 @@ def test_several_processes_may_upgrade_at_once(empty):
     assert schema_of(empty) is Schema.NEWEST
 
 
-def test_several_threads_may_upgrade_at_once(empty):
+def test_several_threads_may_upgrade_at_once(empty: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(upgrade, [empty] * 4))
 
     assert schema_of(empty) is Schema.NEWEST
 
 
-def test_the_models_say_what_the_schema_is(database):
+def test_the_models_say_what_the_schema_is(database: str) -> None:
     with engine().connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         differences = compare_metadata(context, Base.metadata)
@@ -111,7 +115,7 @@ def test_the_models_say_what_the_schema_is(database):
     assert differences == []
 
 
-def test_no_index_mentions_the_status_of_a_row_of_the_ledger(database):
+def test_no_index_mentions_the_status_of_a_row_of_the_ledger(database: str) -> None:
     indexes = factories.rows(
         "SELECT indexdef FROM pg_indexes WHERE tablename IN ('message', 'attempt', 'recipient')"
     )
@@ -120,7 +124,7 @@ def test_no_index_mentions_the_status_of_a_row_of_the_ledger(database):
     assert not [row.indexdef for row in indexes if "status" in row.indexdef]
 
 
-def test_a_move_of_status_is_a_hot_update(database):
+def test_a_move_of_status_is_a_hot_update(database: str) -> None:
     agent = factories.agent()
     wanted = factories.message(factories.campaign(agent), agent, status="sending")
 
@@ -135,7 +139,7 @@ def test_a_move_of_status_is_a_hot_update(database):
     assert moved.hot == moved.all
 
 
-def test_pages_of_the_ledger_keep_room_for_updates(database):
+def test_pages_of_the_ledger_keep_room_for_updates(database: str) -> None:
     options = factories.rows(
         "SELECT relname, reloptions FROM pg_class WHERE relname IN ('message', 'attempt')"
     )
@@ -147,7 +151,9 @@ def test_pages_of_the_ledger_keep_room_for_updates(database):
 
 
 @pytest.mark.parametrize("status", sorted(MessageStatus))
-def test_a_message_is_in_the_queue_exactly_while_it_is_ready(database, status):
+def test_a_message_is_in_the_queue_exactly_while_it_is_ready(
+    database: str, status: MessageStatus
+) -> None:
     agent = factories.agent()
     campaign = factories.campaign(agent)
     wrong = {"due_at": None} if status == "ready" else {"due_at": text("now()")}
@@ -157,7 +163,7 @@ def test_a_message_is_in_the_queue_exactly_while_it_is_ready(database, status):
         factories.message(campaign, agent, status=status, **wrong)
 
 
-def test_a_row_a_round_and_a_sid_are_unique(database):
+def test_a_row_a_round_and_a_sid_are_unique(database: str) -> None:
     agent = factories.agent()
     campaign = factories.campaign(agent)
     first = factories.message(campaign, agent)
@@ -172,12 +178,12 @@ def test_a_row_a_round_and_a_sid_are_unique(database):
         factories.attempt(first, n=2, sid="SM1")
 
 
-def test_a_word_that_is_no_status_is_refused(database):
+def test_a_word_that_is_no_status_is_refused(database: str) -> None:
     agent = factories.agent()
 
     with pytest.raises(IntegrityError, match="ck_message_status"):
         factories.message(factories.campaign(agent), agent, status="queued")
 
 
-def test_no_extension_is_needed(database):
+def test_no_extension_is_needed(database: str) -> None:
     assert factories.rows("SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'") == []

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from shared.db import session
 from shared.db.session import connect, retried, statement, transaction
@@ -13,23 +13,23 @@ from tests.support.ledger import Waits
 MARK = text("UPDATE control SET stopped_by = :by")
 
 
-def mark(connection, by="ann"):
+def mark(connection: Connection, by: str = "ann") -> None:
     connection.execute(MARK, {"by": by})
 
 
-def marked_by():
+def marked_by() -> str:
     return factories.one("SELECT stopped_by AS by FROM control").by
 
 
 def test_who_freezes_in_mid_transaction_holds_nobody_up_for_long_and_does_it_again(
-    database, monkeypatch
-):
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(session, "FROZEN_AFTER", "300ms")
     quick = connect(database)
     monkeypatch.setattr(session, "engine", lambda: quick)
-    holds, thaws, tries = threading.Event(), threading.Event(), []
+    holds, thaws, tries = threading.Event(), threading.Event(), []  # type: ignore[var-annotated]
 
-    def freezes(connection):
+    def freezes(connection: Connection) -> None:
         mark(connection, f"frozen, try {len(tries)}")
         tries.append(1)
         holds.set()
@@ -46,7 +46,7 @@ def test_who_freezes_in_mid_transaction_holds_nobody_up_for_long_and_does_it_aga
     quick.dispose()
 
 
-def test_every_connection_is_bound_so_after_it_was_used_as_well(database):
+def test_every_connection_is_bound_so_after_it_was_used_as_well(database: str) -> None:
     with statement() as connection:
         mark(connection)
 
@@ -56,10 +56,10 @@ def test_every_connection_is_bound_so_after_it_was_used_as_well(database):
     assert limit == session.FROZEN_AFTER
 
 
-def test_a_statement_is_committed_when_it_is_answered(database):
+def test_a_statement_is_committed_when_it_is_answered(database: str) -> None:
     asked, go_on = threading.Event(), threading.Event()
 
-    def freezes(connection):
+    def freezes(connection: Connection) -> None:
         mark(connection)
         asked.set()
         go_on.wait(20)
@@ -73,7 +73,9 @@ def test_a_statement_is_committed_when_it_is_answered(database):
     assert seen == "ann"
 
 
-def test_a_transaction_that_follows_on_a_statements_connection_is_whole_again(database):
+def test_a_transaction_that_follows_on_a_statements_connection_is_whole_again(
+    database: str,
+) -> None:
     with statement() as connection:
         mark(connection)
 

@@ -18,7 +18,7 @@ from shared.domain.message import (
 S = MessageStatus
 
 
-def test_every_status_has_a_row():
+def test_every_status_has_a_row() -> None:
     assert set(NEXT) == set(MessageStatus)
     assert set(RANK) == set(AttemptStatus)
 
@@ -35,7 +35,7 @@ def test_every_status_has_a_row():
         ("sent", "undelivered"), ("sent", "failed"),
     ],
 )  # fmt: skip
-def test_what_the_trade_needs_is_allowed(old, new):
+def test_what_the_trade_needs_is_allowed(old: str, new: str) -> None:
     assert may_become(old, new)
 
 
@@ -43,20 +43,22 @@ def test_what_the_trade_needs_is_allowed(old, new):
     "reached", [S.READY, S.SENDING, S.UNKNOWN, S.CANCELLED, S.EXPIRED, S.SUPPRESSED]
 )
 @pytest.mark.parametrize("proof", sorted(EVIDENCE))
-def test_evidence_beats_every_state_that_was_reached_without_it(reached, proof):
+def test_evidence_beats_every_state_that_was_reached_without_it(
+    reached: MessageStatus, proof: MessageStatus
+) -> None:
     assert may_become(reached, proof)
 
 
-def test_evidence_beats_a_failure_that_only_an_operator_called():
+def test_evidence_beats_a_failure_that_only_an_operator_called() -> None:
     assert NEXT[S.FAILED] == EVIDENCE - {S.FAILED}
 
 
 @pytest.mark.parametrize("end", [S.DELIVERED, S.UNDELIVERED])
-def test_what_has_ended_on_the_carriers_word_never_moves_again(end):
+def test_what_has_ended_on_the_carriers_word_never_moves_again(end: MessageStatus) -> None:
     assert NEXT[end] == frozenset()
 
 
-def test_what_was_sent_never_goes_back_to_be_sent_again():
+def test_what_was_sent_never_goes_back_to_be_sent_again() -> None:
     went = {S.ACCEPTED, S.SENT, S.DELIVERED, S.UNDELIVERED}
 
     assert not [pair for pair in product(went, UNSENT) if may_become(*pair)]
@@ -65,22 +67,22 @@ def test_what_was_sent_never_goes_back_to_be_sent_again():
 
 
 @pytest.mark.parametrize("stopped", [S.CANCELLED, S.EXPIRED, S.SUPPRESSED, S.FAILED])
-def test_what_was_stopped_is_never_sent_by_itself(stopped):
+def test_what_was_stopped_is_never_sent_by_itself(stopped: MessageStatus) -> None:
     assert not NEXT[stopped] & set(UNSENT)
 
 
-def test_unknown_closes_a_campaign_but_is_not_final():
+def test_unknown_closes_a_campaign_but_is_not_final() -> None:
     assert S.UNKNOWN not in UNSENT
     assert S.READY in NEXT[S.UNKNOWN]
 
 
-def test_the_worst_of_several_ends_is_in_the_order_of_the_trade():
+def test_the_worst_of_several_ends_is_in_the_order_of_the_trade() -> None:
     assert [s.value for s in WORST_FIRST] == [
         "failed", "undelivered", "unknown", "suppressed", "cancelled", "expired", "sent",
         "delivered",
     ]  # fmt: skip
 
 
-def test_a_word_outside_the_vocabulary_is_an_error():
+def test_a_word_outside_the_vocabulary_is_an_error() -> None:
     with pytest.raises(ValueError, match="queued"):
         may_become("ready", "queued")

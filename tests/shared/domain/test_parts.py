@@ -1,5 +1,8 @@
 """A message of several parts: what it shows, and which part goes next."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,11 +50,13 @@ ENDS = ["delivered", "undelivered", "failed"]
         ("accepted", 3, {0: "undelivered", 1: "failed", 2: "delivered"}, "failed", 3),
     ],
 )  # fmt: skip
-def test_where_a_message_of_three_parts_stands(status, part, latest, shown, following):
+def test_where_a_message_of_three_parts_stands(
+    status: str, part: int, latest: dict[int, str], shown: str, following: int
+) -> None:
     assert state_of_message(status, part=part, parts=3, latest=latest) == (shown, following)
 
 
-def test_a_failed_part_waits_for_the_call_under_way_and_then_the_worst_is_shown():
+def test_a_failed_part_waits_for_the_call_under_way_and_then_the_worst_is_shown() -> None:
     during = state_of_message("sending", part=1, parts=2, latest={0: "undelivered", 1: "sending"})
     after = state_of_message("sending", part=1, parts=2, latest={0: "undelivered", 1: "accepted"})
     end = state_of_message("accepted", part=2, parts=2, latest={0: "undelivered", 1: "delivered"})
@@ -60,15 +65,19 @@ def test_a_failed_part_waits_for_the_call_under_way_and_then_the_worst_is_shown(
 
 
 @st.composite
-def histories(draw):
+def histories(
+    draw: Callable[..., Any],
+) -> tuple[int, list[Any]] | tuple[int, list[tuple[int, AttemptStatus]]]:
     """A message of several parts and rising evidence about its attempts, in any order."""
     parts = draw(st.integers(1, 4))
-    raising = st.tuples(st.integers(0, parts - 1), st.sampled_from(sorted(RANK, key=RANK.get)))
+    raising = st.tuples(st.integers(0, parts - 1), st.sampled_from(sorted(RANK, key=RANK.get)))  # type: ignore[arg-type]
     return parts, draw(st.lists(raising, max_size=20))
 
 
 @given(histories())
-def test_a_message_only_moves_by_the_table_and_its_part_never_goes_back(history):
+def test_a_message_only_moves_by_the_table_and_its_part_never_goes_back(
+    history: tuple[int, list[Any]] | tuple[int, list[tuple[int, AttemptStatus]]],
+) -> None:
     parts, raised = history
     status, part, latest = "sending", 0, {0: "sending"}
 
@@ -84,7 +93,9 @@ def test_a_message_only_moves_by_the_table_and_its_part_never_goes_back(history)
 
 
 @given(histories())
-def test_settling_twice_changes_nothing(history):
+def test_settling_twice_changes_nothing(
+    history: tuple[int, list[Any]] | tuple[int, list[tuple[int, AttemptStatus]]],
+) -> None:
     parts, raised = history
     latest = {0: "sending"} | dict(raised)
 
@@ -94,7 +105,7 @@ def test_settling_twice_changes_nothing(history):
 
 
 @given(st.lists(st.sampled_from(ENDS), min_size=1, max_size=5))
-def test_the_end_is_the_worst_of_the_parts_ends(ends):
+def test_the_end_is_the_worst_of_the_parts_ends(ends: list[str]) -> None:
     settled = state_of_message(
         "sent", part=len(ends), parts=len(ends), latest=dict(enumerate(ends))
     )
@@ -103,7 +114,9 @@ def test_the_end_is_the_worst_of_the_parts_ends(ends):
 
 
 @given(st.integers(2, 5), st.integers(0, 4), st.sampled_from(sorted(AttemptStatus)))
-def test_no_part_is_passed_over_that_was_not_accepted(parts, reached, last):
+def test_no_part_is_passed_over_that_was_not_accepted(
+    parts: int, reached: int, last: AttemptStatus
+) -> None:
     latest = dict.fromkeys(range(min(reached, parts - 1)), "accepted")
     part = len(latest)
     latest[part] = last

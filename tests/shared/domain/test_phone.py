@@ -1,9 +1,13 @@
 """Numbers as people and spreadsheets write them."""
 
+from collections.abc import Callable
+from typing import Any
+
 import phonenumbers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
 from shared.domain import numbering
@@ -32,7 +36,7 @@ from shared.domain.phone import PhoneError, normalise
         ("٠٧٤٠٠١٢٣٤٥٦", "GB", "+447400123456"),
     ],
 )
-def test_a_number_is_read_however_people_write_it(raw, region, e164):
+def test_a_number_is_read_however_people_write_it(raw: str, region: str | None, e164: str) -> None:
     assert normalise(raw, region) == e164
 
 
@@ -53,7 +57,9 @@ def test_a_number_is_read_however_people_write_it(raw, region, e164):
         ("612345678", "IT", "+390612345678"),
     ],
 )
-def test_spreadsheet_damage_that_kept_every_digit_is_mended(raw, region, e164):
+def test_spreadsheet_damage_that_kept_every_digit_is_mended(
+    raw: str, region: str, e164: str
+) -> None:
     assert normalise(raw, region) == e164
 
 
@@ -76,7 +82,7 @@ def test_spreadsheet_damage_that_kept_every_digit_is_mended(raw, region, e164):
         "2025550123 or 2025550124",
     ],
 )
-def test_a_number_that_lost_digits_is_refused_and_never_guessed(raw):
+def test_a_number_that_lost_digits_is_refused_and_never_guessed(raw: str) -> None:
     with pytest.raises(PhoneError) as refused:
         normalise(raw, "US")
 
@@ -85,7 +91,7 @@ def test_a_number_that_lost_digits_is_refused_and_never_guessed(raw):
 
 
 @pytest.mark.parametrize("raw", ["", "  ", "\u00a0", "'", "N/A", "null", "-", "\u200b"])
-def test_a_cell_that_says_nothing_is_a_missing_number(raw):
+def test_a_cell_that_says_nothing_is_a_missing_number(raw: str) -> None:
     with pytest.raises(PhoneError) as refused:
         normalise(raw, "US")
 
@@ -113,7 +119,9 @@ def test_a_cell_that_says_nothing_is_a_missing_number(raw):
         ("\ud800", "US", "not a phone number"),
     ],
 )
-def test_what_cannot_be_texted_is_invalid_and_says_why(raw, region, hint):
+def test_what_cannot_be_texted_is_invalid_and_says_why(
+    raw: str, region: str | None, hint: str
+) -> None:
     with pytest.raises(PhoneError) as refused:
         normalise(raw, region)
 
@@ -135,7 +143,9 @@ def test_what_cannot_be_texted_is_invalid_and_says_why(raw, region, hint):
         ("202555012A", "There is a letter among the digits: A."),
     ],
 )  # fmt: skip
-def test_a_letter_typed_for_a_digit_is_named_and_no_number_is_offered(raw, reason):
+def test_a_letter_typed_for_a_digit_is_named_and_no_number_is_offered(
+    raw: str, reason: str
+) -> None:
     with pytest.raises(PhoneError) as refused:
         normalise(raw, "US")
 
@@ -143,7 +153,7 @@ def test_a_letter_typed_for_a_digit_is_named_and_no_number_is_offered(raw, reaso
     assert not any(map(str.isdigit, refused.value.fix))
 
 
-def test_the_digits_of_a_vanity_number_are_asked_about():
+def test_the_digits_of_a_vanity_number_are_asked_about() -> None:
     with pytest.raises(PhoneError) as refused:
         normalise("1-800-FLOWERS", "US")
 
@@ -151,7 +161,7 @@ def test_the_digits_of_a_vanity_number_are_asked_about():
 
 
 @pytest.mark.parametrize("raw", ["1-800-FL0WERS", "202 555 0123 Ana", "1-800-FLOWERSHOPS"])
-def test_letters_that_spell_no_number_get_no_number_offered(raw):
+def test_letters_that_spell_no_number_get_no_number_offered(raw: str) -> None:
     with pytest.raises(PhoneError) as refused:
         normalise(raw, "US")
 
@@ -159,7 +169,7 @@ def test_letters_that_spell_no_number_get_no_number_offered(raw):
     assert not any(map(str.isdigit, refused.value.fix))
 
 
-def test_a_national_number_of_elsewhere_suggests_its_country():
+def test_a_national_number_of_elsewhere_suggests_its_country() -> None:
     with pytest.raises(PhoneError) as refused:
         normalise("07911 123456", "US")
 
@@ -167,7 +177,7 @@ def test_a_national_number_of_elsewhere_suggests_its_country():
     assert "region" in refused.value.fix
 
 
-def test_a_foreign_number_without_its_plus_is_not_guessed_but_pointed_out():
+def test_a_foreign_number_without_its_plus_is_not_guessed_but_pointed_out() -> None:
     with pytest.raises(PhoneError) as refused:
         normalise("447400123456", "US")
 
@@ -186,18 +196,18 @@ def test_a_foreign_number_without_its_plus_is_not_guessed_but_pointed_out():
         "+33639980123",
     ],
 )
-def test_numbers_kept_for_fiction_and_tests_are_accepted(number):
+def test_numbers_kept_for_fiction_and_tests_are_accepted(number: str) -> None:
     assert normalise(number, None) == number
 
 
-def test_an_italian_mobile_that_lost_a_digit_is_not_taken_for_a_landline():
+def test_an_italian_mobile_that_lost_a_digit_is_not_taken_for_a_landline() -> None:
     with pytest.raises(PhoneError) as refused:
         normalise("312345678", "IT")
 
     assert refused.value.code == "invalid_phone"
 
 
-def _by_parsing(raw, region):
+def _by_parsing(raw: str, region: str | None) -> Any:
     try:
         number = phonenumbers.parse(raw, region)
     except NumberParseException:
@@ -209,12 +219,12 @@ def _by_parsing(raw, region):
 _REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 
 
-def _examples(region):
+def _examples(region: str) -> list[str]:
     kinds = (phonenumbers.example_number_for_type(region, kind) for kind in range(11))
     return [phonenumbers.national_significant_number(n) for n in kinds if n]
 
 
-def _typed_wrongly(digits, draw):
+def _typed_wrongly(digits: str, draw: Callable[..., Any]) -> str:
     for _ in range(draw(st.integers(0, 2))):
         at = draw(st.integers(0, len(digits) - 1))
         digits = digits[:at] + draw(st.sampled_from("0123456789")) + digits[at + 1 :]
@@ -223,7 +233,7 @@ def _typed_wrongly(digits, draw):
 
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_the_quick_way_agrees_with_phonenumbers_in_every_country(data):
+def test_the_quick_way_agrees_with_phonenumbers_in_every_country(data: DataObject) -> None:
     region = data.draw(st.sampled_from(_REGIONS))
     national = _typed_wrongly(data.draw(st.sampled_from(_examples(region))), data.draw)
     e164 = f"+{phonenumbers.country_code_for_region(region)}{national}"
@@ -236,20 +246,20 @@ def test_the_quick_way_agrees_with_phonenumbers_in_every_country(data):
         assert _by_parsing(dialled, region) == plain or numbering.fictional(plain)
 
 
-def test_the_quick_way_knows_the_numbers_of_every_country():
+def test_the_quick_way_knows_the_numbers_of_every_country() -> None:
     known = [region for region in _REGIONS for n in _examples(region)[:1] if _is_quick(region, n)]
 
     assert len(known) > 0.9 * len(_REGIONS)
     assert {"US", "CA", "GB", "DE", "FR", "IN", "AU", "BR", "JM"} <= set(known)
 
 
-def _is_quick(region, national):
+def _is_quick(region: str, national: str) -> bool:
     return numbering.plainly_valid(f"+{phonenumbers.country_code_for_region(region)}{national}")
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=30), st.sampled_from(["US", "GB", None]))
-def test_whatever_is_in_the_cell_it_is_a_number_or_a_reason(raw, region):
+def test_whatever_is_in_the_cell_it_is_a_number_or_a_reason(raw: str, region: str | None) -> None:
     try:
         number = normalise(raw, region)
     except PhoneError as refused:

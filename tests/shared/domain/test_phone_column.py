@@ -15,13 +15,13 @@ from shared.domain.phone_column import plain_numbers
 _REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 
 
-def _examples(region):
+def _examples(region: str) -> list[str]:
     kinds = PhoneNumberType.values()
     found = (phonenumbers.example_number_for_type(region, kind) for kind in kinds)
     return [phonenumbers.format_number(n, PhoneNumberFormat.E164) for n in found if n]
 
 
-def _disturbed(e164, dice):
+def _disturbed(e164: str, dice: random.Random) -> str:
     """A number that begins like this one and goes on anyhow, now and then too short or too long."""
     kept = dice.randrange(3, len(e164) + 1)
     rest = len(e164) - kept + dice.choice([0, 0, 0, 0, 1, -1])
@@ -29,7 +29,7 @@ def _disturbed(e164, dice):
 
 
 @pytest.mark.parametrize("region", _REGIONS)
-def test_what_is_surely_valid_is_valid(region):
+def test_what_is_surely_valid_is_valid(region: str) -> None:
     dice = random.Random(region)
     numbers = [_disturbed(e164, dice) for e164 in _examples(region) for _ in range(30)]
 
@@ -39,11 +39,11 @@ def test_what_is_surely_valid_is_valid(region):
     assert wrong == []
 
 
-def _valid(e164):
+def _valid(e164: str) -> bool:
     return plainly_valid(e164) or phonenumbers.is_valid_number(phonenumbers.parse(e164))
 
 
-def test_nearly_all_mobile_numbers_are_settled_by_their_first_digits():
+def test_nearly_all_mobile_numbers_are_settled_by_their_first_digits() -> None:
     mobiles = [
         phonenumbers.format_number(number, PhoneNumberFormat.E164)
         for region in ("US", "CA", "FR", "GB", "DE", "IN", "AU", "BR", "MX", "ES")
@@ -61,7 +61,9 @@ _CELLS = st.lists(st.lists(_PIECES, max_size=5).map("".join), max_size=6)
 
 @settings(max_examples=400)
 @given(cells=_CELLS, region=st.sampled_from(["US", "GB", "FR", "DE", "IT", "XX"]))
-def test_a_plain_number_is_what_the_careful_way_makes_of_the_cell(cells, region):
+def test_a_plain_number_is_what_the_careful_way_makes_of_the_cell(
+    cells: list[str], region: str
+) -> None:
     found = plain_numbers(cells, region)
 
     assert len(found) == len(cells)
@@ -84,21 +86,23 @@ def test_a_plain_number_is_what_the_careful_way_makes_of_the_cell(cells, region)
         ("", "US", ""),
     ],
 )
-def test_plain_cells_are_told_from_those_that_want_care(cell, region, number):
+def test_plain_cells_are_told_from_those_that_want_care(
+    cell: str, region: str, number: str
+) -> None:
     beside = ["+12025550100", "(202) 555-0101"]
 
     assert plain_numbers([cell], region) == [number]
     assert plain_numbers([beside[0], cell, beside[1]], region)[1] == number
 
 
-def test_one_odd_cell_costs_the_others_nothing():
+def test_one_odd_cell_costs_the_others_nothing() -> None:
     cells = ["+12025550100", "+1202555O101", "+12025550102"]
 
     assert plain_numbers(cells, "US") == ["+12025550100", "", "+12025550102"]
 
 
 @pytest.mark.parametrize("region", _REGIONS)
-def test_numbers_dialled_at_home_are_read_alike_one_by_one_and_together(region):
+def test_numbers_dialled_at_home_are_read_alike_one_by_one_and_together(region: str) -> None:
     dialled = [
         "".join(filter(str.isdigit, phonenumbers.format_number(n, PhoneNumberFormat.NATIONAL)))
         for kind in PhoneNumberType.values()
@@ -110,7 +114,7 @@ def test_numbers_dialled_at_home_are_read_alike_one_by_one_and_together(region):
     assert len(national(dialled, region)) == len(dialled)
 
 
-def _careful(cell, region):
+def _careful(cell: str, region: str) -> str | PhoneError:
     try:
         return normalise(cell, region)
     except PhoneError as fault:

@@ -25,7 +25,7 @@ def _refused(raw: str, region: str | None) -> PhoneError:
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_a_mobile_with_a_digit_too_many_is_no_number_of_another_country(region):
+def test_a_mobile_with_a_digit_too_many_is_no_number_of_another_country(region: str) -> None:
     dice = random.Random(region)
     for mobile in mobiles(region, 6):
         for digits in {mobile.dialled, mobile.national}:
@@ -49,7 +49,7 @@ def _is_as_typed(typed: str, region: str, mobile: Mobile) -> None:
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_a_mobile_with_its_calling_code_and_no_plus_is_itself_or_refused(region):
+def test_a_mobile_with_its_calling_code_and_no_plus_is_itself_or_refused(region: str) -> None:
     for mobile in mobiles(region, 10):
         code, national = mobile.code, mobile.national
         for typed in (
@@ -65,7 +65,7 @@ def test_a_mobile_with_its_calling_code_and_no_plus_is_itself_or_refused(region)
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_mobiles_are_read_as_they_are_dialled_and_without_the_zero(region):
+def test_mobiles_are_read_as_they_are_dialled_and_without_the_zero(region: str) -> None:
     for mobile in mobiles(region, 4):
         assert normalise(mobile.e164, None) == mobile.e164
         assert normalise(mobile.national, region) == mobile.e164
@@ -82,7 +82,7 @@ def test_mobiles_are_read_as_they_are_dialled_and_without_the_zero(region):
         ("7912 255 512345", "GB"),
     ],
 )
-def test_one_digit_too_many_is_what_is_said(raw, region):
+def test_one_digit_too_many_is_what_is_said(raw: str, region: str) -> None:
     refused = _refused(raw, region)
 
     assert refused.code == "invalid_phone"
@@ -101,11 +101,13 @@ def test_one_digit_too_many_is_what_is_said(raw, region):
         ("011 1 404 483 1234", "US", "+14044831234"),
     ],
 )
-def test_a_lost_zero_and_a_true_exit_code_stay_what_they_are(raw, region, e164):
+def test_a_lost_zero_and_a_true_exit_code_stay_what_they_are(
+    raw: str, region: str, e164: str
+) -> None:
     assert normalise(raw, region) == e164
 
 
-def test_a_zero_is_never_put_back_where_it_makes_an_exit_code():
+def test_a_zero_is_never_put_back_where_it_makes_an_exit_code() -> None:
     assert _refused("1112205552637", "US").code == "invalid_phone"
 
 
@@ -126,7 +128,9 @@ def test_a_zero_is_never_put_back_where_it_makes_an_exit_code():
         ("+39 (0)312 345 6312", None, "+3903123456312", "+393123456312"),
     ],
 )
-def test_two_readings_are_both_named_and_none_is_taken(raw, region, one, other):
+def test_two_readings_are_both_named_and_none_is_taken(
+    raw: str, region: str | None, one: str, other: str
+) -> None:
     refused = _refused(raw, region)
 
     assert refused.code == "ambiguous_phone"
@@ -145,11 +149,11 @@ def test_two_readings_are_both_named_and_none_is_taken(raw, region, one, other):
         ("+39 (0)6 12345678", None, "+390612345678"),
     ],
 )
-def test_two_readings_of_one_number_are_no_doubt(raw, region, e164):
+def test_two_readings_of_one_number_are_no_doubt(raw: str, region: str | None, e164: str) -> None:
     assert normalise(raw, region) == e164
 
 
-def test_a_zero_before_the_calling_code_is_pointed_out():
+def test_a_zero_before_the_calling_code_is_pointed_out() -> None:
     assert "+447400123456" in _refused("0447400123456", "GB").fix
 
 
@@ -175,7 +179,7 @@ def test_a_zero_before_the_calling_code_is_pointed_out():
         ("+49 177 99 1234567", None),
     ],
 )
-def test_no_text_goes_where_none_arrives_and_somebody_earns(raw, region):
+def test_no_text_goes_where_none_arrives_and_somebody_earns(raw: str, region: str | None) -> None:
     assert _refused(raw, region).code in {"premium_number", "invalid_phone"}
     assert plain_numbers([raw], region or "US") == [""]
 
@@ -190,12 +194,12 @@ def test_no_text_goes_where_none_arrives_and_somebody_earns(raw, region):
         ("+979123456789", "international service"),
     ],
 )
-def test_what_kind_of_number_it_is_is_said(number, what):
+def test_what_kind_of_number_it_is_is_said(number: str, what: str) -> None:
     assert what in _refused(number, None).reason
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_no_countrys_premium_numbers_pagers_and_voice_mailboxes_are_texted(region):
+def test_no_countrys_premium_numbers_pagers_and_voice_mailboxes_are_texted(region: str) -> None:
     kinds = phonenumbers.PhoneNumberType
     for kind in (kinds.PREMIUM_RATE, kinds.PAGER, kinds.VOICEMAIL):
         example = phonenumbers.example_number_for_type(region, kind)
@@ -209,7 +213,7 @@ def test_no_countrys_premium_numbers_pagers_and_voice_mailboxes_are_texted(regio
     "number",
     ["+18005551234", "+15005550006", "+443001234567", "+445612345678", "+611300123456"],
 )
-def test_what_a_business_may_have_enabled_for_texts_is_accepted(number):
+def test_what_a_business_may_have_enabled_for_texts_is_accepted(number: str) -> None:
     assert normalise(number, None) == number
 
 
@@ -225,7 +229,7 @@ def test_what_a_business_may_have_enabled_for_texts_is_accepted(number):
         ("01 55 1234 5678", "MX"),
     ],
 )
-def test_mexicos_former_mobile_forms_have_every_digit(raw, region):
+def test_mexicos_former_mobile_forms_have_every_digit(raw: str, region: str | None) -> None:
     assert normalise(raw, region) == "+525512345678"
 
 
@@ -240,7 +244,9 @@ def test_mexicos_former_mobile_forms_have_every_digit(raw, region):
         ("551181234567", "BR"),
     ],
 )
-def test_a_brazilian_mobile_of_eight_digits_lacks_its_ninth_which_is_not_added(raw, region):
+def test_a_brazilian_mobile_of_eight_digits_lacks_its_ninth_which_is_not_added(
+    raw: str, region: str | None
+) -> None:
     refused = _refused(raw, region)
 
     assert refused.code == "invalid_phone"
@@ -250,7 +256,7 @@ def test_a_brazilian_mobile_of_eight_digits_lacks_its_ninth_which_is_not_added(r
 
 
 @pytest.mark.parametrize(("written", "region"), [("UK", "GB"), ("uk", "GB"), ("EL", "GR")])
-def test_a_country_is_known_by_its_other_name(written, region):
+def test_a_country_is_known_by_its_other_name(written: str, region: str) -> None:
     mobile = next(mobiles(region, 1))
 
     assert normalise(mobile.dialled, written) == mobile.e164

@@ -21,7 +21,7 @@ from shared.domain.phone_column import plain_numbers
         ("\u2121 +501 623-6848", "+5016236848"),
     ],
 )
-def test_what_stands_about_a_number_does_not_change_it(raw, e164):
+def test_what_stands_about_a_number_does_not_change_it(raw: str, e164: str) -> None:
     assert normalise(raw, "US") == e164
 
 
@@ -61,7 +61,7 @@ def test_what_stands_about_a_number_does_not_change_it(raw, e164):
         ("0301---4567", "DE"),
     ],
 )
-def test_what_may_be_a_result_or_hide_a_digit_is_refused(raw, region):
+def test_what_may_be_a_result_or_hide_a_digit_is_refused(raw: str, region: str) -> None:
     with pytest.raises(PhoneError) as refused:
         normalise(raw, region)
 
@@ -72,7 +72,7 @@ def test_what_may_be_a_result_or_hide_a_digit_is_refused(raw, region):
 
 
 @pytest.mark.parametrize("raw", ["415-320-0001", "(415) 320-0001", "(415)320-0001", "415 320 0001"])
-def test_grouping_is_no_sign(raw):
+def test_grouping_is_no_sign(raw: str) -> None:
     assert normalise(raw, "US") == "+14153200001"
     assert plain_numbers([raw], "US") == ["+14153200001"]
 
@@ -89,12 +89,12 @@ def test_grouping_is_no_sign(raw):
         "é" * 20_000,
     ],
 )
-def test_a_cell_longer_than_any_number_is_refused_before_it_is_looked_at(cell):
+def test_a_cell_longer_than_any_number_is_refused_before_it_is_looked_at(cell: str) -> None:
     with pytest.raises(PhoneError) as fault:
         normalise(cell, "US")
 
     assert fault.value.code == "invalid_phone"
 
 
-def test_blanks_around_a_number_do_not_make_it_long():
+def test_blanks_around_a_number_do_not_make_it_long() -> None:
     assert normalise(" " * 500 + "+12025550101" + "\u00a0" * 500, "US") == "+12025550101"

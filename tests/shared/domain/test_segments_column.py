@@ -15,7 +15,7 @@ _TEXTS = st.lists(
 
 
 @given(bodies=_TEXTS, smart_encoding=st.booleans())
-def test_texts_cost_together_what_they_cost_alone(bodies, smart_encoding):
+def test_texts_cost_together_what_they_cost_alone(bodies: list[str], smart_encoding: bool) -> None:
     plain = all(map(basic, bodies))
 
     encodings, segments = costs(bodies, plain=plain, smart_encoding=smart_encoding)
@@ -26,11 +26,11 @@ def test_texts_cost_together_what_they_cost_alone(bodies, smart_encoding):
 
 
 @given(st.text(st.sampled_from(BASIC + "€ê🎉"), max_size=30))
-def test_a_text_is_basic_when_every_character_is_one_septet(text):
+def test_a_text_is_basic_when_every_character_is_one_septet(text: str) -> None:
     cost = measure(text)
 
     assert basic(text) == (cost.encoding == "GSM-7" and cost.units == len(text))
 
 
-def test_smart_encoding_leaves_basic_texts_alone():
+def test_smart_encoding_leaves_basic_texts_alone() -> None:
     assert smart(BASIC) == BASIC

@@ -8,20 +8,20 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from shared.db.session import engine, transaction
-from shared.ledger import callbacks, evidence
+from shared.ledger import callbacks, evidence_statements
 from tests.support import factories, ledger
-from tests.support.ledger import Waits, attempts, called_back, said, state
+from tests.support.ledger import Scene, Waits, attempts, called_back, said, state
 
 
-def drain():
+def drain() -> int:
     return callbacks.drain(ledger.POLL)
 
 
-def waiting():
+def waiting() -> int:
     return factories.one("SELECT count(*) AS n FROM callback WHERE NOT applied").n
 
 
-def test_kept_callbacks_are_applied_once_and_stay(scene):
+def test_kept_callbacks_are_applied_once_and_stay(scene: Scene) -> None:
     sending = scene.claimed()
     called_back(sending.message_id, sending.token, "sent")
     called_back(sending.message_id, sending.token, "delivered")
@@ -33,7 +33,7 @@ def test_kept_callbacks_are_applied_once_and_stay(scene):
     assert kept == [("sent", True), ("delivered", True)]
 
 
-def test_callbacks_backwards_and_twice_change_nothing(scene):
+def test_callbacks_backwards_and_twice_change_nothing(scene: Scene) -> None:
     sending = scene.claimed()
     for status in ("delivered", "sent", "delivered", "accepted", "sent"):
         called_back(sending.message_id, sending.token, status)
@@ -43,7 +43,7 @@ def test_callbacks_backwards_and_twice_change_nothing(scene):
     assert not ledger.events(sending.message_id)
 
 
-def test_what_says_nothing_about_a_message_is_kept_and_passed_over(scene):
+def test_what_says_nothing_about_a_message_is_kept_and_passed_over(scene: Scene) -> None:
     sending = scene.claimed()
     called_back(sending.message_id, sending.token, "something new")
     called_back(sending.message_id, uuid4(), "delivered")
@@ -60,7 +60,9 @@ def test_what_says_nothing_about_a_message_is_kept_and_passed_over(scene):
     assert waiting() == 0
 
 
-def test_more_than_a_batch_is_drained_to_the_last(scene, monkeypatch):
+def test_more_than_a_batch_is_drained_to_the_last(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(callbacks, "BATCH", 3)
     calls = [scene.claimed() for _ in range(7)]
     for one in calls:
@@ -71,7 +73,7 @@ def test_more_than_a_batch_is_drained_to_the_last(scene, monkeypatch):
     assert {state(one.message_id).status for one in calls} == {"sent"}
 
 
-def test_a_drain_leaves_to_another_what_that_one_has_taken(scene):
+def test_a_drain_leaves_to_another_what_that_one_has_taken(scene: Scene) -> None:
     sending = scene.claimed()
     called_back(sending.message_id, sending.token, "sent")
     with engine().connect() as other, other.begin():
@@ -82,15 +84,17 @@ def test_a_drain_leaves_to_another_what_that_one_has_taken(scene):
     assert drain() == 1
 
 
-def test_a_drain_that_dies_leaves_the_callbacks_waiting(scene, monkeypatch):
+def test_a_drain_that_dies_leaves_the_callbacks_waiting(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sending = scene.claimed()
     called_back(sending.message_id, sending.token, "sent")
 
-    def dies(*_, **__):
+    def dies(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.evidence, "apply_kept", dies)
+        patch.setattr(callbacks.evidence, "apply_kept", dies)  # type: ignore[attr-defined]
         with pytest.raises(KeyboardInterrupt):
             drain()
 
@@ -99,7 +103,7 @@ def test_a_drain_that_dies_leaves_the_callbacks_waiting(scene, monkeypatch):
     assert state(sending.message_id).status == "sent"
 
 
-def test_one_sid_on_two_callbacks_binds_the_first_and_stops_nobody(scene):
+def test_one_sid_on_two_callbacks_binds_the_first_and_stops_nobody(scene: Scene) -> None:
     first, second, third = (scene.claimed() for _ in range(3))
     called_back(first.message_id, first.token, "accepted", sid="SM1")
     called_back(second.message_id, second.token, "accepted", sid="SM1")
@@ -112,7 +116,7 @@ def test_one_sid_on_two_callbacks_binds_the_first_and_stops_nobody(scene):
     assert state(second.message_id).status == "sending"
 
 
-def test_without_one_by_one_that_batch_would_never_pass(scene):
+def test_without_one_by_one_that_batch_would_never_pass(scene: Scene) -> None:
     first, second = scene.claimed(), scene.claimed()
     for one in (first, second):
         called_back(one.message_id, one.token, "accepted", sid="SM1")
@@ -124,12 +128,14 @@ def test_without_one_by_one_that_batch_would_never_pass(scene):
 
 
 @pytest.mark.parametrize("settled", [True, False])
-def test_a_batch_is_found_by_index_however_small_the_tables_are(scene, settled, monkeypatch):
+def test_a_batch_is_found_by_index_however_small_the_tables_are(
+    scene: Scene, settled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for one in [scene.claimed() for _ in range(10)]:
         called_back(one.message_id, one.token, "sent", code=30003)
     factories.change("ANALYZE callback, message, attempt")
-    explained = text(f"EXPLAIN {evidence.APPLY_KEPT.text}")
-    filled = text(f"EXPLAIN {evidence.FILL_CODES_KEPT.text}")
+    explained = text(f"EXPLAIN {evidence_statements.APPLY_KEPT.text}")
+    filled = text(f"EXPLAIN {evidence_statements.FILL_CODES_KEPT.text}")
     if not settled:
         monkeypatch.setattr(callbacks, "_BY_INDEX", text("SELECT 1"))
 
@@ -145,19 +151,19 @@ def test_a_batch_is_found_by_index_however_small_the_tables_are(scene, settled, 
         assert all(("Seq Scan" in plan) is not settled for plan in plans)
 
 
-def test_several_drains_and_records_at_once_end_with_the_best_that_was_said(scene):
+def test_several_drains_and_records_at_once_end_with_the_best_that_was_said(scene: Scene) -> None:
     calls = [scene.claimed() for _ in range(25)]
     start = threading.Barrier(5)
     for status in ("delivered", "sent", "accepted"):
         for one in calls:
             called_back(one.message_id, one.token, status)
 
-    def drains():
+    def drains() -> None:
         start.wait()
         while waiting():
             drain()
 
-    def records():
+    def records() -> None:
         start.wait()
         for one in reversed(calls):
             ledger.apply(said(one.message_id, one.token, "accepted", source="answer"))

@@ -49,7 +49,7 @@ def test_every_other_move_is_refused_and_writes_nothing() -> None:
 
 
 def test_the_gate_is_shut_only_where_sending_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    shut = []
+    shut: list[Any] = []
     monkeypatch.setattr(campaigns, "shut_gate", shut.append)
     ends = {(C.RUNNING, C.PAUSED), (C.RUNNING, C.CANCELLED), (C.PAUSED, C.CANCELLED)}
 

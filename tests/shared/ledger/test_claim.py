@@ -6,33 +6,35 @@ from sqlalchemy import text
 from scheduler.campaigns import lifecycle
 from shared.db.session import engine, transaction
 from shared.ledger import claim as claiming
-from shared.ledger import holds, suppressions
+from shared.ledger import claim_statements, holds, suppressions
 from shared.ledger.campaigns import shut_gate
 from shared.ledger.holds import NewHold
 from tests.support import factories, ledger
-from tests.support.ledger import Waits, attempts, claim, events, state, until_waiting
+from tests.support.ledger import Scene, Waits, attempts, claim, events, state, until_waiting
 
 
-def hold(scene, scope, *, subject="", seconds=60.0):
+def hold(scene: Scene, scope: str, *, subject: str | None = "", seconds: float = 60.0) -> None:
     with transaction() as connection:
         holds.hold(
             connection,
-            NewHold(scene.agent, scope, subject, code=1, seconds=seconds, fix="mend it"),
+            NewHold(scene.agent, scope, subject, code=1, seconds=seconds, fix="mend it"),  # type: ignore[arg-type]
         )
 
 
-def suppress(phone):
+def suppress(phone: str) -> None:
     with transaction() as connection:
         suppressions.add(connection, [(phone, None)], scope="all", source="test")
 
 
-def refused(hints):
+def refused(hints: list[tuple[int, int]]) -> list[str]:
     claimed, verdicts = claim(hints)
     assert not claimed
     return [verdict for _, verdict in verdicts]
 
 
-def test_a_claimed_message_is_sending_under_a_new_token_that_its_attempt_knows(scene):
+def test_a_claimed_message_is_sending_under_a_new_token_that_its_attempt_knows(
+    scene: Scene,
+) -> None:
     wanted = scene.message(phone="+12025550100")
 
     ((made,), none) = claim(scene.hint())
@@ -47,7 +49,7 @@ def test_a_claimed_message_is_sending_under_a_new_token_that_its_attempt_knows(s
     assert attempt.check_at - attempt.claimed_at >= ledger.RECONCILE
 
 
-def test_a_hint_can_be_used_once(scene):
+def test_a_hint_can_be_used_once(scene: Scene) -> None:
     scene.message()
     hints = scene.hint()
     claim(hints)
@@ -55,7 +57,7 @@ def test_a_hint_can_be_used_once(scene):
     assert claim(hints) == ([], [])
 
 
-def test_an_older_hint_never_overrides_a_later_decision(scene):
+def test_an_older_hint_never_overrides_a_later_decision(scene: Scene) -> None:
     wanted = scene.message()
     old = scene.hint()
     factories.change("UPDATE message SET due_at = due_at + interval '1 hour'")
@@ -64,12 +66,14 @@ def test_an_older_hint_never_overrides_a_later_decision(scene):
     assert state(wanted).status == "ready"
 
 
-def test_a_mutant_claim_that_does_not_look_at_the_hint_would_override_it(scene, monkeypatch):
+def test_a_mutant_claim_that_does_not_look_at_the_hint_would_override_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wanted = scene.message()
     old = scene.hint()
     factories.change("UPDATE message SET due_at = due_at + interval '1 hour'")
     guard = "m.due_at = timestamptz 'epoch' + hint.due * interval '1 microsecond'"
-    whole = str(claiming.CLAIM)
+    whole = str(claim_statements.CLAIM)
     assert guard in whole
     monkeypatch.setattr(claiming, "CLAIM", text(whole.replace(guard, "m.due_at IS NOT NULL")))
 
@@ -78,7 +82,7 @@ def test_a_mutant_claim_that_does_not_look_at_the_hint_would_override_it(scene, 
     assert state(wanted).status == "sending"
 
 
-def test_several_claims_of_one_release_take_each_message_once(scene):
+def test_several_claims_of_one_release_take_each_message_once(scene: Scene) -> None:
     wanted = [scene.message() for _ in range(20)]
     hints = scene.hint()
 
@@ -89,7 +93,7 @@ def test_several_claims_of_one_release_take_each_message_once(scene):
     assert {len(attempts(m)) for m in wanted} == {1}
 
 
-def test_a_second_claim_waits_for_the_first_and_finds_nothing(scene):
+def test_a_second_claim_waits_for_the_first_and_finds_nothing(scene: Scene) -> None:
     scene.message()
     hints = scene.hint()
     with engine().connect() as first, engine().connect() as watcher, first.begin():
@@ -116,7 +120,9 @@ def test_a_second_claim_waits_for_the_first_and_finds_nothing(scene):
         ("DELETE FROM sender", "held", "ready"),
     ],
 )  # fmt: skip
-def test_what_has_changed_since_the_hint_is_settled_by_the_claim(scene, change, verdict, status):
+def test_what_has_changed_since_the_hint_is_settled_by_the_claim(
+    scene: Scene, change: str, verdict: str, status: str
+) -> None:
     wanted = scene.message()
     hints = scene.hint()
     factories.change(change)
@@ -129,7 +135,7 @@ def test_what_has_changed_since_the_hint_is_settled_by_the_claim(scene, change, 
     assert not attempts(wanted)
 
 
-def test_a_stop_is_told_before_a_late_hour_and_a_late_hour_before_a_pause(scene):
+def test_a_stop_is_told_before_a_late_hour_and_a_late_hour_before_a_pause(scene: Scene) -> None:
     first, second, third = (scene.message() for _ in range(3))
     hints = scene.hint()
     phone = factories.one(
@@ -145,7 +151,9 @@ def test_a_stop_is_told_before_a_late_hour_and_a_late_hour_before_a_pause(scene)
 
 
 @pytest.mark.parametrize("scope", ["agent", "account"])
-def test_a_hold_on_the_agent_makes_its_messages_wait_until_its_end(scene, scope):
+def test_a_hold_on_the_agent_makes_its_messages_wait_until_its_end(
+    scene: Scene, scope: str
+) -> None:
     wanted = scene.message()
     hints = scene.hint()
     hold(scene, scope, seconds=3600)
@@ -157,7 +165,7 @@ def test_a_hold_on_the_agent_makes_its_messages_wait_until_its_end(scene, scope)
     assert found.same
 
 
-def test_a_hold_on_a_country_holds_that_country_only(scene):
+def test_a_hold_on_a_country_holds_that_country_only(scene: Scene) -> None:
     held = scene.message()
     free = scene.message(
         recipient_id=factories.recipient(scene.campaign, phone="+447700900001", country=44)
@@ -171,7 +179,7 @@ def test_a_hold_on_a_country_holds_that_country_only(scene):
     assert verdicts == [(held, "held")]
 
 
-def test_a_held_sender_leaves_the_pool_and_the_other_speaks(scene):
+def test_a_held_sender_leaves_the_pool_and_the_other_speaks(scene: Scene) -> None:
     for _ in range(6):
         scene.message()
     hints = scene.hint()
@@ -182,7 +190,7 @@ def test_a_held_sender_leaves_the_pool_and_the_other_speaks(scene):
     assert {c.sender for c in claimed} == {scene.senders[1]}
 
 
-def test_with_every_sender_held_the_messages_wait(scene):
+def test_with_every_sender_held_the_messages_wait(scene: Scene) -> None:
     scene.message()
     hints = scene.hint()
     for number in scene.senders:
@@ -191,7 +199,7 @@ def test_with_every_sender_held_the_messages_wait(scene):
     assert refused(hints) == ["held"]
 
 
-def test_a_message_keeps_the_sender_of_its_first_part_even_while_it_is_held(scene):
+def test_a_message_keeps_the_sender_of_its_first_part_even_while_it_is_held(scene: Scene) -> None:
     first = scene.claimed(parts=("one ", "two"))
     continued = ledger.apply(ledger.said(first.message_id, first.token, "accepted")).continued
     hold(scene, "sender", subject=first.sender)
@@ -202,7 +210,9 @@ def test_a_message_keeps_the_sender_of_its_first_part_even_while_it_is_held(scen
     assert (second.sender, second.part, second.text) == (first.sender, 1, "two")
 
 
-def test_a_message_given_back_before_its_first_part_went_may_change_its_sender(scene):
+def test_a_message_given_back_before_its_first_part_went_may_change_its_sender(
+    scene: Scene,
+) -> None:
     first = scene.claimed()
     ledger.give_back(first)
     hold(scene, "sender", subject=first.sender)
@@ -210,7 +220,7 @@ def test_a_message_given_back_before_its_first_part_went_may_change_its_sender(s
     assert scene.claim(first.message_id).sender not in {first.sender, None}
 
 
-def test_an_agent_without_senders_speaks_through_its_messaging_service(scene):
+def test_an_agent_without_senders_speaks_through_its_messaging_service(scene: Scene) -> None:
     factories.change("DELETE FROM sender")
     factories.change("UPDATE agent SET messaging_service_sid = 'MG1'")
     scene.message()
@@ -220,7 +230,7 @@ def test_an_agent_without_senders_speaks_through_its_messaging_service(scene):
     assert made.sender is None
 
 
-def test_after_a_pause_has_returned_no_claim_that_had_not_seen_it_commits(scene):
+def test_after_a_pause_has_returned_no_claim_that_had_not_seen_it_commits(scene: Scene) -> None:
     scene.message()
     scene.message()
     first, second = scene.hint(1), scene.hint(1)
@@ -238,8 +248,8 @@ def test_after_a_pause_has_returned_no_claim_that_had_not_seen_it_commits(scene)
 
 
 def test_a_mutant_pause_without_the_gate_would_return_while_such_a_claim_is_open(
-    scene, monkeypatch
-):
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene.message()
     hints = scene.hint()
     monkeypatch.setattr("shared.ledger.campaigns.shut_gate", lambda connection: None)
@@ -252,7 +262,7 @@ def test_a_mutant_pause_without_the_gate_would_return_while_such_a_claim_is_open
     assert state(taken[0].message_id).status == "sending"
 
 
-def test_a_worker_frozen_in_mid_claim_holds_up_a_stop_for_a_second_at_most(scene):
+def test_a_worker_frozen_in_mid_claim_holds_up_a_stop_for_a_second_at_most(scene: Scene) -> None:
     scene.message()
     hints = scene.hint()
     with engine().connect() as frozen, frozen.begin():

@@ -1,9 +1,11 @@
 """Counts by status: insert-only deltas that equal a real count, whatever was done."""
 
 import random
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.random import ArtificialRandom
 
 from shared.db.session import engine, retried, transaction
 from shared.domain.wording import Wording
@@ -21,23 +23,23 @@ COUNTED = """
 """
 
 
-def counted(scene):
+def counted(scene: Scene) -> Any:
     return {row.status: (row.n, row.s) for row in factories.rows(COUNTED, id=scene.campaign)}
 
 
-def really(scene):
+def really(scene: Scene) -> dict[str, tuple[int, int]]:
     return {row.status: (row.n, row.s) for row in factories.rows(REAL, id=scene.campaign)}
 
 
-def fold():
+def fold() -> int:
     return retried(campaigns.fold_counts)
 
 
-def deltas():
+def deltas() -> int:
     return factories.one("SELECT count(*) AS n FROM campaign_count").n
 
 
-def test_every_move_is_counted_and_others_are_not(scene):
+def test_every_move_is_counted_and_others_are_not(scene: Scene) -> None:
     scene.message(segments=2)
     before = deltas()
 
@@ -51,7 +53,7 @@ def test_every_move_is_counted_and_others_are_not(scene):
     assert counted(scene) == {"cancelled": (1, 2)}
 
 
-def test_only_a_recipients_latest_message_counts(scene):
+def test_only_a_recipients_latest_message_counts(scene: Scene) -> None:
     old = scene.message(status="failed")
 
     factories.change("UPDATE message SET latest = false WHERE id = :id", id=old)
@@ -62,7 +64,7 @@ def test_only_a_recipients_latest_message_counts(scene):
     assert counted(scene) == really(scene) == {"ready": (1, 1)}
 
 
-def test_words_that_come_later_are_counted_in_segments(scene):
+def test_words_that_come_later_are_counted_in_segments(scene: Scene) -> None:
     planned = scene.message(status="planned", segments=0)
 
     factories.change(
@@ -73,7 +75,7 @@ def test_words_that_come_later_are_counted_in_segments(scene):
     assert counted(scene) == really(scene) == {"ready": (1, 3)}
 
 
-def test_deleting_messages_is_counted(scene):
+def test_deleting_messages_is_counted(scene: Scene) -> None:
     scene.message()
     scene.message()
 
@@ -82,7 +84,7 @@ def test_deleting_messages_is_counted(scene):
     assert counted(scene) == {}
 
 
-def test_folding_changes_no_count_and_leaves_a_row_for_each_status(scene):
+def test_folding_changes_no_count_and_leaves_a_row_for_each_status(scene: Scene) -> None:
     for status in ("ready", "failed", "delivered"):
         for _ in range(4):
             scene.message(status=status)
@@ -95,7 +97,7 @@ def test_folding_changes_no_count_and_leaves_a_row_for_each_status(scene):
     assert fold() == 0
 
 
-def test_counting_waits_for_nobody_and_folding_beside_it_loses_nothing(scene):
+def test_counting_waits_for_nobody_and_folding_beside_it_loses_nothing(scene: Scene) -> None:
     for _ in range(10):
         scene.message()
     with engine().connect() as open_, open_.begin():
@@ -110,10 +112,10 @@ def test_counting_waits_for_nobody_and_folding_beside_it_loses_nothing(scene):
     assert counted(scene) == really(scene) == {"ready": (11, 11)}
 
 
-def test_folds_and_moves_at_once_lose_nothing(scene):
+def test_folds_and_moves_at_once_lose_nothing(scene: Scene) -> None:
     wanted = [scene.message() for _ in range(40)]
 
-    def move(seed):
+    def move(seed: int) -> None:
         for message_id in random.Random(seed).sample(wanted, 20):
             with transaction() as connection:
                 connection.exec_driver_sql(
@@ -121,11 +123,11 @@ def test_folds_and_moves_at_once_lose_nothing(scene):
                     f"WHERE id = {message_id} AND status = 'ready'"
                 )
 
-    def folds():
+    def folds() -> None:
         for _ in range(10):
             fold()
 
-    threads = [Waits(lambda seed=seed: move(seed)) for seed in range(2)]
+    threads = [Waits(lambda seed=seed: move(seed)) for seed in range(2)]  # type: ignore[misc]
     for thread in [*threads, Waits(folds), Waits(folds)]:
         thread.join()
 
@@ -139,7 +141,9 @@ OPERATIONS = ["add", "claim", "return", "fail", "deliver", "retry", "cancel", "f
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.sampled_from(OPERATIONS), min_size=3, max_size=20), st.randoms())
-def test_counts_equal_a_real_count_after_any_operations(database, operations, chance):
+def test_counts_equal_a_real_count_after_any_operations(
+    database: str, operations: list[str], chance: ArtificialRandom
+) -> None:
     scene, calls = Scene(), []
 
     for operation in operations:
@@ -159,7 +163,7 @@ def test_counts_equal_a_real_count_after_any_operations(database, operations, ch
         assert counted(scene) == really(scene)
 
 
-def _end(call, operation):
+def _end(call: Any, operation: Any) -> None:
     if operation == "return":
         ledger.give_back(call)
     elif operation == "fail":
@@ -168,14 +172,14 @@ def _end(call, operation):
         ledger.apply(ledger.said(call.message_id, call.token, "delivered"))
 
 
-def _retry(scene):
+def _retry(scene: Scene) -> None:
     with transaction() as connection:
         again = retries.failed(connection, scene.campaign, codes=[21211], after=0, most=5)
         worded = [(f.message_id, Wording("again", [], "GSM-7", 1)) for f in again]
         retries.send_again(connection, worded)
 
 
-def test_a_campaign_is_finished_when_nothing_is_left_to_send(scene):
+def test_a_campaign_is_finished_when_nothing_is_left_to_send(scene: Scene) -> None:
     last = scene.claimed()
     done = []
 
@@ -187,14 +191,16 @@ def test_a_campaign_is_finished_when_nothing_is_left_to_send(scene):
     assert factories.one("SELECT status FROM campaign").status == "finished"
 
 
-def test_a_real_count_decides_when_the_counts_are_wrong(scene):
+def test_a_real_count_decides_when_the_counts_are_wrong(scene: Scene) -> None:
     scene.message()
     factories.change("DELETE FROM campaign_count")
 
     assert retried(campaigns.finish_done) == []
 
 
-def test_a_message_that_comes_back_beside_the_finish_is_never_left_in_a_finished_campaign(scene):
+def test_a_message_that_comes_back_beside_the_finish_is_never_left_in_a_finished_campaign(
+    scene: Scene,
+) -> None:
     parked = scene.claimed(parts=("one ", "two"))
     ledger.park(parked)
     with engine().connect() as open_, open_.begin():
@@ -208,7 +214,7 @@ def test_a_message_that_comes_back_beside_the_finish_is_never_left_in_a_finished
     assert factories.one("SELECT status FROM campaign").status == "running"
 
 
-def test_evidence_that_waits_for_a_finish_makes_the_campaign_run_again(scene):
+def test_evidence_that_waits_for_a_finish_makes_the_campaign_run_again(scene: Scene) -> None:
     parked = scene.claimed(parts=("one ", "two"))
     ledger.park(parked)
     with engine().connect() as open_, engine().connect() as watcher, open_.begin():

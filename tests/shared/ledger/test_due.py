@@ -4,21 +4,22 @@ from datetime import timedelta
 
 from shared.db.session import engine, transaction
 from shared.ledger import due
+from shared.ledger.due import Hint
 from tests.support import factories, ledger
 from tests.support.ledger import Scene, state
 
 
-def hint(*wants, stale=ledger.STALE):
+def hint(*wants: tuple[int, int, int], stale: timedelta = ledger.STALE) -> list[Hint]:
     with transaction() as connection:
         return due.hint(connection, wants, stale=stale)
 
 
-def with_work():
+def with_work() -> list[tuple[int, int]]:
     with transaction() as connection:
         return [(lane.campaign_id, lane.agent_key) for lane in due.with_work(connection)]
 
 
-def test_a_hint_moves_due_at_and_nothing_else(scene):
+def test_a_hint_moves_due_at_and_nothing_else(scene: Scene) -> None:
     wanted = scene.message()
     before = state(wanted)
 
@@ -31,7 +32,7 @@ def test_a_hint_moves_due_at_and_nothing_else(scene):
     assert changed == {"due_at"}
 
 
-def test_the_microseconds_of_a_hint_are_exactly_what_was_written(scene):
+def test_the_microseconds_of_a_hint_are_exactly_what_was_written(scene: Scene) -> None:
     for _ in range(50):
         scene.message()
     hints = scene.hint()
@@ -41,7 +42,7 @@ def test_the_microseconds_of_a_hint_are_exactly_what_was_written(scene):
     assert len(claimed) == 50
 
 
-def test_a_lost_hint_comes_back_by_itself(scene):
+def test_a_lost_hint_comes_back_by_itself(scene: Scene) -> None:
     wanted = scene.message()
     hint((scene.campaign, scene.agent, 5), stale=timedelta(0))
 
@@ -51,7 +52,7 @@ def test_a_lost_hint_comes_back_by_itself(scene):
     assert hint((scene.campaign, scene.agent, 5)) == []
 
 
-def test_each_lane_gets_as_many_as_it_asked_for_the_longest_due_first(scene):
+def test_each_lane_gets_as_many_as_it_asked_for_the_longest_due_first(scene: Scene) -> None:
     other = Scene()
     factories.change("UPDATE agent SET rate = 5")
     late = scene.message()
@@ -66,7 +67,7 @@ def test_each_lane_gets_as_many_as_it_asked_for_the_longest_due_first(scene):
     assert sum(h.campaign_id == other.campaign for h in made) == 2
 
 
-def test_two_dispatchers_at_once_never_hint_the_same_row_and_never_wait(scene):
+def test_two_dispatchers_at_once_never_hint_the_same_row_and_never_wait(scene: Scene) -> None:
     for _ in range(4):
         scene.message()
     with engine().connect() as other, other.begin():
@@ -78,7 +79,7 @@ def test_two_dispatchers_at_once_never_hint_the_same_row_and_never_wait(scene):
     assert not {h.message_id for h in ours} & {h.message_id for h in theirs}
 
 
-def test_hints_taken_back_are_due_at_once_unless_somebody_decided_otherwise(scene):
+def test_hints_taken_back_are_due_at_once_unless_somebody_decided_otherwise(scene: Scene) -> None:
     first, second, third = (scene.message() for _ in range(3))
     hints = scene.hint()
     ledger.claim(hints[:1])
@@ -93,7 +94,9 @@ def test_hints_taken_back_are_due_at_once_unless_somebody_decided_otherwise(scen
     assert [message_id for message_id, _ in scene.hint()] == [third]
 
 
-def test_a_lease_given_back_is_free_at_once_unless_the_words_were_written_meanwhile(scene):
+def test_a_lease_given_back_is_free_at_once_unless_the_words_were_written_meanwhile(
+    scene: Scene,
+) -> None:
     planned, ready = scene.message(), scene.message()
     factories.change(
         "UPDATE message SET status = 'planned', due_at = NULL, body = NULL, "
@@ -106,7 +109,7 @@ def test_a_lease_given_back_is_free_at_once_unless_the_words_were_written_meanwh
         assert due.uncomposed(connection, per_campaign=9, lease=ledger.STALE) == [planned]
 
 
-def test_only_lanes_that_may_send_and_have_something_due_are_shown(scene):
+def test_only_lanes_that_may_send_and_have_something_due_are_shown(scene: Scene) -> None:
     scene.message()
     idle, paused, held, empty = Scene(), Scene(status="paused"), Scene(), Scene()
     idle_message = idle.message()
@@ -121,7 +124,7 @@ def test_only_lanes_that_may_send_and_have_something_due_are_shown(scene):
     assert (empty.campaign, empty.agent) not in with_work()
 
 
-def test_with_all_sending_stopped_no_lane_has_work(scene):
+def test_with_all_sending_stopped_no_lane_has_work(scene: Scene) -> None:
     scene.message()
 
     factories.change("UPDATE control SET stopped_at = now()")
@@ -129,7 +132,7 @@ def test_with_all_sending_stopped_no_lane_has_work(scene):
     assert with_work() == []
 
 
-def test_a_new_rate_takes_effect_when_its_time_has_come(scene):
+def test_a_new_rate_takes_effect_when_its_time_has_come(scene: Scene) -> None:
     scene.message()
     rates = []
 
@@ -141,10 +144,10 @@ def test_a_new_rate_takes_effect_when_its_time_has_come(scene):
     assert rates == [1, 3]
 
 
-def test_planned_messages_are_leased_to_be_composed_and_the_lease_comes_back(scene):
+def test_planned_messages_are_leased_to_be_composed_and_the_lease_comes_back(scene: Scene) -> None:
     wanted = scene.message(status="planned", segments=0)
 
-    def uncomposed(lease):
+    def uncomposed(lease: timedelta) -> list[int]:
         with transaction() as connection:
             return due.uncomposed(connection, per_campaign=10, lease=lease)
 

@@ -11,7 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.db.session import engine, transaction
 from shared.domain.message import RANK
-from shared.ledger import evidence, parts
+from shared.ledger import evidence, evidence_statements, parts
+from shared.ledger.claim import Claimed
+from shared.ledger.evidence import Applied
 from tests.support import factories, ledger
 from tests.support.ledger import (
     Scene,
@@ -29,7 +31,7 @@ from tests.support.ledger import (
 )
 
 
-def test_a_201_makes_the_message_accepted_and_binds_its_sid(scene):
+def test_a_201_makes_the_message_accepted_and_binds_its_sid(scene: Scene) -> None:
     sending = scene.claimed()
 
     applied = apply(said(sending.message_id, sending.token, "accepted", sid="SM1", source="answer"))
@@ -41,7 +43,9 @@ def test_a_201_makes_the_message_accepted_and_binds_its_sid(scene):
     assert attempt.check_at - attempt.recorded_at > ledger.POLL / 2
 
 
-def test_a_callback_before_the_claims_record_binds_and_the_record_only_fills_gaps(scene):
+def test_a_callback_before_the_claims_record_binds_and_the_record_only_fills_gaps(
+    scene: Scene,
+) -> None:
     sending = scene.claimed()
 
     apply(said(sending.message_id, sending.token, "delivered", sid="SM1"))
@@ -54,7 +58,9 @@ def test_a_callback_before_the_claims_record_binds_and_the_record_only_fills_gap
 
 
 @pytest.mark.parametrize("order", list(permutations(["accepted", "sent", "delivered"])))
-def test_receipts_end_the_same_in_any_order_and_twice(scene, order):
+def test_receipts_end_the_same_in_any_order_and_twice(
+    scene: Scene, order: tuple[str, str, str]
+) -> None:
     sending = scene.claimed()
     seen = []
 
@@ -67,7 +73,9 @@ def test_receipts_end_the_same_in_any_order_and_twice(scene, order):
 
 
 @pytest.mark.parametrize("order", list(permutations(["sent", "delivered", "undelivered"])))
-def test_of_two_contradictory_ends_the_first_stays(scene, order):
+def test_of_two_contradictory_ends_the_first_stays(
+    scene: Scene, order: tuple[str, str, str]
+) -> None:
     sending = scene.claimed()
 
     for status in order:
@@ -76,7 +84,7 @@ def test_of_two_contradictory_ends_the_first_stays(scene, order):
     assert state(sending.message_id).status == next(s for s in order if s != "sent")
 
 
-def test_receipts_of_one_batch_count_as_if_they_came_one_by_one(scene):
+def test_receipts_of_one_batch_count_as_if_they_came_one_by_one(scene: Scene) -> None:
     sending = scene.claimed()
 
     apply(*(said(sending.message_id, sending.token, s) for s in ("delivered", "accepted", "sent")))
@@ -84,7 +92,7 @@ def test_receipts_of_one_batch_count_as_if_they_came_one_by_one(scene):
     assert state(sending.message_id).status == "delivered"
 
 
-def test_the_end_says_why(scene):
+def test_the_end_says_why(scene: Scene) -> None:
     sending = scene.claimed()
 
     apply(said(sending.message_id, sending.token, "undelivered", error_code=30003, sentence="off"))
@@ -93,7 +101,7 @@ def test_the_end_says_why(scene):
     assert (row.status, row.error_code, row.error_message) == ("undelivered", 30003, "off")
 
 
-def test_a_forged_token_changes_nothing(scene):
+def test_a_forged_token_changes_nothing(scene: Scene) -> None:
     sending, other = scene.claimed(), scene.claimed()
 
     applied = apply(said(sending.message_id, other.token, "delivered"))
@@ -102,7 +110,7 @@ def test_a_forged_token_changes_nothing(scene):
     assert state(sending.message_id).status == state(other.message_id).status == "sending"
 
 
-def test_a_sid_that_is_bound_elsewhere_is_no_evidence(scene):
+def test_a_sid_that_is_bound_elsewhere_is_no_evidence(scene: Scene) -> None:
     first, second = scene.claimed(), scene.claimed()
     apply(said(first.message_id, first.token, "accepted", sid="SM1"))
 
@@ -112,11 +120,11 @@ def test_a_sid_that_is_bound_elsewhere_is_no_evidence(scene):
 
 
 def test_a_mutant_that_does_not_look_for_the_sid_elsewhere_would_stop_the_whole_batch(
-    scene, monkeypatch
-):
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = scene.claimed(), scene.claimed()
     apply(said(first.message_id, first.token, "accepted", sid="SM1"))
-    whole = str(evidence.APPLY)
+    whole = str(evidence_statements.APPLY)
     assert "b.sid = g.sid" in whole
     monkeypatch.setattr(evidence, "APPLY", text(whole.replace("b.sid = g.sid", "false")))
 
@@ -124,7 +132,7 @@ def test_a_mutant_that_does_not_look_for_the_sid_elsewhere_would_stop_the_whole_
         apply(said(second.message_id, second.token, "delivered", sid="SM1"))
 
 
-def test_an_attempt_keeps_the_sid_it_was_bound_to(scene):
+def test_an_attempt_keeps_the_sid_it_was_bound_to(scene: Scene) -> None:
     sending = scene.claimed()
     apply(said(sending.message_id, sending.token, "accepted", sid="SM1"))
 
@@ -134,7 +142,9 @@ def test_an_attempt_keeps_the_sid_it_was_bound_to(scene):
     assert [a.sid for a in attempts(sending.message_id)] == ["SM1"]
 
 
-def test_one_sid_for_two_attempts_in_the_same_instant_is_an_error_not_a_double_binding(scene):
+def test_one_sid_for_two_attempts_in_the_same_instant_is_an_error_not_a_double_binding(
+    scene: Scene,
+) -> None:
     first, second = scene.claimed(), scene.claimed()
 
     with pytest.raises(IntegrityError):
@@ -145,7 +155,9 @@ def test_one_sid_for_two_attempts_in_the_same_instant_is_an_error_not_a_double_b
 
 @pytest.mark.parametrize("stopped", ["unknown", "cancelled", "expired", "suppressed", "failed"])
 @pytest.mark.parametrize("proof", ["accepted", "sent", "delivered", "undelivered"])
-def test_evidence_beats_every_state_reached_without_it(scene, stopped, proof):
+def test_evidence_beats_every_state_reached_without_it(
+    scene: Scene, stopped: str, proof: str
+) -> None:
     sending = scene.claimed()
     if stopped == "unknown":
         park(sending)
@@ -158,7 +170,9 @@ def test_evidence_beats_every_state_reached_without_it(scene, stopped, proof):
     assert state(sending.message_id).status == proof
 
 
-def test_evidence_about_an_attempt_that_was_given_back_is_taken_instead_of_sending_again(scene):
+def test_evidence_about_an_attempt_that_was_given_back_is_taken_instead_of_sending_again(
+    scene: Scene,
+) -> None:
     sending = scene.claimed()
     proved_not_gone(sending)
     hints = scene.hint()
@@ -171,7 +185,7 @@ def test_evidence_about_an_attempt_that_was_given_back_is_taken_instead_of_sendi
     assert ledger.claim(hints) == ([], [])
 
 
-def test_a_refusal_for_good_is_not_overturned_by_a_receipt(scene):
+def test_a_refusal_for_good_is_not_overturned_by_a_receipt(scene: Scene) -> None:
     sending = scene.claimed()
     refuse(sending)
 
@@ -181,7 +195,9 @@ def test_a_refusal_for_good_is_not_overturned_by_a_receipt(scene):
 
 
 @pytest.mark.parametrize("source", ["callback", "answer"])
-def test_a_superseded_attempt_that_went_after_all_is_an_incident_and_changes_nothing(scene, source):
+def test_a_superseded_attempt_that_went_after_all_is_an_incident_and_changes_nothing(
+    scene: Scene, source: str
+) -> None:
     first = scene.claimed()
     proved_not_gone(first)
     second = scene.claim(first.message_id)
@@ -196,12 +212,12 @@ def test_a_superseded_attempt_that_went_after_all_is_an_incident_and_changes_not
 
 
 def test_a_mutant_that_does_not_look_for_a_newer_call_would_call_that_one_accepted(
-    scene, monkeypatch
-):
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = scene.claimed()
     proved_not_gone(first)
     scene.claim(first.message_id)
-    whole = str(evidence.APPLY)
+    whole = str(evidence_statements.APPLY)
     assert "NOT k.superseded AND" in whole
     monkeypatch.setattr(evidence, "APPLY", text(whole.replace("NOT k.superseded AND", "")))
 
@@ -210,7 +226,7 @@ def test_a_mutant_that_does_not_look_for_a_newer_call_would_call_that_one_accept
     assert state(first.message_id).status == "accepted"
 
 
-def test_a_superseded_attempts_receipts_never_touch_the_newer_one(scene):
+def test_a_superseded_attempts_receipts_never_touch_the_newer_one(scene: Scene) -> None:
     first = scene.claimed()
     proved_not_gone(first)
     second = scene.claim(first.message_id)
@@ -224,7 +240,7 @@ def test_a_superseded_attempts_receipts_never_touch_the_newer_one(scene):
     assert events(first.message_id) == ["duplicate"]
 
 
-def test_a_newer_attempt_that_provably_did_not_go_supersedes_nothing(scene):
+def test_a_newer_attempt_that_provably_did_not_go_supersedes_nothing(scene: Scene) -> None:
     first = scene.claimed()
     proved_not_gone(first)
     give_back(scene.claim(first.message_id), "throttled")
@@ -235,7 +251,9 @@ def test_a_newer_attempt_that_provably_did_not_go_supersedes_nothing(scene):
     assert (applied.duplicates, events(first.message_id)) == ([], [])
 
 
-def test_a_newer_attempt_given_back_after_that_takes_the_evidence_instead_of_being_sent(scene):
+def test_a_newer_attempt_given_back_after_that_takes_the_evidence_instead_of_being_sent(
+    scene: Scene,
+) -> None:
     first = scene.claimed()
     proved_not_gone(first)
     second = scene.claim(first.message_id)
@@ -248,7 +266,7 @@ def test_a_newer_attempt_given_back_after_that_takes_the_evidence_instead_of_bei
     assert (row.status, row.due_at) == ("sent", None)
 
 
-def test_both_attempts_having_gone_the_message_never_falls_back(scene):
+def test_both_attempts_having_gone_the_message_never_falls_back(scene: Scene) -> None:
     first = scene.claimed()
     proved_not_gone(first)
     second = scene.claim(first.message_id)
@@ -263,7 +281,7 @@ def test_both_attempts_having_gone_the_message_never_falls_back(scene):
     assert events(first.message_id) == ["duplicate"]
 
 
-def test_both_attempts_told_of_in_one_batch_are_one_incident(scene):
+def test_both_attempts_told_of_in_one_batch_are_one_incident(scene: Scene) -> None:
     first = scene.claimed()
     proved_not_gone(first)
     second = scene.claim(first.message_id)
@@ -278,7 +296,7 @@ def test_both_attempts_told_of_in_one_batch_are_one_incident(scene):
 # -- several parts -------------------------------------------------------------------------------
 
 
-def test_the_next_part_is_due_at_once_when_the_one_before_is_accepted(scene):
+def test_the_next_part_is_due_at_once_when_the_one_before_is_accepted(scene: Scene) -> None:
     first = scene.claimed(parts=("one ", "two"))
 
     applied = apply(said(first.message_id, first.token, "accepted"))
@@ -289,7 +307,7 @@ def test_the_next_part_is_due_at_once_when_the_one_before_is_accepted(scene):
     assert (second.part, second.text, second.sender) == (1, "two", first.sender)
 
 
-def test_a_message_is_accepted_when_all_parts_are_and_ends_as_the_worst(scene):
+def test_a_message_is_accepted_when_all_parts_are_and_ends_as_the_worst(scene: Scene) -> None:
     first = scene.claimed(parts=("one ", "two"))
     apply(said(first.message_id, first.token, "sent"))
     second = scene.claim(first.message_id)
@@ -305,7 +323,7 @@ def test_a_message_is_accepted_when_all_parts_are_and_ends_as_the_worst(scene):
     assert state(first.message_id).error_code == 30003
 
 
-def test_a_failed_part_stops_the_later_ones(scene):
+def test_a_failed_part_stops_the_later_ones(scene: Scene) -> None:
     first = scene.claimed(parts=("one ", "two"))
     apply(said(first.message_id, first.token, "accepted"))
     hints = scene.hint()
@@ -316,7 +334,7 @@ def test_a_failed_part_stops_the_later_ones(scene):
     assert ledger.claim(hints) == ([], [])
 
 
-def test_a_failed_part_waits_for_the_call_under_way(scene):
+def test_a_failed_part_waits_for_the_call_under_way(scene: Scene) -> None:
     first = scene.claimed(parts=("one ", "two"))
     apply(said(first.message_id, first.token, "accepted"))
     second = scene.claim(first.message_id)
@@ -329,7 +347,7 @@ def test_a_failed_part_waits_for_the_call_under_way(scene):
     assert seen == ["sending", "accepted", "undelivered"]
 
 
-def test_a_part_given_back_is_not_sent_again_behind_one_that_failed_meanwhile(scene):
+def test_a_part_given_back_is_not_sent_again_behind_one_that_failed_meanwhile(scene: Scene) -> None:
     first = scene.claimed(parts=("one ", "two"))
     apply(said(first.message_id, first.token, "accepted"))
     second = scene.claim(first.message_id)
@@ -338,7 +356,9 @@ def test_a_part_given_back_is_not_sent_again_behind_one_that_failed_meanwhile(sc
     assert give_back(second, "throttled") == [(first.message_id, "undelivered")]
 
 
-def test_evidence_that_leaves_parts_to_send_makes_a_finished_campaign_run_again(scene):
+def test_evidence_that_leaves_parts_to_send_makes_a_finished_campaign_run_again(
+    scene: Scene,
+) -> None:
     first = scene.claimed(parts=("one ", "two"))
     park(first)
     factories.change("UPDATE campaign SET status = 'finished', finished_at = now()")
@@ -350,7 +370,7 @@ def test_evidence_that_leaves_parts_to_send_makes_a_finished_campaign_run_again(
     assert state(first.message_id).status == "ready"
 
 
-def test_a_late_part_does_not_revive_a_cancelled_message(scene):
+def test_a_late_part_does_not_revive_a_cancelled_message(scene: Scene) -> None:
     first = scene.claimed(parts=("one ", "two"))
     factories.change("UPDATE campaign SET status = 'cancelled'")
     give_back(first)
@@ -363,7 +383,7 @@ def test_a_late_part_does_not_revive_a_cancelled_message(scene):
 # -- at the same time ----------------------------------------------------------------------------
 
 
-def overlapping(one, first, second):
+def overlapping(one: Claimed, first: str, second: str) -> None:
     """`second` is applied while the transaction of `first` is open."""
     with engine().connect() as open_, engine().connect() as watcher, open_.begin():
         evidence.apply(open_, [said(one.message_id, one.token, first)], poll_after=ledger.POLL)
@@ -374,7 +394,9 @@ def overlapping(one, first, second):
 
 
 @pytest.mark.parametrize(("first", "second"), [("delivered", "sent"), ("sent", "accepted")])
-def test_of_two_transactions_at_once_the_lower_evidence_never_wins(scene, first, second):
+def test_of_two_transactions_at_once_the_lower_evidence_never_wins(
+    scene: Scene, first: str, second: str
+) -> None:
     sending = scene.claimed()
 
     overlapping(sending, first, second)
@@ -383,10 +405,14 @@ def test_of_two_transactions_at_once_the_lower_evidence_never_wins(scene, first,
     assert attempts(sending.message_id)[0].status == first
 
 
-def test_a_mutant_that_does_not_take_the_messages_first_would_let_it_win(scene, monkeypatch):
+def test_a_mutant_that_does_not_take_the_messages_first_would_let_it_win(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sending = scene.claimed()
     locked_here = "(SELECT * FROM message WHERE id IN (SELECT id FROM given) FOR UPDATE) m"
-    in_one_statement = str(evidence.APPLY).replace("JOIN message m", f"JOIN {locked_here}")
+    in_one_statement = str(evidence_statements.APPLY).replace(
+        "JOIN message m", f"JOIN {locked_here}"
+    )
     monkeypatch.setattr(parts, "lock", lambda connection, ids: None)
     monkeypatch.setattr(evidence, "APPLY", text(in_one_statement))
 
@@ -395,16 +421,16 @@ def test_a_mutant_that_does_not_take_the_messages_first_would_let_it_win(scene, 
     assert attempts(sending.message_id)[0].status == "sent"
 
 
-def test_a_record_and_a_drain_that_overlap_in_opposite_orders_do_not_deadlock(scene):
+def test_a_record_and_a_drain_that_overlap_in_opposite_orders_do_not_deadlock(scene: Scene) -> None:
     sending = [scene.claimed() for _ in range(30)]
     proofs = [said(m.message_id, m.token, s) for m in sending for s in ("accepted", "sent")]
 
-    def some(seed):
+    def some(seed: int) -> Applied:
         mixed = random.Random(seed).sample(proofs, len(proofs))
         with transaction() as connection:  # a deadlock would not be run again here
             return evidence.apply(connection, mixed, poll_after=ledger.POLL)
 
-    for thread in [Waits(lambda seed=seed: some(seed)) for seed in range(6)]:
+    for thread in [Waits(lambda seed=seed: some(seed)) for seed in range(6)]:  # type: ignore[misc]
         thread.join()
 
     assert {state(m.message_id).status for m in sending} == {"sent"}
@@ -424,10 +450,12 @@ STEP = st.tuples(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.integers(1, 3), st.lists(STEP, min_size=5, max_size=25))
-def test_whatever_happens_a_message_moves_by_the_table_and_no_attempt_falls(database, parts, steps):
+def test_whatever_happens_a_message_moves_by_the_table_and_no_attempt_falls(
+    database: str, parts: int, steps: list[tuple[str, int, str]]
+) -> None:
     scene = Scene()
     wanted = scene.message(parts=[f"part {i} " for i in range(parts)])
-    calls, attempts_before = [], {}
+    calls, attempts_before = [], {}  # type: ignore[var-annotated]
     status = "ready"
 
     for move, pick, proof in steps:
@@ -442,7 +470,9 @@ def test_whatever_happens_a_message_moves_by_the_table_and_no_attempt_falls(data
     _no_part_goes_again_knowingly(wanted)
 
 
-def _take(scene, wanted, calls, *, move, pick, proof):
+def _take(
+    scene: Scene, wanted: int, calls: list[Claimed], *, move: str, pick: int, proof: str
+) -> None:
     if move == "claim":
         if state(wanted).status == "ready":
             calls.append(scene.claim(wanted))
@@ -454,14 +484,14 @@ def _take(scene, wanted, calls, *, move, pick, proof):
         moves[move](calls[-1 - pick % len(calls)])
 
 
-def _reachable(old, new):
+def _reachable(old: str, new: str) -> bool:
     """In one step of the table, or by way of `ready` within one transaction."""
     from shared.domain.message import may_become
 
     return may_become(old, new) or (may_become(old, "ready") and may_become("ready", new))
 
 
-def _no_part_goes_again_knowingly(wanted):
+def _no_part_goes_again_knowingly(wanted: int) -> None:
     row = state(wanted)
     went = {"accepted", "sent", "delivered"}
     if row.status == "ready":

@@ -1,18 +1,20 @@
 """An end that comes without its error code, and again with it: the code counts, once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import permutations, product
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from scheduler.campaigns.retry_failed import retry_failed
 from shared.db.session import transaction
 from shared.domain.message import RANK
 from shared.ledger import callbacks, evidence, late_failures
 from shared.ledger.claim import Claimed
+from shared.ledger.evidence import Failure
 from tests.support import factories, ledger
 from tests.support.ledger import Scene, attempts, called_back, said, state
 
@@ -26,11 +28,11 @@ HEARD: list[int] = []
 
 
 @pytest.fixture
-def reactions(monkeypatch):
+def reactions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     HEARD.clear()
     follow = late_failures.react
 
-    def react(connection, failures):
+    def react(connection: Connection, failures: list[Failure]) -> None:
         HEARD.extend(failure.code for failure in failures)
         follow(connection, failures)
 
@@ -38,18 +40,18 @@ def reactions(monkeypatch):
     return HEARD
 
 
-def drain():
+def drain() -> None:
     callbacks.drain(ledger.POLL)
 
 
-def by_callback(one: Claimed, *words: Word):
+def by_callback(one: Claimed, *words: Word) -> None:
     """These callbacks come in one batch."""
     for status, code in words:
         called_back(one.message_id, one.token, status, code=code)
     drain()
 
 
-def by_poll(one: Claimed, *words: Word):
+def by_poll(one: Claimed, *words: Word) -> None:
     """A poll or a listing says each."""
     for status, code in words:
         proof = said(one.message_id, one.token, status, error_code=code, source="poll")
@@ -58,21 +60,23 @@ def by_poll(one: Claimed, *words: Word):
             late_failures.react(connection, applied.failures)
 
 
-def told(one: Claimed):
+def told(one: Claimed) -> tuple[str, int | None]:
     (attempt,) = attempts(one.message_id)
     message = state(one.message_id)
     assert (attempt.status, attempt.error_code) == (message.status, message.error_code)
     return message.status, message.error_code
 
 
-def holds():
+def holds() -> list[int]:
     return [row.code for row in factories.rows("SELECT code FROM hold WHERE lifted_at IS NULL")]
 
 
 BARE, CODED = ("undelivered", None), ("undelivered", HELD)
 
 
-def test_an_end_gets_its_code_and_what_follows_once_in_any_order(scene, reactions):
+def test_an_end_gets_its_code_and_what_follows_once_in_any_order(
+    scene: Scene, reactions: list[Any]
+) -> None:
     for order in dict.fromkeys(permutations([BARE, BARE, CODED, CODED])):
         for batches in ([order], [[word] for word in order], [order[:2], order[2:]]):
             one = scene.claimed()
@@ -88,7 +92,7 @@ def test_an_end_gets_its_code_and_what_follows_once_in_any_order(scene, reaction
             factories.change("UPDATE agent SET status = 'active'")
 
 
-def test_it_does_not_matter_who_says_it(scene, reactions):
+def test_it_does_not_matter_who_says_it(scene: Scene, reactions: list[Any]) -> None:
     for order in permutations([("sent", None), BARE, CODED]):
         for ways in product([by_callback, by_poll], repeat=3):
             one = scene.claimed()
@@ -103,7 +107,7 @@ def test_it_does_not_matter_who_says_it(scene, reactions):
             factories.change("UPDATE agent SET status = 'active'")
 
 
-def test_an_opt_out_told_late_is_a_suppression(scene):
+def test_an_opt_out_told_late_is_a_suppression(scene: Scene) -> None:
     one = scene.claimed()
     by_callback(one, ("failed", None))
     before = factories.rows("SELECT * FROM suppression")
@@ -115,7 +119,9 @@ def test_an_opt_out_told_late_is_a_suppression(scene):
     assert tuple(suppressed) == (one.phone, "provider")
 
 
-def test_a_late_code_replayed_does_not_suppress_again_who_has_opted_in_since(scene, reactions):
+def test_a_late_code_replayed_does_not_suppress_again_who_has_opted_in_since(
+    scene: Scene, reactions: list[Any]
+) -> None:
     one = scene.claimed()
     by_callback(one, ("failed", None))
     by_callback(one, ("failed", OPTED_OUT))
@@ -129,7 +135,9 @@ def test_a_late_code_replayed_does_not_suppress_again_who_has_opted_in_since(sce
 
 
 @pytest.mark.parametrize(("code", "again"), [(None, 1), (30003, 1), (21211, 0)])
-def test_a_late_code_decides_whether_a_retry_sends_again(scene, code, again):
+def test_a_late_code_decides_whether_a_retry_sends_again(
+    scene: Scene, code: int | None, again: int
+) -> None:
     one = scene.claimed()
     by_callback(one, ("failed", None))
     by_callback(one, ("failed", code))
@@ -137,7 +145,7 @@ def test_a_late_code_decides_whether_a_retry_sends_again(scene, code, again):
     assert retry_failed(scene.campaign, actor="ann") == again
 
 
-def test_the_first_code_stays_and_another_end_adds_none(scene, reactions):
+def test_the_first_code_stays_and_another_end_adds_none(scene: Scene, reactions: list[Any]) -> None:
     first, second = scene.claimed(), scene.claimed()
     by_callback(first, ("failed", None), ("failed", 30003), ("failed", HELD))
     by_callback(second, BARE, ("failed", HELD))
@@ -148,7 +156,9 @@ def test_the_first_code_stays_and_another_end_adds_none(scene, reactions):
     assert (reactions, holds()) == ([30003], [])
 
 
-def test_what_carries_another_sid_or_token_fills_nothing(scene, reactions):
+def test_what_carries_another_sid_or_token_fills_nothing(
+    scene: Scene, reactions: list[Any]
+) -> None:
     one, other = scene.claimed(), scene.claimed()
     by_callback(one, BARE)
 
@@ -159,7 +169,7 @@ def test_what_carries_another_sid_or_token_fills_nothing(scene, reactions):
     assert (told(one), reactions) == (("undelivered", None), [])
 
 
-def test_a_word_of_the_providers_own_fills_nothing(scene, reactions):
+def test_a_word_of_the_providers_own_fills_nothing(scene: Scene, reactions: list[Any]) -> None:
     one = scene.claimed()
     ledger.park(one)
 
@@ -168,7 +178,9 @@ def test_a_word_of_the_providers_own_fills_nothing(scene, reactions):
     assert (told(one), reactions) == (("unknown", None), [])
 
 
-def test_a_superseded_calls_late_code_is_not_the_newer_ones(scene, reactions):
+def test_a_superseded_calls_late_code_is_not_the_newer_ones(
+    scene: Scene, reactions: list[Any]
+) -> None:
     first = scene.claimed()
     ledger.proved_not_gone(first)
     second = scene.claim(first.message_id)
@@ -183,7 +195,9 @@ def test_a_superseded_calls_late_code_is_not_the_newer_ones(scene, reactions):
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_of_several_parts_the_one_that_failed_says_why(scene, reactions, together):
+def test_of_several_parts_the_one_that_failed_says_why(
+    scene: Scene, reactions: list[Any], together: bool
+) -> None:
     one = scene.claimed(parts=["one ", "two"])
 
     for words in [(BARE, CODED)] if together else [(BARE,), (CODED,)]:
@@ -193,7 +207,7 @@ def test_of_several_parts_the_one_that_failed_says_why(scene, reactions, togethe
     assert (message.status, message.error_code, reactions) == ("undelivered", HELD, [HELD])
 
 
-def test_a_throttled_call_is_not_why_a_later_part_failed(scene):
+def test_a_throttled_call_is_not_why_a_later_part_failed(scene: Scene) -> None:
     throttled = scene.claimed(parts=["one ", "two"])
     ledger.give_back(throttled, "throttled", error_code=20429)
     one = scene.claim(throttled.message_id)
@@ -223,11 +237,11 @@ class Model:
     def hear(self, words: Sequence[Word]) -> None:
         status, code = max(words, key=lambda word: RANK[word[0]])  # the first of the highest
         if RANK[status] > RANK[self.status]:
-            self.status, self.code = status, code
+            self.status, self.code = status, code  # type: ignore[assignment]
             self.reactions += [code] if code else []
         for status, code in words:
             if status == self.status and self.code is None and code is not None:
-                self.code = code
+                self.code = code  # type: ignore[assignment]
                 self.reactions.append(code)
 
 
@@ -235,7 +249,9 @@ class Model:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.lists(WORD, min_size=1, max_size=4), min_size=1, max_size=4))
-def test_whatever_comes_in_whatever_batches_is_as_the_model_says(database, reactions, batches):
+def test_whatever_comes_in_whatever_batches_is_as_the_model_says(
+    database: str, reactions: list[int], batches: list[list[tuple[str, int | None]]]
+) -> None:
     one, model = Scene().claimed(), Model()
     del reactions[:]
 
@@ -250,7 +266,7 @@ def test_whatever_comes_in_whatever_batches_is_as_the_model_says(database, react
 # -- without the guards --------------------------------------------------------------------------
 
 
-def reworded(monkeypatch, old, new):
+def reworded(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
     for name in ("FILL_CODES_KEPT", "FILL_CODES"):
         words = str(getattr(evidence, name))
         assert old in words
@@ -258,7 +274,9 @@ def reworded(monkeypatch, old, new):
 
 
 @pytest.mark.parametrize("way", [by_callback, by_poll])
-def test_a_mutant_that_fills_nothing_loses_the_code(scene, reactions, monkeypatch, way):
+def test_a_mutant_that_fills_nothing_loses_the_code(
+    scene: Scene, reactions: list[Any], monkeypatch: pytest.MonkeyPatch, way: Callable[..., Any]
+) -> None:
     reworded(monkeypatch, "t.rank > 0", "false")
     one = scene.claimed()
 
@@ -268,7 +286,9 @@ def test_a_mutant_that_fills_nothing_loses_the_code(scene, reactions, monkeypatc
     assert (told(one), reactions) == (("undelivered", None), [])
 
 
-def test_a_mutant_that_fills_what_is_full_has_consequences_twice(scene, reactions, monkeypatch):
+def test_a_mutant_that_fills_what_is_full_has_consequences_twice(
+    scene: Scene, reactions: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     reworded(monkeypatch, "a.error_code IS NULL", "true")
     one = scene.claimed()
 
@@ -279,8 +299,8 @@ def test_a_mutant_that_fills_what_is_full_has_consequences_twice(scene, reaction
 
 
 def test_a_mutant_that_takes_any_end_for_the_same_holds_what_nobody_blamed(
-    scene, reactions, monkeypatch
-):
+    scene: Scene, reactions: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     reworded(monkeypatch, "a.status = t.status", "true")
     one = scene.claimed()
 

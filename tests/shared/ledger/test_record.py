@@ -1,5 +1,8 @@
 """What the worker and the reconciler record of a call that was not accepted."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 
@@ -8,6 +11,7 @@ from shared.ledger import evidence, record
 from shared.ledger.record import MOST_ATTEMPTS
 from tests.support import factories, ledger
 from tests.support.ledger import (
+    Scene,
     Waits,
     apply,
     attempts,
@@ -24,12 +28,12 @@ from tests.support.ledger import (
 SUPPRESS = "INSERT INTO suppression (phone, source) SELECT phone, 'x' FROM recipient"
 
 
-def seconds_until_due(message_id):
+def seconds_until_due(message_id: int) -> float:
     query = "SELECT extract(epoch FROM due_at - now())::float AS left FROM message WHERE id = :id"
     return factories.one(query, id=message_id).left
 
 
-def test_what_was_not_written_goes_back_to_ready_and_costs_no_attempt(scene):
+def test_what_was_not_written_goes_back_to_ready_and_costs_no_attempt(scene: Scene) -> None:
     sending = scene.claimed()
 
     became = give_back(sending, "throttled", after=20, error_code=20429, sentence="busy")
@@ -51,7 +55,9 @@ def test_what_was_not_written_goes_back_to_ready_and_costs_no_attempt(scene):
         ("UPDATE control SET stopped_at = now()", "ready"),
     ],
 )
-def test_what_it_has_become_meanwhile_counts_when_it_comes_back(scene, change, became):
+def test_what_it_has_become_meanwhile_counts_when_it_comes_back(
+    scene: Scene, change: str, became: str
+) -> None:
     sending = scene.claimed()
     factories.change(change)
 
@@ -59,7 +65,9 @@ def test_what_it_has_become_meanwhile_counts_when_it_comes_back(scene, change, b
 
 
 @pytest.mark.parametrize("outcome", [give_back, refuse, park, doubt])
-def test_an_outcome_under_another_token_changes_nothing(scene, outcome):
+def test_an_outcome_under_another_token_changes_nothing(
+    scene: Scene, outcome: Callable[..., Any]
+) -> None:
     first = scene.claimed()
     proved_not_gone(first)
     second = scene.claim(first.message_id)
@@ -73,8 +81,8 @@ def test_an_outcome_under_another_token_changes_nothing(scene, outcome):
 
 @pytest.mark.parametrize(("statement", "outcome"), [("_RETURN", give_back), ("_REFUSE", refuse)])
 def test_a_mutant_that_does_not_look_at_the_token_would_touch_the_newer_call(
-    scene, monkeypatch, statement, outcome
-):
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, statement: str, outcome: Callable[..., Any]
+) -> None:
     first = scene.claimed()
     proved_not_gone(first)
     scene.claim(first.message_id)
@@ -92,7 +100,9 @@ def test_a_mutant_that_does_not_look_at_the_token_would_touch_the_newer_call(
 
 @pytest.mark.parametrize("outcome", [give_back, refuse, park, doubt, proved_not_gone])
 @pytest.mark.parametrize("known", ["accepted", "delivered"])
-def test_a_record_that_comes_after_evidence_never_lowers(scene, outcome, known):
+def test_a_record_that_comes_after_evidence_never_lowers(
+    scene: Scene, outcome: Callable[..., Any], known: str
+) -> None:
     sending = scene.claimed()
     apply(said(sending.message_id, sending.token, known))
 
@@ -103,7 +113,9 @@ def test_a_record_that_comes_after_evidence_never_lowers(scene, outcome, known):
 
 
 @pytest.mark.parametrize("outcome", [give_back, refuse, park])
-def test_a_record_that_waits_for_evidence_under_way_sees_it(scene, outcome):
+def test_a_record_that_waits_for_evidence_under_way_sees_it(
+    scene: Scene, outcome: Callable[..., Any]
+) -> None:
     sending = scene.claimed()
     with engine().connect() as open_, engine().connect() as watcher, open_.begin():
         proof = said(sending.message_id, sending.token, "sent")
@@ -117,7 +129,7 @@ def test_a_record_that_waits_for_evidence_under_way_sees_it(scene, outcome):
     assert attempts(sending.message_id)[0].status == "sent"
 
 
-def test_after_three_calls_proved_not_gone_it_has_failed(scene):
+def test_after_three_calls_proved_not_gone_it_has_failed(scene: Scene) -> None:
     sending = scene.claimed()
     seen = []
 
@@ -131,7 +143,9 @@ def test_after_three_calls_proved_not_gone_it_has_failed(scene):
     assert (row.status, row.due_at, row.attempts) == ("failed", None, 3)
 
 
-def test_calls_that_were_never_written_do_not_bring_a_message_nearer_to_failing(scene):
+def test_calls_that_were_never_written_do_not_bring_a_message_nearer_to_failing(
+    scene: Scene,
+) -> None:
     sending = scene.claimed()
     for _ in range(5):
         give_back(sending, "fence")
@@ -141,7 +155,7 @@ def test_calls_that_were_never_written_do_not_bring_a_message_nearer_to_failing(
     assert (state(sending.message_id).attempts, state(sending.message_id).n) == (1, 6)
 
 
-def test_each_part_has_three_calls_of_its_own(scene):
+def test_each_part_has_three_calls_of_its_own(scene: Scene) -> None:
     sending = scene.claimed(parts=("one ", "two ", "three"))
     proved_not_gone(sending)
     sending = scene.claim(sending.message_id)
@@ -152,7 +166,7 @@ def test_each_part_has_three_calls_of_its_own(scene):
     assert proved_not_gone(sending) == [(sending.message_id, "ready")]
 
 
-def test_a_refusal_for_good_fails_the_message_with_the_providers_reason(scene):
+def test_a_refusal_for_good_fails_the_message_with_the_providers_reason(scene: Scene) -> None:
     sending = scene.claimed()
 
     assert refuse(sending, 21211) == [sending.message_id]
@@ -162,7 +176,7 @@ def test_a_refusal_for_good_fails_the_message_with_the_providers_reason(scene):
     assert (attempt.status, attempt.outcome, attempt.check_at) == ("failed", "rejected", None)
 
 
-def test_an_opt_out_the_provider_tells_us_of_becomes_a_suppression(scene):
+def test_an_opt_out_the_provider_tells_us_of_becomes_a_suppression(scene: Scene) -> None:
     sending = scene.claimed(phone="+12025550100")
 
     refuse(sending, 21610, suppress=True)
@@ -171,7 +185,7 @@ def test_an_opt_out_the_provider_tells_us_of_becomes_a_suppression(scene):
     assert kept == ("+12025550100", "all", "provider")
 
 
-def test_two_refusals_for_one_number_make_one_suppression(scene):
+def test_two_refusals_for_one_number_make_one_suppression(scene: Scene) -> None:
     pair = [scene.claimed(phone="+12025550100") for _ in range(2)]
 
     for one in pair:
@@ -180,7 +194,7 @@ def test_two_refusals_for_one_number_make_one_suppression(scene):
     assert len(factories.rows("SELECT * FROM suppression")) == 1
 
 
-def test_a_doubtful_call_stays_sending_and_will_be_looked_at(scene):
+def test_a_doubtful_call_stays_sending_and_will_be_looked_at(scene: Scene) -> None:
     sending = scene.claimed()
 
     doubt(sending)
@@ -191,7 +205,7 @@ def test_a_doubtful_call_stays_sending_and_will_be_looked_at(scene):
     assert attempt.check_at is not None
 
 
-def test_what_nobody_can_prove_is_parked_and_visible(scene):
+def test_what_nobody_can_prove_is_parked_and_visible(scene: Scene) -> None:
     sending = scene.claimed()
 
     assert park(sending) == [sending.message_id]
@@ -201,7 +215,9 @@ def test_what_nobody_can_prove_is_parked_and_visible(scene):
     assert (attempt.status, attempt.check_at) == ("unknown", None)
 
 
-def test_a_worker_that_wakes_late_and_wrote_nothing_takes_its_message_out_of_unknown(scene):
+def test_a_worker_that_wakes_late_and_wrote_nothing_takes_its_message_out_of_unknown(
+    scene: Scene,
+) -> None:
     sending = scene.claimed()
     park(sending)
     factories.change("UPDATE campaign SET status = 'finished', finished_at = now()")
@@ -213,7 +229,7 @@ def test_a_worker_that_wakes_late_and_wrote_nothing_takes_its_message_out_of_unk
     assert (campaign.status, campaign.finished_at) == ("running", None)
 
 
-def test_nothing_to_record_is_no_statement(scene):
+def test_nothing_to_record_is_no_statement(scene: Scene) -> None:
     with engine().connect() as connection:
         assert record.give_back(connection, []) == []
         assert record.refuse(connection, []) == []

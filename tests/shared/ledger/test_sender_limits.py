@@ -1,18 +1,21 @@
 """What a number may send: the day's segments in the claim, the second's in the hint."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from shared.db.session import engine, retried, transaction
-from shared.ledger import agents, record, sender_limits
+from shared.ledger import agents, claim_statements, record, sender_limits
 from shared.ledger import claim as claiming
 from shared.ledger.agents import NewSender
+from shared.ledger.sender_limits import PacedHint
 from tests.support import factories, ledger
 from tests.support.ledger import (
     TODAY,
     TOMORROW,
+    Scene,
     Waits,
     attempts,
     claim,
@@ -25,13 +28,13 @@ GSM_SEGMENT = 153
 
 
 @pytest.fixture
-def one(scene):
+def one(scene: Scene) -> str:
     """The scene with one sender only; its number."""
     factories.change("DELETE FROM sender WHERE number = :number", number=scene.senders[1])
     return scene.senders[0]
 
 
-def limit(number, *, per_second=None, per_day=None):
+def limit(number: str, *, per_second: int | None = None, per_day: int | None = None) -> None:
     factories.change(
         "INSERT INTO sender_limit (number, segments_per_second, segments_per_day) "
         "VALUES (:number, :per_second, :per_day) ON CONFLICT (number) DO UPDATE SET "
@@ -40,25 +43,25 @@ def limit(number, *, per_second=None, per_day=None):
     )  # fmt: skip
 
 
-def used(number):
+def used(number: str) -> int:
     query = (
         f"SELECT CASE WHEN day = {TODAY} THEN used END AS used FROM sender_limit WHERE number = :n"
     )
     return factories.one(query, n=number).used
 
 
-def hinted(scene, n=100):
+def hinted(scene: Scene, n: int = 100) -> list[PacedHint]:
     with transaction() as connection:
         return sender_limits.hint(
             connection, [(scene.campaign, scene.agent, n)], stale=timedelta(seconds=30)
         )
 
 
-def pairs(hints):
+def pairs(hints: list[PacedHint]) -> list[tuple[int, int]]:
     return [(hint.message_id, hint.due) for hint in hints]
 
 
-def waits_until_tomorrow(message_id):
+def waits_until_tomorrow(message_id: int) -> bool:
     query = f"SELECT due_at = {TOMORROW} AS so FROM message WHERE id = :id AND status = 'ready'"
     return [row.so for row in factories.rows(query, id=message_id)] == [True]
 
@@ -66,7 +69,9 @@ def waits_until_tomorrow(message_id):
 # -- the day ---------------------------------------------------------------------------------------
 
 
-def test_a_day_carries_exactly_its_segments_and_the_rest_waits_for_the_next(scene, one):
+def test_a_day_carries_exactly_its_segments_and_the_rest_waits_for_the_next(
+    scene: Scene, one: str
+) -> None:
     limit(one, per_day=5)
     wanted = [scene.message() for _ in range(8)]
 
@@ -81,7 +86,7 @@ def test_a_day_carries_exactly_its_segments_and_the_rest_waits_for_the_next(scen
     assert all(waits_until_tomorrow(m) for m in wanted if state(m).status == "ready")
 
 
-def test_the_next_day_begins_with_nothing_used(scene, one):
+def test_the_next_day_begins_with_nothing_used(scene: Scene, one: str) -> None:
     limit(one, per_day=2)
     scene.message(segments=2)
     claim(scene.hint())
@@ -94,7 +99,7 @@ def test_the_next_day_begins_with_nothing_used(scene, one):
     assert used(one) == 2
 
 
-def test_a_text_counts_all_its_segments_with_its_first_part(scene, one):
+def test_a_text_counts_all_its_segments_with_its_first_part(scene: Scene, one: str) -> None:
     limit(one, per_day=3)
     first = scene.claimed(parts=("one ", "two ", "three"))
     ledger.apply(ledger.said(first.message_id, first.token, "accepted"))
@@ -104,7 +109,7 @@ def test_a_text_counts_all_its_segments_with_its_first_part(scene, one):
     assert (second.part, used(one)) == (1, 3)
 
 
-def test_a_text_that_does_not_fit_waits_and_shorter_ones_still_go(scene, one):
+def test_a_text_that_does_not_fit_waits_and_shorter_ones_still_go(scene: Scene, one: str) -> None:
     limit(one, per_day=4)
     long, longer, short = (scene.message(segments=n) for n in (3, 2, 1))
 
@@ -116,7 +121,7 @@ def test_a_text_that_does_not_fit_waits_and_shorter_ones_still_go(scene, one):
     assert used(one) == 4
 
 
-def test_a_sender_that_has_used_its_day_leaves_the_pool_and_the_others_speak(scene):
+def test_a_sender_that_has_used_its_day_leaves_the_pool_and_the_others_speak(scene: Scene) -> None:
     limit(scene.senders[0], per_day=1)
     for n in range(12):
         scene.message(phone=f"+12025550{n:03}")
@@ -124,11 +129,13 @@ def test_a_sender_that_has_used_its_day_leaves_the_pool_and_the_others_speak(sce
     made = [c for _ in range(4) for c in claim(scene.hint())[0]]
 
     assert len(made) == 12
-    assert sorted({c.sender for c in made}) == sorted(scene.senders)
+    assert sorted({c.sender for c in made}) == sorted(scene.senders)  # type: ignore[type-var]
     assert [c.sender for c in made].count(scene.senders[0]) == 1
 
 
-def test_no_messaging_service_speaks_for_a_sender_that_has_used_its_day(scene, one):
+def test_no_messaging_service_speaks_for_a_sender_that_has_used_its_day(
+    scene: Scene, one: str
+) -> None:
     limit(one, per_day=1)
     factories.change("UPDATE agent SET messaging_service_sid = 'MG1'")
     scene.claimed()
@@ -137,7 +144,7 @@ def test_no_messaging_service_speaks_for_a_sender_that_has_used_its_day(scene, o
     assert [verdict for _, verdict in claim(scene.hint())[1]] == ["held"]
 
 
-def test_what_did_not_go_is_counted_down_again(scene, one):
+def test_what_did_not_go_is_counted_down_again(scene: Scene, one: str) -> None:
     limit(one, per_day=3)
     sending = scene.claimed(segments=3)
 
@@ -149,7 +156,7 @@ def test_what_did_not_go_is_counted_down_again(scene, one):
     assert [a.charged for a in attempts(sending.message_id)] == [3, 3]
 
 
-def test_what_may_have_gone_stays_counted(scene, one):
+def test_what_may_have_gone_stays_counted(scene: Scene, one: str) -> None:
     limit(one, per_day=3)
     sending = scene.claimed()
 
@@ -158,7 +165,9 @@ def test_what_may_have_gone_stays_counted(scene, one):
     assert used(one) == 1
 
 
-def test_what_was_claimed_before_there_was_a_limit_is_not_counted_down(scene, one):
+def test_what_was_claimed_before_there_was_a_limit_is_not_counted_down(
+    scene: Scene, one: str
+) -> None:
     before = scene.claimed()
     limit(one, per_day=3)
     scene.claimed()
@@ -168,7 +177,9 @@ def test_what_was_claimed_before_there_was_a_limit_is_not_counted_down(scene, on
     assert used(one) == 1
 
 
-def test_what_was_claimed_on_another_day_is_not_counted_down_from_this_one(scene, one):
+def test_what_was_claimed_on_another_day_is_not_counted_down_from_this_one(
+    scene: Scene, one: str
+) -> None:
     limit(one, per_day=3)
     yesterday, _ = scene.claimed(), scene.claimed()
     factories.change(
@@ -181,7 +192,7 @@ def test_what_was_claimed_on_another_day_is_not_counted_down_from_this_one(scene
     assert used(one) == 2
 
 
-def over_two_claims(scene):
+def over_two_claims(scene: Scene) -> int:
     """Two claims, the second while the first is not committed; how many messages they got."""
     for _ in range(6):
         scene.message()
@@ -194,16 +205,18 @@ def over_two_claims(scene):
     return len(taken) + len(later.join()[0])
 
 
-def test_a_claim_waits_for_what_another_leaves_of_the_day(scene, one):
+def test_a_claim_waits_for_what_another_leaves_of_the_day(scene: Scene, one: str) -> None:
     limit(one, per_day=5)
 
     assert over_two_claims(scene) == 5
 
 
-def test_a_mutant_claim_that_does_not_lock_the_day_would_give_it_out_twice(scene, one, monkeypatch):
+def test_a_mutant_claim_that_does_not_lock_the_day_would_give_it_out_twice(
+    scene: Scene, one: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     limit(one, per_day=5)
     guard = "ORDER BY number FOR UPDATE"
-    whole = str(claiming.CLAIM_WITH_LIMITS)
+    whole = str(claim_statements.CLAIM_WITH_LIMITS)
     assert guard in whole
     without = text(whole.replace(guard, "ORDER BY number"))
     monkeypatch.setattr(claiming, "CLAIM_WITH_LIMITS", without)
@@ -211,14 +224,14 @@ def test_a_mutant_claim_that_does_not_lock_the_day_would_give_it_out_twice(scene
     assert over_two_claims(scene) == 6
 
 
-def test_many_workers_claiming_at_once_meet_the_limit_exactly(scene):
+def test_many_workers_claiming_at_once_meet_the_limit_exactly(scene: Scene) -> None:
     for number in scene.senders:
         limit(number, per_day=20)
     for _ in range(80):
         scene.message()
     made, late = [], set()
 
-    def work():
+    def work() -> None:
         while hints := scene.hint(3):
             claimed, _ = claim(hints)
             made.extend(claimed)
@@ -240,7 +253,9 @@ def test_many_workers_claiming_at_once_meet_the_limit_exactly(scene):
 # -- the second ------------------------------------------------------------------------------------
 
 
-def test_a_hint_says_which_sender_the_claim_will_take_and_what_the_next_part_costs(scene, one):
+def test_a_hint_says_which_sender_the_claim_will_take_and_what_the_next_part_costs(
+    scene: Scene, one: str
+) -> None:
     limit(one, per_second=2)
     text_of_two = "a" * (GSM_SEGMENT + 20)
     wanted = scene.message(parts=(text_of_two, "b"), segments=3)
@@ -253,7 +268,7 @@ def test_a_hint_says_which_sender_the_claim_will_take_and_what_the_next_part_cos
     assert (made.sender, made.paced) == (one, True)
 
 
-def test_only_agents_with_such_a_sender_are_paced_and_with_all_their_senders(scene):
+def test_only_agents_with_such_a_sender_are_paced_and_with_all_their_senders(scene: Scene) -> None:
     limit(scene.senders[0], per_second=2)
     limit(scene.senders[1], per_day=2)
     factories.sender(factories.agent())
@@ -265,7 +280,9 @@ def test_only_agents_with_such_a_sender_are_paced_and_with_all_their_senders(sce
     assert found == {scene.agent: {first: 2, second: None}}
 
 
-def test_people_keep_their_sender_from_hint_to_claim_even_when_the_pool_changes(scene):
+def test_people_keep_their_sender_from_hint_to_claim_even_when_the_pool_changes(
+    scene: Scene,
+) -> None:
     for number in scene.senders:
         limit(number, per_second=2)
     for n in range(10):
@@ -279,7 +296,7 @@ def test_people_keep_their_sender_from_hint_to_claim_even_when_the_pool_changes(
     assert {h.sender for h in hints} == set(scene.senders)
 
 
-def test_a_message_whose_sender_was_not_asked_is_not_claimed(scene, one):
+def test_a_message_whose_sender_was_not_asked_is_not_claimed(scene: Scene, one: str) -> None:
     unasked = scene.message()
     hints = scene.hint()
     limit(one, per_second=2)
@@ -288,7 +305,9 @@ def test_a_message_whose_sender_was_not_asked_is_not_claimed(scene, one):
     assert len(claim(pairs(hinted(scene)))[0]) == 1
 
 
-def test_the_next_part_asks_its_sender_anew_and_before_texts_that_were_not_begun(scene, one):
+def test_the_next_part_asks_its_sender_anew_and_before_texts_that_were_not_begun(
+    scene: Scene, one: str
+) -> None:
     limit(one, per_second=2)
     scene.message()
     begun = scene.message(parts=("one ", "two"))
@@ -299,9 +318,9 @@ def test_the_next_part_asks_its_sender_anew_and_before_texts_that_were_not_begun
         "UPDATE message SET created_at = created_at - interval '1 min' WHERE id = :id", id=begun
     )
 
-    def recorded(connection):
+    def recorded(connection: Connection) -> tuple[list[Any], list[tuple[int, str]]]:
         proof = ledger.said(begun, made.token, "accepted")
-        applied = ledger.evidence.apply(connection, [proof], poll_after=ledger.POLL)
+        applied = ledger.evidence.apply(connection, [proof], poll_after=ledger.POLL)  # type: ignore[attr-defined]
         return claiming.claim(
             connection, applied.continued, by="a", reconcile_after=ledger.RECONCILE, unasked=True
         )
@@ -311,7 +330,7 @@ def test_the_next_part_asks_its_sender_anew_and_before_texts_that_were_not_begun
     assert (hint.message_id, hint.part, hint.segments) == (begun, 1, 1)
 
 
-def test_the_next_part_of_a_sender_without_a_limit_goes_on_at_once(scene, one):
+def test_the_next_part_of_a_sender_without_a_limit_goes_on_at_once(scene: Scene, one: str) -> None:
     limit(one, per_day=20)
     first = scene.claimed(parts=("one ", "two"))
     continued = ledger.apply(ledger.said(first.message_id, first.token, "accepted")).continued
@@ -324,7 +343,9 @@ def test_the_next_part_of_a_sender_without_a_limit_goes_on_at_once(scene, one):
     assert [(c.part, c.paced) for c in claimed] == [(1, False)]
 
 
-def test_what_got_no_slot_is_due_again_when_its_sender_is_free_or_at_once(scene, one):
+def test_what_got_no_slot_is_due_again_when_its_sender_is_free_or_at_once(
+    scene: Scene, one: str
+) -> None:
     limit(one, per_second=2)
     waiting, first = scene.message(), scene.message()
     hints = {hint.message_id: hint.due for hint in hinted(scene)}
@@ -342,7 +363,7 @@ def test_what_got_no_slot_is_due_again_when_its_sender_is_free_or_at_once(scene,
     assert state(first).due_at == state(first).created_at
 
 
-def test_what_was_decided_since_the_hint_is_not_taken_back(scene, one):
+def test_what_was_decided_since_the_hint_is_not_taken_back(scene: Scene, one: str) -> None:
     limit(one, per_second=2)
     wanted = scene.message()
     (hint,) = hinted(scene)
@@ -355,12 +376,12 @@ def test_what_was_decided_since_the_hint_is_not_taken_back(scene, one):
 # -- what holds for a number -----------------------------------------------------------------------
 
 
-def give(agent, *senders):
+def give(agent: int, *senders: NewSender) -> None:
     with transaction() as connection:
         agents.replace_senders(connection, agent, senders)
 
 
-def holding(number):
+def holding(number: str) -> list[tuple[float | None, int | None]]:
     found = factories.rows(
         "SELECT segments_per_second AS s, segments_per_day AS d FROM sender_limit "
         "WHERE number = :n",
@@ -369,7 +390,7 @@ def holding(number):
     return [(row.s, row.d) for row in found]
 
 
-def test_the_tightest_limit_of_all_its_agents_holds_for_a_number(scene):
+def test_the_tightest_limit_of_all_its_agents_holds_for_a_number(scene: Scene) -> None:
     number, other = "+15005550001", factories.agent()
 
     give(scene.agent, NewSender(number, True, 5, 100))
@@ -383,13 +404,13 @@ def test_the_tightest_limit_of_all_its_agents_holds_for_a_number(scene):
     assert (both, one, holding(number)) == ([(2, 100)], [(5, 100)], [(None, None)])
 
 
-def test_a_number_without_a_limit_has_no_row(scene):
+def test_a_number_without_a_limit_has_no_row(scene: Scene) -> None:
     give(scene.agent, NewSender("+15005550001"))
 
     assert factories.rows("SELECT 1 FROM sender_limit") == []
 
 
-def test_a_limit_that_comes_back_on_the_same_day_goes_on_with_its_count(scene):
+def test_a_limit_that_comes_back_on_the_same_day_goes_on_with_its_count(scene: Scene) -> None:
     number = "+15005550001"
     give(scene.agent, NewSender(number, True, None, 2))
     scene.claimed()

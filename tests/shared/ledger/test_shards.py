@@ -16,32 +16,32 @@ EVERYTHING = frozenset(range(SHARDS))
 LENGTH = timedelta(seconds=30)
 
 
-def take(name):
+def take(name: str) -> frozenset[int]:
     with statement() as connection:
         return shards.take(connection, name, length=LENGTH)
 
 
-def give_back(name):
+def give_back(name: str) -> None:
     with statement() as connection:
         shards.give_back(connection, name)
 
 
-def dies(name):
+def dies(name: str) -> None:
     """Its time is over: it has not said for a lease's length that it lives."""
     factories.change("UPDATE lease SET until = now() WHERE holder = :name", name=name)
     factories.change("UPDATE scheduler SET until = now() WHERE name = :name", name=name)
 
 
-def living():
+def living() -> list[str]:
     return [row.name for row in factories.rows("SELECT name FROM scheduler ORDER BY name")]
 
 
-def test_a_scheduler_alone_gets_all_agents(database):
+def test_a_scheduler_alone_gets_all_agents(database: str) -> None:
     assert take("ann") == EVERYTHING
     assert take("ann") == EVERYTHING
 
 
-def test_a_newcomer_gets_its_share_as_soon_as_both_have_asked_again(database):
+def test_a_newcomer_gets_its_share_as_soon_as_both_have_asked_again(database: str) -> None:
     take("ann")
 
     first, anns, bobs = take("bob"), take("ann"), take("bob")
@@ -51,7 +51,9 @@ def test_a_newcomer_gets_its_share_as_soon_as_both_have_asked_again(database):
 
 
 @pytest.mark.parametrize("many", [2, 3, 5, 7, 48, 70])
-def test_however_many_there_are_each_shard_is_with_one_and_the_shares_are_even(database, many):
+def test_however_many_there_are_each_shard_is_with_one_and_the_shares_are_even(
+    database: str, many: int
+) -> None:
     names = [f"scheduler {n:02d}" for n in range(many)]
 
     for _ in range(2):
@@ -65,7 +67,7 @@ def test_however_many_there_are_each_shard_is_with_one_and_the_shares_are_even(d
 
 
 @pytest.mark.parametrize("many", [2, 3, 4, 5])
-def test_few_agents_with_keys_in_a_row_are_dealt_evenly_too(database, many):
+def test_few_agents_with_keys_in_a_row_are_dealt_evenly_too(database: str, many: int) -> None:
     names = [f"scheduler {n}" for n in range(many)]
     for newcomers in range(1, many + 1):
         for _ in range(2):
@@ -79,7 +81,7 @@ def test_few_agents_with_keys_in_a_row_are_dealt_evenly_too(database, many):
         assert max(dealt) - min(dealt) <= 3
 
 
-def test_who_has_its_share_keeps_the_very_same_shards(database):
+def test_who_has_its_share_keeps_the_very_same_shards(database: str) -> None:
     for name in ("ann", "bob", "ann", "bob"):
         take(name)
 
@@ -88,7 +90,7 @@ def test_who_has_its_share_keeps_the_very_same_shards(database):
     assert (take("ann"), take("bob")) == before
 
 
-def test_a_dead_schedulers_shards_go_to_the_others_and_not_before_their_time(database):
+def test_a_dead_schedulers_shards_go_to_the_others_and_not_before_their_time(database: str) -> None:
     for name in ("ann", "bob", "ann", "bob"):
         take(name)
     early = take("ann")
@@ -99,7 +101,7 @@ def test_a_dead_schedulers_shards_go_to_the_others_and_not_before_their_time(dat
     assert take("ann") == EVERYTHING
 
 
-def test_who_comes_back_from_the_dead_takes_nothing_from_the_living(database):
+def test_who_comes_back_from_the_dead_takes_nothing_from_the_living(database: str) -> None:
     take("ann")
     dies("ann")
     bobs = take("bob")
@@ -110,14 +112,14 @@ def test_who_comes_back_from_the_dead_takes_nothing_from_the_living(database):
     assert len(take("bob")) == len(take("ann")) == 32
 
 
-def test_who_was_silent_and_missed_by_nobody_goes_on_as_before(database):
+def test_who_was_silent_and_missed_by_nobody_goes_on_as_before(database: str) -> None:
     take("ann")
     dies("ann")
 
     assert take("ann") == EVERYTHING
 
 
-def test_what_is_given_back_is_free_at_once(database):
+def test_what_is_given_back_is_free_at_once(database: str) -> None:
     for name in ("ann", "bob", "ann", "bob"):
         take(name)
 
@@ -127,7 +129,7 @@ def test_what_is_given_back_is_free_at_once(database):
     assert take("ann") == EVERYTHING
 
 
-def test_a_shard_that_somebody_has_locked_keeps_nobody_waiting(database):
+def test_a_shard_that_somebody_has_locked_keeps_nobody_waiting(database: str) -> None:
     with transaction() as connection:
         connection.execute(text("SELECT 1 FROM lease WHERE shard < 10 FOR UPDATE"))
         taken = Waits(lambda: take("ann")).join()
@@ -135,7 +137,7 @@ def test_a_shard_that_somebody_has_locked_keeps_nobody_waiting(database):
     assert taken == EVERYTHING - frozenset(range(10))
 
 
-def test_who_freezes_after_asking_holds_no_lock(database):
+def test_who_freezes_after_asking_holds_no_lock(database: str) -> None:
     with statement() as frozen:
         shards.take(frozen, "ann", length=LENGTH)
         dies("ann")
@@ -143,7 +145,7 @@ def test_who_freezes_after_asking_holds_no_lock(database):
         assert Waits(lambda: take("bob")).join() == EVERYTHING
 
 
-def test_those_who_ask_at_once_never_get_the_same_shard_and_never_deadlock(database):
+def test_those_who_ask_at_once_never_get_the_same_shard_and_never_deadlock(database: str) -> None:
     names = [f"scheduler {n}" for n in range(4)]
 
     with ThreadPoolExecutor(len(names)) as pool:
@@ -155,7 +157,7 @@ def test_those_who_ask_at_once_never_get_the_same_shard_and_never_deadlock(datab
     assert sum(len(share) for share in shares) == len(frozenset().union(*shares))
 
 
-def test_the_dead_are_forgotten_after_an_hour(database):
+def test_the_dead_are_forgotten_after_an_hour(database: str) -> None:
     take("ann")
     take("bob")
     factories.change("UPDATE scheduler SET until = now() - interval '61 min' WHERE name = 'bob'")
@@ -165,7 +167,7 @@ def test_the_dead_are_forgotten_after_an_hour(database):
     assert living() == ["ann"]
 
 
-def test_there_are_as_many_rows_as_shards(database):
+def test_there_are_as_many_rows_as_shards(database: str) -> None:
     assert [r.shard for r in factories.rows("SELECT shard FROM lease ORDER BY shard")] == list(
         range(SHARDS)
     )

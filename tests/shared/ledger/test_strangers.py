@@ -7,7 +7,7 @@ from shared.ledger import callbacks
 from shared.views import timeline
 from shared.views.gauges import readings
 from tests.support import factories, ledger
-from tests.support.ledger import attempts, called_back, events, said, state
+from tests.support.ledger import Scene, attempts, called_back, events, said, state
 
 STRANGER = "twilio:AC" + "9" * 32
 OPTED_OUT = 21610
@@ -34,7 +34,9 @@ def suppressed() -> int:
 
 @pytest.mark.parametrize("status", ["accepted", "sent", "delivered", "undelivered", "failed"])
 @pytest.mark.parametrize("known", [True, False], ids=["sid known", "sid not known"])
-def test_a_strangers_callback_moves_nothing_and_writes_no_opt_out(scene, status, known):
+def test_a_strangers_callback_moves_nothing_and_writes_no_opt_out(
+    scene: Scene, status: str, known: bool
+) -> None:
     call = scene.claimed()
     if known:
         ledger.apply(said(call.message_id, call.token, "accepted", source="answer"))
@@ -49,7 +51,7 @@ def test_a_strangers_callback_moves_nothing_and_writes_no_opt_out(scene, status,
     assert strangers() == 1
 
 
-def test_a_strangers_code_does_not_fill_what_the_provider_left_open(scene):
+def test_a_strangers_code_does_not_fill_what_the_provider_left_open(scene: Scene) -> None:
     call = scene.claimed()
     called_back(call.message_id, call.token, "undelivered")
     drain()
@@ -64,7 +66,7 @@ def test_a_strangers_code_does_not_fill_what_the_provider_left_open(scene):
     assert (state(call.message_id).error_code, suppressed()) == (OPTED_OUT, 1)
 
 
-def test_a_stranger_in_the_same_batch_hides_no_genuine_callback(scene):
+def test_a_stranger_in_the_same_batch_hides_no_genuine_callback(scene: Scene) -> None:
     call = scene.claimed()
     called_back(call.message_id, call.token, "delivered", account=STRANGER)
     called_back(call.message_id, call.token, "sent")
@@ -77,7 +79,7 @@ def test_a_stranger_in_the_same_batch_hides_no_genuine_callback(scene):
     assert strangers() == 2
 
 
-def test_a_stranger_cannot_make_a_call_look_superseded(scene):
+def test_a_stranger_cannot_make_a_call_look_superseded(scene: Scene) -> None:
     first = scene.claimed()
     ledger.proved_not_gone(first)
     second = scene.claim(first.message_id)
@@ -91,7 +93,7 @@ def test_a_stranger_cannot_make_a_call_look_superseded(scene):
     assert events(first.message_id) == ["stranger"]
 
 
-def test_an_incident_is_told_once_for_each_call_and_account(scene):
+def test_an_incident_is_told_once_for_each_call_and_account(scene: Scene) -> None:
     call = scene.claimed()
     for account in (STRANGER, STRANGER, "twilio:AC" + "8" * 32, STRANGER):
         called_back(call.message_id, call.token, "delivered", account=account)
@@ -101,11 +103,11 @@ def test_an_incident_is_told_once_for_each_call_and_account(scene):
     assert strangers() == 4
 
 
-def test_the_timeline_says_who_was_not_heard_and_why(scene):
+def test_the_timeline_says_who_was_not_heard_and_why(scene: Scene) -> None:
     call = scene.claimed()
     called_back(call.message_id, call.token, "delivered", account=STRANGER)
     called_back(call.message_id, call.token, "sent")
-    called_back(call.message_id, ledger.uuid.uuid4(), "delivered")
+    called_back(call.message_id, ledger.uuid.uuid4(), "delivered")  # type: ignore[attr-defined]
     drain()
 
     lines = sorted(told(call.message_id))
@@ -120,7 +122,9 @@ def test_the_timeline_says_who_was_not_heard_and_why(scene):
     ]
 
 
-def test_a_callback_counts_by_the_account_of_its_call_whatever_the_agent_has_now(scene):
+def test_a_callback_counts_by_the_account_of_its_call_whatever_the_agent_has_now(
+    scene: Scene,
+) -> None:
     call = scene.claimed()
     factories.change("UPDATE agent SET account = :account", account=STRANGER)
 
@@ -136,7 +140,9 @@ def test_a_callback_counts_by_the_account_of_its_call_whatever_the_agent_has_now
 @pytest.mark.parametrize(
     ("account", "status"), [(factories.ACCOUNT, "sent"), (STRANGER, "sending")]
 )
-def test_a_call_of_before_accounts_were_kept_is_its_agents(scene, account, status):
+def test_a_call_of_before_accounts_were_kept_is_its_agents(
+    scene: Scene, account: str, status: str
+) -> None:
     call = scene.claimed()
     factories.change("UPDATE attempt SET account = NULL")
 
@@ -146,7 +152,7 @@ def test_a_call_of_before_accounts_were_kept_is_its_agents(scene, account, statu
     assert state(call.message_id).status == status
 
 
-def test_agents_of_one_account_share_its_callbacks(scene):
+def test_agents_of_one_account_share_its_callbacks(scene: Scene) -> None:
     other = ledger.Scene()
     calls = [scene.claimed(), other.claimed()]
     for one in calls:
@@ -157,7 +163,7 @@ def test_agents_of_one_account_share_its_callbacks(scene):
     assert {state(one.message_id).status for one in calls} == {"sent"}
 
 
-def test_what_names_no_call_of_ours_changes_nothing_and_is_no_incident(scene):
+def test_what_names_no_call_of_ours_changes_nothing_and_is_no_incident(scene: Scene) -> None:
     call = scene.claimed()
     with transaction() as connection:
         nobody = callbacks.CallbackRow(
@@ -165,7 +171,7 @@ def test_what_names_no_call_of_ours_changes_nothing_and_is_no_incident(scene):
             factories.ACCOUNT,
         )  # fmt: skip
         callbacks.keep(connection, [nobody])
-    called_back(call.message_id, ledger.uuid.uuid4(), "failed", code=OPTED_OUT, account=STRANGER)
+    called_back(call.message_id, ledger.uuid.uuid4(), "failed", code=OPTED_OUT, account=STRANGER)  # type: ignore[attr-defined]
 
     assert drain() == 2
 
@@ -173,7 +179,7 @@ def test_what_names_no_call_of_ours_changes_nothing_and_is_no_incident(scene):
     assert (events(call.message_id), suppressed(), strangers()) == ([], 0, 0)
 
 
-def test_a_claim_says_which_account_it_is_called_with(scene):
+def test_a_claim_says_which_account_it_is_called_with(scene: Scene) -> None:
     own = factories.agent(credentials=b"sealed", account=STRANGER)
     factories.sender(own)
     messages = [scene.message(), factories.message(factories.campaign(own), own)]
@@ -185,7 +191,7 @@ def test_a_claim_says_which_account_it_is_called_with(scene):
     }
 
     with transaction() as connection:
-        claimed, _ = ledger.claiming.claim(
+        claimed, _ = ledger.claiming.claim(  # type: ignore[attr-defined]
             connection, list(due.items()), by="w", reconcile_after=ledger.RECONCILE,
             platform="twilio:ACsettings",
         )  # fmt: skip
@@ -195,7 +201,7 @@ def test_a_claim_says_which_account_it_is_called_with(scene):
     assert found == kept == dict(zip(messages, ("twilio:ACsettings", STRANGER), strict=True))
 
 
-def test_an_account_that_an_agent_leaves_is_kept_whoever_changes_it(database):
+def test_an_account_that_an_agent_leaves_is_kept_whoever_changes_it(database: str) -> None:
     own = factories.agent(credentials=b"sealed", account=STRANGER)
     factories.agent(account="twilio:ACplatform")
     factories.change("UPDATE agent SET name = 'same account'")

@@ -31,17 +31,17 @@ EVENTS = """
 """
 
 
-def test_where_no_sender_has_a_limit_both_claims_decide_alike(scene):
+def test_where_no_sender_has_a_limit_both_claims_decide_alike(scene: Scene) -> None:
     hints = in_every_situation(scene)
     tokens = {message_id: uuid.uuid4() for message_id, _ in hints}
     ran = []
 
-    def run(connection: Connection) -> object:
+    def run(connection: Connection) -> Any:
         return claiming.claim(
             connection, hints, by="test:1", reconcile_after=timedelta(1), tokens=tokens
         )
 
-    def limits_elsewhere(connection: Connection) -> object:
+    def limits_elsewhere(connection: Connection) -> Any:
         connection.execute(
             text("INSERT INTO sender_limit (number, segments_per_day) VALUES ('+14155550000', 1)")
         )
@@ -58,13 +58,13 @@ def test_where_no_sender_has_a_limit_both_claims_decide_alike(scene):
                                                    "waits"}  # fmt: skip
 
 
-def test_what_is_told_and_what_a_callback_keeps_move_the_same_rows_alike(scene):
+def test_what_is_told_and_what_a_callback_keeps_move_the_same_rows_alike(scene: Scene) -> None:
     said = about_every_status(scene)
 
-    def told(connection: Connection) -> object:
+    def told(connection: Connection) -> Any:
         return sorted_(evidence.apply(connection, said, poll_after=ledger.POLL))
 
-    def kept(connection: Connection) -> object:
+    def kept(connection: Connection) -> Any:
         taken = callbacks.take(connection, 1000)
         assert taken.count == len(said)
         assert taken.places is not None
@@ -126,7 +126,7 @@ def about_every_status(scene: Scene) -> list[Evidence]:
     return said
 
 
-def both(*ways: Callable[[Connection], object]) -> list[tuple[object, ...]]:
+def both(*ways: Callable[[Connection], Any]) -> list[tuple[Any, ...]]:
     """What each way returns, and the rows as it leaves them."""
     found = []
     with transaction() as connection:

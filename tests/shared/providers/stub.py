@@ -4,8 +4,11 @@ import asyncio
 import json
 import socket
 from dataclasses import dataclass, field
+from typing import Any
 
+from shared.providers.transport.connection import Response
 from shared.providers.transport.pool import Wire, header_block
+from tests.support.eventually import until
 
 HEADERS = header_block({"Accept": "application/json"})
 
@@ -14,7 +17,7 @@ HEADERS = header_block({"Accept": "application/json"})
 class Request:
     method: str
     path: str
-    headers: dict
+    headers: dict[Any, Any]
     body: bytes
     connection: int
 
@@ -24,18 +27,18 @@ class Stub:
     """Answers each request with what `answer(request, transport)` returns or writes by itself."""
 
     answer: object
-    requests: list = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
     connections: int = 0
-    open: set = field(default_factory=set)
+    open: set[Any] = field(default_factory=set)
     url: str = ""
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> "Stub":
         loop = asyncio.get_running_loop()
         self.server = await loop.create_server(lambda: _Side(self), "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: object) -> None:
         self.server.close()
         for transport in list(self.open):
             transport.abort()
@@ -43,19 +46,19 @@ class Stub:
 
 
 class _Side(asyncio.Protocol):
-    def __init__(self, stub):
+    def __init__(self, stub: Stub) -> None:
         self.stub, self.buffer = stub, b""
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self.stub.connections += 1
         self.number = self.stub.connections
         self.stub.open.add(transport)
 
-    def connection_lost(self, error):
+    def connection_lost(self, error: ConnectionResetError | None) -> None:  # type: ignore[override]
         self.stub.open.discard(self.transport)
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         self.buffer += data
         head, found, rest = self.buffer.partition(b"\r\n\r\n")
         if not found:
@@ -69,12 +72,16 @@ class _Side(asyncio.Protocol):
         method, path, _ = line.split(" ")
         request = Request(method, path, headers, rest[:length], self.number)
         self.stub.requests.append(request)
-        said = self.stub.answer(request, self.transport)
+        said = self.stub.answer(request, self.transport)  # type: ignore[operator]
         if said is not None:
             self.transport.write(said)
 
 
-def reply(status=201, body=b"{}", **headers):
+def reply(
+    status: int = 201,
+    body: bytes | dict[str, dict[str, str] | list[Any]] | dict[str, Any] = b"{}",
+    **headers: Any,
+) -> bytes:
     """A whole answer with a Content-Length. Underscores in header names become dashes."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"]
@@ -82,32 +89,25 @@ def reply(status=201, body=b"{}", **headers):
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def hangs(_, transport):
+def hangs(_: object, transport: Any) -> None:
     """Never answers."""
 
 
-def wire(url, **changes):
+def wire(url: str, **changes: Any) -> Wire:
     return Wire(url, **{"timeout": (1.0, 1.0), **changes})
 
 
-async def until(condition):
-    """Wait until it is so; fail after three seconds."""
-    async with asyncio.timeout(3):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
-async def warmed(pool, count=1):
+async def warmed(pool: Wire, count: int = 1) -> None:
     pool.warm(count)
-    await until(lambda: pool.idle >= count)
+    await until(lambda: pool.idle >= count, seconds=3)
 
 
-async def post(pool, body=b"To=1"):
+async def post(pool: Wire, body: bytes = b"To=1") -> Response:
     connection = await pool.connection()
     return await connection.request("POST", "/x", headers=HEADERS, body=body)
 
 
-def listener():
+def listener() -> tuple[Any, str]:
     """A listening socket without an event loop, and its address."""
     server = socket.create_server(("127.0.0.1", 0))
     server.settimeout(3)

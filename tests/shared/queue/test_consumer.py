@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from shared.queue.jobs import ComposeOpeners
 from shared.queue.publish import publish
 from tests.support.broker import broker
 from tests.support.embedded import Servers
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.stack
 
@@ -62,7 +63,9 @@ def running(servers: Servers, tmp_path: Path, *words: str) -> Iterator["subproce
             stderr=log,
         )
     try:
-        eventually(lambda: asked("ping") == {NAME: {"ok": "pong"}}, log=tmp_path / "log")
+        eventually(
+            lambda: asked("ping") == {NAME: {"ok": "pong"}}, seconds=60, log=tmp_path / "log"
+        )
         yield process
     finally:
         process.kill()
@@ -72,16 +75,7 @@ def running(servers: Servers, tmp_path: Path, *words: str) -> Iterator["subproce
 def asked(question: str, **arguments: object) -> dict[str, Any]:
     """Each worker's answer within a second."""
     answers = app.control.broadcast(question, arguments=arguments, reply=True, timeout=1.0, limit=1)
-    return {name: answer for one in answers for name, answer in one.items()}
-
-
-def eventually(
-    true: Callable[[], object], *, within: float = 60.0, log: Path | None = None
-) -> None:
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, log.read_text() if log else "it never came true"
-        time.sleep(0.05)
+    return {name: answer for one in answers for name, answer in one.items()}  # type: ignore[union-attr]
 
 
 def held(redis: Redis) -> int:
@@ -91,20 +85,20 @@ def held(redis: Redis) -> int:
 
 def begin(tmp_path: Path, n: int) -> None:
     publish([ComposeOpeners(message_ids=(n,))])
-    eventually((tmp_path / f"begun-{n}").exists, log=tmp_path / "log")
+    eventually((tmp_path / f"begun-{n}").exists, seconds=60, log=tmp_path / "log")
 
 
 def test_a_worker_in_the_middle_of_long_work_answers_and_beats(
     servers: Servers, redis: Redis, tmp_path: Path
 ) -> None:
-    with running(servers, tmp_path), redis.pubsub() as events:
+    with running(servers, tmp_path), redis.pubsub() as events:  # type: ignore[no-untyped-call]
         begin(tmp_path, 1)
         events.psubscribe("*celeryev*heartbeat*")
 
         (task,) = asked("active", safe=True)[NAME]
         stats = asked("stats")[NAME]
-        eventually(lambda: heard(events))
-        eventually(lambda: heard(events))
+        eventually(lambda: heard(events), seconds=60)
+        eventually(lambda: heard(events), seconds=60)
 
         assert (task["name"], task["args"]) == ("volley.ComposeOpeners", "1 messages from 1")
         assert stats["pool"]["max-concurrency"] == 1
@@ -134,11 +128,11 @@ def test_a_job_is_acknowledged_when_it_is_over_and_the_next_one_begins_at_once(
 
         while_it_runs = held(redis)
         (tmp_path / "end-1").touch()
-        eventually((tmp_path / "begun-2").exists)
+        eventually((tmp_path / "begun-2").exists, seconds=60)
         (tmp_path / "end-2").touch()
 
         assert while_it_runs == 1
-        eventually(lambda: held(redis) == 0)
+        eventually(lambda: held(redis), becomes=0, seconds=60)
         assert asked("stats")[NAME]["total"] == {"volley.ComposeOpeners": 2}
 
 
@@ -152,7 +146,7 @@ def test_short_jobs_follow_each_other_without_a_pause(
         publish([ComposeOpeners(message_ids=(n,)) for n in jobs])
 
         # with a wait for the next turn of Celery's loop in each it is half a minute
-        eventually(lambda: all((tmp_path / f"done-{n}").exists() for n in jobs), within=15)
+        eventually(lambda: all((tmp_path / f"done-{n}").exists() for n in jobs), seconds=15)
 
 
 def test_a_worker_whose_acknowledgement_failed_goes_on_taking_jobs(
@@ -160,7 +154,7 @@ def test_a_worker_whose_acknowledgement_failed_goes_on_taking_jobs(
 ) -> None:
     with running(servers, tmp_path):
         begin(tmp_path, 1)
-        redis.execute_command("CLIENT PAUSE 12000 ALL")  # longer than a socket waits
+        redis.execute_command("CLIENT PAUSE 12000 ALL")  # type: ignore[no-untyped-call]  # longer than a socket waits
         (tmp_path / "end-1").touch()
         time.sleep(12)
 
@@ -184,7 +178,7 @@ def test_a_worker_that_is_told_to_stop_ends_its_job_and_takes_no_other(
     with running(servers, tmp_path) as process:
         begin(tmp_path, 1)
         process.terminate()
-        eventually(lambda: "Warm shutdown" in (tmp_path / "log").read_text())
+        eventually(lambda: "Warm shutdown" in (tmp_path / "log").read_text(), seconds=60)
         publish([ComposeOpeners(message_ids=(2,))])
         (tmp_path / "end-1").touch()
 
@@ -208,7 +202,7 @@ def test_whatever_is_no_question_does_nothing(
         assert asked("revoked")[NAME] == []
         begin(tmp_path, 1)
         (tmp_path / "end-1").touch()
-        eventually((tmp_path / "done-1").exists)
+        eventually((tmp_path / "done-1").exists, seconds=60)
         assert process.poll() is None
 
 

@@ -1,8 +1,10 @@
 """A view is a frozen value: its JSON has its fields' names, and comes back as the same value."""
 
+from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -19,7 +21,7 @@ from shared.views.reports import Report
 NO_ANSWERS = {"Entry", "Readings"}
 
 
-def views():
+def views() -> Iterator[Any]:
     """Every view there is."""
     for found in iter_modules(shared.views.__path__):
         module = import_module(f"shared.views.{found.name}")
@@ -30,7 +32,7 @@ def views():
 
 
 @pytest.mark.parametrize("view", list(views()))
-def test_a_view_is_shown_by_its_own_example_and_reads_it_back(view):
+def test_a_view_is_shown_by_its_own_example_and_reads_it_back(view: type[Any]) -> None:
     shown = example_of(view)
 
     value = of_json(view, shown)
@@ -41,11 +43,11 @@ def test_a_view_is_shown_by_its_own_example_and_reads_it_back(view):
         setattr(value, fields(view)[0].name, None)
 
 
-def test_there_are_views_to_be_asked():
+def test_there_are_views_to_be_asked() -> None:
     assert len(list(views())) >= 18
 
 
-def test_null_stands_for_none_unless_the_field_says_that_it_is_left_out():
+def test_null_stands_for_none_unless_the_field_says_that_it_is_left_out() -> None:
     sender = SenderView(number="+15005550006", primary=True)
     hold = HoldView(scope="agent", code=20003, until=None, fix="Mend it.")
 
@@ -56,7 +58,7 @@ def test_null_stands_for_none_unless_the_field_says_that_it_is_left_out():
     assert as_json(hold) == {"scope": "agent", "code": 20003, "until": None, "fix": "Mend it."}
 
 
-def test_a_list_of_views_is_a_list_and_plain_json_is_itself():
+def test_a_list_of_views_is_a_list_and_plain_json_is_itself() -> None:
     switch = Switch(stopped=True, stopped_at=AN_INSTANT, stopped_by="ann")
 
     shown = {"stopped": True, "stopped_at": AN_INSTANT, "stopped_by": "ann"}
@@ -64,7 +66,7 @@ def test_a_list_of_views_is_a_list_and_plain_json_is_itself():
     assert as_json({"id": 3, "revoked": True}) == {"id": 3, "revoked": True}
 
 
-def test_what_a_later_program_shows_besides_is_left_out_and_what_is_of_another_kind_is_refused():
+def test_what_a_later_program_shows_besides_is_left_out_and_another_kind_is_refused() -> None:
     shown = {"stopped": False, "stopped_at": None, "stopped_by": None}
 
     assert of_json(Switch, shown | {"more": 1}) == Switch(
@@ -76,7 +78,7 @@ def test_what_a_later_program_shows_besides_is_left_out_and_what_is_of_another_k
         of_json(Report, {"rows": 3})
 
 
-def test_a_wider_view_has_all_of_the_narrow_one_and_what_it_adds():
+def test_a_wider_view_has_all_of_the_narrow_one_and_what_it_adds() -> None:
     narrow = of_json(Campaign, example_of(Campaign))
 
     wide = extended(Retried, narrow, retried=3)
@@ -87,7 +89,7 @@ def test_a_wider_view_has_all_of_the_narrow_one_and_what_it_adds():
         extended(AgentView, narrow)
 
 
-def example_of(view):
+def example_of(view: type[Any]) -> Any:
     """The example that the API's description has of it."""
     schema = TypeAdapter(view).json_schema(ref_template="#/components/schemas/{model}")
     return example(schema, schema.get("$defs", {}))

@@ -1,14 +1,15 @@
 """Openers composed without a model."""
 
 from shared.queue.jobs import ComposeOpeners
-from tests.support.lanes import add_agent, add_campaign, add_messages, change, rows
+from tests.support import factories
+from tests.support.factories import change, rows
 from worker.compose.openers import compose
 
 
 def planned(template: str, count: int = 1, **settings: object) -> list[int]:
-    agent = add_agent()
-    campaign = add_campaign(agent, settings={"template": template} | settings)
-    return add_messages(campaign, agent, count, planned=True, fields={"name": "Ana"})
+    agent = factories.agent("ann", senders=1)
+    campaign = factories.campaign(agent, settings={"template": template} | settings)
+    return factories.messages(campaign, agent, count, planned=True, fields={"name": "Ana"})
 
 
 def job(ids: list[int]) -> ComposeOpeners:

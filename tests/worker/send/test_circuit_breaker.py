@@ -7,7 +7,8 @@ from redis import ConnectionError as StoreIsAway
 
 from scheduler.access import audit
 from shared.throttle.redis_client import redis
-from tests.support.lanes import add_agent, add_campaign, rows
+from tests.support import factories
+from tests.support.factories import rows
 from tests.support.told import Told
 from worker.send import circuit_breaker
 from worker.send.circuit_breaker import LEAST, CircuitBreaker
@@ -15,7 +16,7 @@ from worker.send.circuit_breaker import LEAST, CircuitBreaker
 
 @pytest.mark.usefixtures("database")
 def test_the_reason_counts_the_calls_and_stands_in_the_campaigns_history() -> None:
-    campaign = add_campaign(add_agent())
+    campaign = factories.campaign(factories.agent("ann", senders=1))
 
     CircuitBreaker(redis()).watch([(campaign, True)] * (LEAST + 1))
 
@@ -30,7 +31,7 @@ def test_the_reason_counts_the_calls_and_stands_in_the_campaigns_history() -> No
 
 @pytest.mark.usefixtures("database")
 def test_too_few_calls_prove_nothing() -> None:
-    campaign = add_campaign(add_agent())
+    campaign = factories.campaign(factories.agent("ann", senders=1))
 
     CircuitBreaker(redis()).watch([(campaign, True)] * (LEAST - 1))
 

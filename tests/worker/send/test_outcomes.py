@@ -86,7 +86,7 @@ def test_a_refusal_that_says_they_opted_out_suppresses_the_number() -> None:
 
 @pytest.mark.parametrize("code", [None, 20500])
 def test_an_outcome_nobody_saw_is_a_doubt_and_never_a_return(code: int | None) -> None:
-    doubt = failed(Unknown("no answer within 10 s", row=code and look_up(code), http_status=500))
+    doubt = failed(Unknown("no answer within 10 s", row=code and look_up(code), http_status=500))  # type: ignore[arg-type]
 
     assert doubt == Doubt(
         7, CLAIMED.token, "no answer within 10 s", error_code=code, http_status=500

@@ -40,8 +40,8 @@ def pace(told: Any, monkeypatch: pytest.MonkeyPatch) -> Pace:
     """A pace whose waits are over at once: time is moved by hand."""
     made = Pace(told, told)
     moment = [1000.0]
-    monkeypatch.setattr(pace_module.time, "monotonic", lambda: moment[0])
-    made.clock = type("Clock", (), {"now": staticmethod(lambda: moment[0])})()  # type: ignore[assignment]
+    monkeypatch.setattr(pace_module.time, "monotonic", lambda: moment[0])  # type: ignore[attr-defined]
+    made.clock = type("Clock", (), {"now": staticmethod(lambda: moment[0])})()
     made.advance = lambda seconds: moment.__setitem__(0, moment[0] + seconds)  # type: ignore[attr-defined]
     return made
 

@@ -15,7 +15,9 @@ from shared.ledger.evidence import Evidence
 from shared.ledger.holds import NewHold
 from shared.ledger.record import Doubt, Refusal, Return
 from shared.throttle.redis_client import redis
-from tests.support.lanes import add_agent, add_campaign, add_messages, change, rows
+from tests.support import factories
+from tests.support.eventually import eventually
+from tests.support.factories import change, rows
 from tests.support.told import Told
 from worker.send import recorder as recorder_module
 from worker.send.circuit_breaker import CircuitBreaker
@@ -47,9 +49,9 @@ def recorder_with(on_continued: Callable[[list[Claimed], float], None]) -> Recor
 
 def claimed(count: int = 1) -> list[Claimed]:
     """Messages that are `sending`."""
-    agent = add_agent()
-    campaign = add_campaign(agent)
-    add_messages(campaign, agent, count)
+    agent = factories.agent("ann", senders=1)
+    campaign = factories.campaign(agent)
+    factories.messages(campaign, agent, count)
     with transaction() as connection:
         hints = due.hint(connection, [(campaign, agent, count)], stale=timedelta(seconds=30))
     with transaction() as connection:
@@ -73,13 +75,6 @@ def statuses() -> list[str]:
     return [status for (status,) in rows("SELECT status FROM message ORDER BY id")]
 
 
-def eventually(holds: Callable[[], bool], *, within: float = 5.0) -> bool:
-    until = time.monotonic() + within
-    while not holds() and time.monotonic() < until:
-        time.sleep(0.02)
-    return holds()
-
-
 def test_every_kind_of_outcome_is_recorded(recorder: Recorder) -> None:
     one, two, three, four = claimed(4)
     found: list[Outcome] = [
@@ -92,9 +87,9 @@ def test_every_kind_of_outcome_is_recorded(recorder: Recorder) -> None:
     for outcome in found:
         recorder.put(outcome, CAMPAIGN)
 
-    assert eventually(lambda: statuses() == ["accepted", "ready", "failed", "sending"])
+    eventually(statuses, becomes=["accepted", "ready", "failed", "sending"], seconds=5)
     told = rows("SELECT outcome FROM attempt ORDER BY message_id")
-    assert eventually(lambda: ("ambiguous",) in rows("SELECT outcome FROM attempt"))
+    eventually(lambda: ("ambiguous",) in rows("SELECT outcome FROM attempt"), seconds=5)
     assert told[:3] == [("accepted",), ("fence",), ("rejected",)]
 
 
@@ -109,11 +104,11 @@ def test_a_warm_stop_records_what_waits(recorder: Recorder) -> None:
 
 
 def test_a_hold_is_recorded(recorder: Recorder) -> None:
-    agent = add_agent()
+    agent = factories.agent("ann", senders=1)
 
     recorder.put_hold(NewHold(agent, "sender", "+14155550001", 21606, None, "Use another number."))
 
-    assert eventually(lambda: rows("SELECT scope, code FROM hold") == [("sender", 21606)])
+    eventually(lambda: rows("SELECT scope, code FROM hold"), becomes=[("sender", 21606)], seconds=5)
 
 
 def test_outcomes_are_kept_and_tried_again_while_postgres_is_away(
@@ -124,10 +119,10 @@ def test_outcomes_are_kept_and_tried_again_while_postgres_is_away(
 
     recorder.put(accepted(one), CAMPAIGN)
     recorder.put_hold(NewHold(one.agent_key, "country", "+12025550123", 21408, None, "Allow it."))
-    assert eventually(lambda: away.refused >= 1)
+    eventually(lambda: away.refused >= 1, seconds=5)
     recorder.put(accepted(two), CAMPAIGN)
 
-    assert eventually(lambda: statuses() == ["accepted", "accepted"])
+    eventually(statuses, becomes=["accepted", "accepted"], seconds=5)
     assert away.refused == 3
     assert rows("SELECT scope FROM hold") == [("country",)]
 
@@ -143,7 +138,7 @@ def test_a_database_that_is_away_for_many_tries_is_told_of_when_it_goes_and_is_b
 
     recorder.put(accepted(one), CAMPAIGN)
 
-    assert eventually(lambda: len(told) == 2)
+    eventually(lambda: len(told), becomes=2, seconds=5)
     recorder.stop(5)
     assert told.events == ["record.failed", "record.works_again"]
     assert told[0][1] == {"error": "ConnectionRefusedError", "waiting": 1}
@@ -153,7 +148,7 @@ def test_a_database_that_is_away_for_many_tries_is_told_of_when_it_goes_and_is_b
 def test_a_connection_that_died_meanwhile_loses_no_outcome(recorder: Recorder) -> None:
     one, two = claimed(2)
     recorder.put(accepted(one), CAMPAIGN)
-    assert eventually(lambda: statuses()[0] == "accepted")
+    eventually(lambda: statuses()[0], becomes="accepted", seconds=5)
 
     rows(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -161,7 +156,7 @@ def test_a_connection_that_died_meanwhile_loses_no_outcome(recorder: Recorder) -
     )
     recorder.put(accepted(two), CAMPAIGN)
 
-    assert eventually(lambda: statuses() == ["accepted", "accepted"])
+    eventually(statuses, becomes=["accepted", "accepted"], seconds=5)
 
 
 @pytest.mark.alone
@@ -181,12 +176,12 @@ def test_a_stop_while_postgres_is_away_does_not_hang(
 def test_a_sid_that_is_bound_elsewhere_holds_up_nobody_else(recorder: Recorder) -> None:
     one, two, three = claimed(3)
     recorder.put(accepted(one, "SM0"), CAMPAIGN)
-    assert eventually(lambda: statuses()[0] == "accepted")
+    eventually(lambda: statuses()[0], becomes="accepted", seconds=5)
 
     recorder.put(accepted(two, "SM0"), CAMPAIGN)
     recorder.put(accepted(three), CAMPAIGN)
 
-    assert eventually(lambda: statuses()[2] == "accepted")
+    eventually(lambda: statuses()[2], becomes="accepted", seconds=5)
     assert statuses()[1] == "sending"
 
 
@@ -195,7 +190,7 @@ def test_two_outcomes_with_the_same_new_sid_hold_up_nobody_else(recorder: Record
 
     _put_together(recorder, [accepted(one, "SM0"), accepted(two, "SM0"), accepted(three)], [])
 
-    assert eventually(lambda: statuses()[2] == "accepted")
+    eventually(lambda: statuses()[2], becomes="accepted", seconds=5)
     assert sorted(statuses()[:2]) == ["accepted", "sending"]
 
 
@@ -205,8 +200,8 @@ def test_a_hold_is_not_lost_beside_an_outcome_that_clashes(recorder: Recorder) -
 
     _put_together(recorder, [accepted(one, "SM0"), accepted(two, "SM0")], [hold])
 
-    assert eventually(lambda: "accepted" in statuses())
-    assert eventually(lambda: rows("SELECT code FROM hold") == [(21606,)], within=2)
+    eventually(lambda: "accepted" in statuses(), seconds=5)
+    eventually(lambda: rows("SELECT code FROM hold"), becomes=[(21606,)], seconds=2)
 
 
 def test_an_outcome_that_postgres_cannot_store_holds_up_nobody_else(recorder: Recorder) -> None:
@@ -215,7 +210,7 @@ def test_an_outcome_that_postgres_cannot_store_holds_up_nobody_else(recorder: Re
     recorder.put(Refusal(one.message_id, one.token, "a sentence with a \x00 in it"), CAMPAIGN)
     recorder.put(accepted(two), CAMPAIGN)
 
-    assert eventually(lambda: statuses()[1] == "accepted", within=3)
+    eventually(lambda: statuses()[1], becomes="accepted", seconds=3)
 
 
 def test_a_bug_in_what_follows_a_record_does_not_end_the_recording(database: str) -> None:
@@ -228,11 +223,11 @@ def test_a_bug_in_what_follows_a_record_does_not_end_the_recording(database: str
     change("UPDATE message SET cuts = '{2}' WHERE id = :id", id=one.message_id)
 
     recorder.put(accepted(one), CAMPAIGN)
-    assert eventually(lambda: rows("SELECT 1 FROM attempt WHERE sid IS NOT NULL") != [])
+    eventually(lambda: rows("SELECT 1 FROM attempt WHERE sid IS NOT NULL") != [], seconds=5)
     time.sleep(0.1)
     recorder.put(accepted(two), CAMPAIGN)
 
-    assert eventually(lambda: statuses()[1] == "accepted", within=2)
+    eventually(lambda: statuses()[1], becomes="accepted", seconds=2)
     recorder.stop(5)
 
 
@@ -244,7 +239,7 @@ def test_the_next_part_of_a_long_message_is_claimed_with_the_record(
 
     recorder.put(accepted(one), CAMPAIGN)
 
-    assert eventually(lambda: len(continued) == 1)
+    eventually(lambda: len(continued), becomes=1, seconds=5)
     assert (continued[0].part, continued[0].text) == (1, "llo")
     assert continued[0].token != one.token
     assert statuses() == ["sending"]

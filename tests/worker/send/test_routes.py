@@ -11,8 +11,8 @@ from shared.db.session import engine, transaction
 from shared.errors import Misconfigured, Refused
 from shared.ledger.claim import Claimed
 from shared.secrets import seal
+from tests.support import factories
 from tests.support.factories import ACCOUNT, change
-from tests.support.lanes import add_agent, add_campaign
 from worker.send import routes
 from worker.send.routes import FRESH_FOR, RouteCache
 
@@ -50,8 +50,8 @@ def reads(known: RouteCache, *wanted: Claimed) -> int:
 def test_agents_that_grow_old_one_after_the_other_are_read_together(
     database: str, clock: SimpleNamespace
 ) -> None:
-    agents = [add_agent(f"agent-{n}") for n in range(5)]
-    campaign = add_campaign(*agents)
+    agents = [factories.agent(f"agent-{n}", senders=1) for n in range(5)]
+    campaign = factories.campaign(*agents)
     known = RouteCache()
     for agent in agents:
         reads(known, claimed(agent, campaign))
@@ -66,8 +66,8 @@ def test_agents_that_grow_old_one_after_the_other_are_read_together(
 def test_an_agent_that_has_moved_is_read_again_before_its_call(
     database: str, clock: SimpleNamespace
 ) -> None:
-    ann = add_agent("ann")
-    campaign = add_campaign(ann)
+    ann = factories.agent("ann", senders=1)
+    campaign = factories.campaign(ann)
     known, call = RouteCache(), replace(claimed(ann, campaign), account=ACCOUNT)
     moved = replace(call, account="twilio:AC7")
     reads(known, call)
@@ -86,8 +86,8 @@ def test_an_agent_that_has_moved_is_read_again_before_its_call(
 def test_each_account_is_told_how_many_messages_are_coming(
     database: str, clock: SimpleNamespace
 ) -> None:
-    ann, ben = add_agent("ann"), add_agent("ben")
-    campaign = add_campaign(ann, ben)
+    ann, ben = factories.agent("ann", senders=1), factories.agent("ben", senders=1)
+    campaign = factories.campaign(ann, ben)
     known, coming = RouteCache(), [claimed(ann, campaign), claimed(ann, campaign)]
     coming.append(claimed(ben, campaign))
     reads(known, *coming)
@@ -98,8 +98,10 @@ def test_each_account_is_told_how_many_messages_are_coming(
 
 
 def test_an_agent_without_an_account_that_can_be_used_troubles_no_other(database: str) -> None:
-    speaks, sealed_elsewhere, not_built = (add_agent(f"agent-{n}") for n in range(3))
-    campaign = add_campaign(speaks, sealed_elsewhere, not_built)
+    speaks, sealed_elsewhere, not_built = (
+        factories.agent(f"agent-{n}", senders=1) for n in range(3)
+    )
+    campaign = factories.campaign(speaks, sealed_elsewhere, not_built)
     change("UPDATE agent SET credentials = 'x' WHERE key = :key", key=sealed_elsewhere)
     change("UPDATE agent SET provider = 'vonage' WHERE key = :key", key=not_built)
     calls = [claimed(agent, campaign) for agent in (speaks, sealed_elsewhere, not_built)]

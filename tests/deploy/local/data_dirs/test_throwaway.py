@@ -21,6 +21,7 @@ from deploy.local.system import processes
 from tests.support import embedded
 from tests.support.data_directories import linked
 from tests.support.embedded import sweep_killed_runs, temporary_data_dir
+from tests.support.eventually import eventually
 
 #: A run of the tests that has a server and is killed before it can tidy up.
 KILLED = """
@@ -209,5 +210,4 @@ def a_run() -> Iterator[Run]:
 
 def wait_gone(pid: int) -> None:
     """The kernel ends a server with the one who started it."""
-    while processes.look(pid):
-        pass
+    eventually(lambda: not processes.look(pid), seconds=60)

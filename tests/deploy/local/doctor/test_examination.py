@@ -113,12 +113,12 @@ def test_a_store_that_may_evict_or_forget_is_found_out(monkeypatch: pytest.Monke
 
 @pytest.mark.stack
 def test_a_clock_that_is_wrong_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = stores.clock.unix
+    real = stores.clock.unix  # type: ignore[attr-defined]
     with running_valkey() as url:
         monkeypatch.setenv("VOLLEY_REDIS_URL", url)
         assert of("clock", examine())[0].verdict is Verdict.OK
 
-        monkeypatch.setattr(stores.clock, "unix", lambda: real() + 90)
+        monkeypatch.setattr(stores.clock, "unix", lambda: real() + 90)  # type: ignore[attr-defined]
 
         assert "90.0 s ahead" in of("clock", examine())[0].says
 

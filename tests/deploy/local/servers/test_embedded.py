@@ -19,6 +19,7 @@ from deploy.local.servers.valkey import EmbeddedValkey
 from deploy.local.system import processes
 from shared.errors import Refused
 from tests.support.embedded import temporary_data_dir
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.stack
 
@@ -160,7 +161,7 @@ def test_valkey_evicts_nothing_and_writes_everything_down(valkey: EmbeddedValkey
 def test_valkey_lets_nobody_in_without_the_password(valkey: EmbeddedValkey) -> None:
     port = make_url(valkey.url).port
 
-    with redis.Redis(port=port, retry=None) as client, pytest.raises(redis.AuthenticationError):
+    with redis.Redis(port=port, retry=None) as client, pytest.raises(redis.AuthenticationError):  # type: ignore[arg-type]
         client.ping()
 
 
@@ -213,7 +214,7 @@ def test_as_root_the_servers_run_as_nobody_and_no_old_directory_is_opened(data_d
     server = EmbeddedPostgres(data_dir)
     server.start()
 
-    assert Path(f"/proc/{server.pid}").stat().st_uid == places(data_dir).user.uid != 0
+    assert Path(f"/proc/{server.pid}").stat().st_uid == places(data_dir).user.uid != 0  # type: ignore[union-attr]
     assert data_dir.parent.stat().st_mode & 0o777 == 0o700
     assert (data_dir / "servers").is_symlink()
     assert (data_dir / "servers").stat().st_uid == 0
@@ -242,5 +243,4 @@ def query(server: EmbeddedPostgres, statement: str) -> list[tuple[object, ...]]:
 def kill(server: EmbeddedServer) -> None:
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
-    while server.alive():
-        pass
+    eventually(lambda: not server.alive(), seconds=60)

@@ -2,7 +2,6 @@
 
 import base64
 import http.client
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from deploy.local.servers.valkey import EmbeddedValkey
 from deploy.local.system import ports
 from deploy.local.system.child_process import spawn, stop
 from tests.support.embedded import temporary_data_dir
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.stack
 
@@ -34,11 +34,12 @@ def running(data_dir: Path) -> Iterator[tuple[int, int]]:
     child = flower(places(data_dir), port=port, env={"VOLLEY_REDIS_URL": valkey.url})
     process = spawn(child, data_dir / "logs/flower.log")
     try:
-        deadline = time.monotonic() + 60
-        while not answers(f"http://{ports.LOOPBACK}:{port}", "/healthcheck"):
+
+        def up() -> bool:
             assert process.poll() is None, (data_dir / "logs/flower.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+            return answers(f"http://{ports.LOOPBACK}:{port}", "/healthcheck")
+
+        eventually(up, "Flower to answer", seconds=60, every=0.1)
         yield port, process.pid
     finally:
         stop(process, child)

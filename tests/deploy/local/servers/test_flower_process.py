@@ -17,6 +17,7 @@ from shared.queue.publish import publish
 from tests.support import own_servers as own
 from tests.support.broker import broker
 from tests.support.embedded import temporary_data_dir
+from tests.support.eventually import eventually
 
 pytestmark = [
     pytest.mark.stack,
@@ -32,8 +33,12 @@ def shown(data_dir: Path, broker_url: str) -> Iterator[tuple[str, tuple[str, str
     log = data_dir / "logs/flower.log"
     process = spawn(child, log)
     try:
-        while not answers(f"http://{ports.LOOPBACK}:{port}", "/healthcheck"):
+
+        def up() -> bool:
             assert process.poll() is None, log.read_text()
+            return answers(f"http://{ports.LOOPBACK}:{port}", "/healthcheck")
+
+        eventually(up, "Flower to answer", seconds=60, every=0.1)
         password = (data_dir / PASSWORD_FILE).read_text().strip()
         yield f"http://{ports.LOOPBACK}:{port}", (USER, password)
     finally:

@@ -18,6 +18,7 @@ from deploy.local.system import logs, pid_table, processes
 from deploy.local.system.child_process import Child, spawn, stop
 from shared.errors import Refused
 from tests.support.embedded import temporary_data_dir
+from tests.support.eventually import eventually
 
 IDLE = "import time; time.sleep(600)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
@@ -137,8 +138,11 @@ def test_a_program_that_ends_wakes_a_supervisor_that_has_nothing_else_to_do(
         def kill_and_wait() -> None:
             time.sleep(0.3)
             os.kill(killed, signal.SIGKILL)
-            while [row["pid"] for row in pid_table.ps(here.data_dir)][1:] in ([], [killed]):
-                time.sleep(0.02)
+            others = ([], [killed])  # type: ignore[var-annotated]
+            eventually(
+                lambda: [row["pid"] for row in pid_table.ps(here.data_dir)][1:] not in others,
+                seconds=60,
+            )
             os.kill(os.getpid(), signal.SIGTERM)
 
         threading.Thread(target=kill_and_wait, daemon=True).start()
@@ -180,8 +184,7 @@ def test_ps_counts_a_zombie_as_dead(here: Places) -> None:
     )
 
     process.kill()
-    while processes.look(process.pid):
-        time.sleep(0.01)
+    eventually(lambda: not processes.look(process.pid), seconds=60)
 
     assert pid_table.ps(here.data_dir) == []  # before anybody has waited for it
     process.wait()

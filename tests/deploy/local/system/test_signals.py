@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from deploy.local.data_dirs.data_dir import places
 from deploy.local.system import logs, pid_table, processes
 from deploy.local.system.child_process import Child, spawn, stop
 from tests.support.embedded import temporary_data_dir
+from tests.support.eventually import eventually
 
 USUAL = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 #: A supervisor with one idle program. It says "up", and at the end which way it went.
@@ -75,9 +75,8 @@ def test_the_stacks_programs_listen_whatever_its_starter_ignores(data_dir: Path)
     with supervisor(data_dir, ignoring="INT TERM HUP") as process:
         worker = next(row["pid"] for row in pid_table.ps(data_dir) if row["role"] == "worker")
 
-        deadline = time.monotonic() + 20
-        while ignored(worker) & USUAL:  # it is being launched
-            assert time.monotonic() < deadline, f"it still ignores {ignored(worker) & USUAL}"
+        being_launched = "the worker to ignore none of them"
+        eventually(lambda: ignored(worker) & USUAL, being_launched, becomes=set(), seconds=20)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
 
@@ -89,8 +88,12 @@ def test_a_program_is_asked_and_not_killed_although_its_starter_is_deaf(data_dir
     child = Child(role="worker", name="worker", argv=idle, stop_timeout=60)
     log = logs.path(places(data_dir), "worker")
     process = spawn(child, log)
-    while "up" not in log.read_text():
+
+    def up() -> bool:
         assert process.poll() is None
+        return "up" in log.read_text()
+
+    eventually(up, seconds=60)
 
     stop(process, child)
 

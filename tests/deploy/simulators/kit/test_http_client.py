@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from deploy.simulators.kit.http_client import Call, Client, Failure, Origin
+from tests.support.eventually import until
 
 ANSWER = b"HTTP/1.1 204 No Content\r\nconnection: keep-alive\r\n\r\n"
 
@@ -41,8 +42,7 @@ def test_between_two_calls_nobody_looks_and_the_second_is_still_given_up_in_time
         client.send(first)
         answered = await asyncio.wait_for(first.outcome, 20)
         (pool,) = client._pools.values()
-        while pool._sweep is not None:  # for ever, if it went on looking
-            await asyncio.sleep(0.01)
+        await until(lambda: pool._sweep is None)  # never, if it went on looking
 
         client.send(second)
         outcome = await asyncio.wait_for(second.outcome, 20)

@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPConnection, IncompleteRead
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +16,7 @@ from deploy.simulators.kit.faults import Answer
 from deploy.simulators.kit.http_client import Failure, Post, target_of
 from deploy.simulators.kit.running import InThread
 from tests.deploy.simulators.kit.toy import TOKEN, Toy, signature
+from tests.support.eventually import eventually
 
 TWILIOS = re.compile(
     r"(?i:twilio|carrier|messaging.?service|\bsids?\b|_sid\b|sid_|auth_?token)"
@@ -69,17 +70,10 @@ def create(
         connection.close()
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.005)
-
-
 def test_a_create_is_answered_called_back_with_a_signature_and_logged(heard: Heard) -> None:
     with InThread(Toy) as toy:
         assert create(toy, heard) == (202, {"id": 1, "text": "hi"})
-        eventually(lambda: len(toy.callbacks()) == 1)
+        eventually(lambda: len(toy.callbacks()), becomes=1, seconds=20)
 
         assert toy.log() == [{"n": 1, "to": "+1555", "answer": "201", "accepted": True}]
         assert toy.callbacks() == [{"n": 1, "to": "+1555", "answer": "204"}]
@@ -114,7 +108,7 @@ def test_an_answer_is_lost_as_told_and_the_log_says_what_was_accepted(
         (entry,) = toy.log()
         assert (entry["answer"], entry["accepted"]) == (fault.value, fault.accepts)
         if fault.accepts:
-            eventually(lambda: len(heard.got) == 1)
+            eventually(lambda: len(heard.got), becomes=1, seconds=20)
     assert len(heard.got) == fault.accepts
 
 
@@ -145,7 +139,7 @@ def test_a_callback_that_nobody_takes_is_logged_with_the_reason() -> None:
     nobody = Heard("http://127.0.0.1:1/cb")
     with InThread(Toy) as toy:
         create(toy, nobody)
-        eventually(lambda: len(toy.callbacks()) == 1)
+        eventually(lambda: len(toy.callbacks()), becomes=1, seconds=20)
 
         assert toy.callbacks()[0]["answer"] == Failure.CONNECT
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,6 +13,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from deploy.simulators.twilio.server import Carrier
+from tests.support.eventually import eventually
 
 SENDER = "+15005550006"
 QUICK = {"latency_ms": 0, "jitter_ms": 0, "sent_ms": (20, 20), "delivered_ms": (60, 60)}
@@ -98,11 +99,3 @@ def sdk(carrier: Carrier, transport: TwilioHttpClient, **credentials: str) -> Cl
     client = Client(**given, account_sid=carrier.account_sid, http_client=transport)
     client.api.base_url = carrier.url
     return client
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait until it holds; fail if it does not within `seconds`."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.005)

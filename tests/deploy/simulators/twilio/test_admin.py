@@ -15,7 +15,8 @@ from twilio.rest import Client
 
 from deploy.simulators.twilio.admin import ENDPOINTS
 from deploy.simulators.twilio.server import Carrier
-from tests.deploy.simulators.twilio.conftest import QUICK, SENDER, Receiver, eventually, sdk
+from tests.deploy.simulators.twilio.conftest import QUICK, SENDER, Receiver, sdk
+from tests.support.eventually import eventually
 
 
 def test_the_log_holds_every_create_as_it_arrived(carrier: Carrier, client: Client) -> None:
@@ -124,7 +125,7 @@ def test_callbacks_can_be_dropped_for_everybody(
     sid = client.messages.create(
         to="+12025550100", from_=SENDER, body="Hi", status_callback=receiver.url
     ).sid
-    eventually(lambda: client.messages(sid).fetch().status == "delivered")
+    eventually(lambda: client.messages(sid).fetch().status, becomes="delivered")
 
     assert carrier.callbacks() == []
 

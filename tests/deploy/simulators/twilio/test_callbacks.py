@@ -8,7 +8,8 @@ from twilio.rest import Client
 
 from deploy.simulators.twilio.callbacks import sign
 from deploy.simulators.twilio.server import Carrier
-from tests.deploy.simulators.twilio.conftest import SENDER, Callback, Receiver, eventually
+from tests.deploy.simulators.twilio.conftest import SENDER, Callback, Receiver
+from tests.support.eventually import eventually
 
 
 def create(client: Client, to: str, url: str) -> str:
@@ -103,7 +104,7 @@ def test_no_callback_at_all_though_a_fetch_shows_the_delivery(
 ) -> None:
     sid = create(client, "+12025559014", receiver.url)
 
-    eventually(lambda: client.messages(sid).fetch().status == "delivered")
+    eventually(lambda: client.messages(sid).fetch().status, becomes="delivered")
 
     assert carrier.callbacks() == []
 
@@ -112,7 +113,7 @@ def test_the_callback_of_the_delivery_may_be_missing(client: Client, receiver: R
     sid = create(client, "+12025559025", receiver.url)
 
     receiver.wait(1)
-    eventually(lambda: client.messages(sid).fetch().status == "delivered")
+    eventually(lambda: client.messages(sid).fetch().status, becomes="delivered")
 
     assert receiver.statuses() == ["sent"]
 
@@ -160,7 +161,7 @@ def test_late_callbacks_leave_the_truth_on_time(
     carrier.control(callback_delay_ms=400)
     sid = create(client, "+12025550100", receiver.url)
 
-    eventually(lambda: client.messages(sid).fetch().status == "delivered")
+    eventually(lambda: client.messages(sid).fetch().status, becomes="delivered")
     early = list(receiver.got)
     receiver.wait(2)
 
@@ -187,7 +188,7 @@ def test_the_fragment_asks_for_retries_of_server_errors(
     create(client, "+12025550100", receiver.url + "?m=1#rc=3&rp=ct,rt,5xx")
 
     receiver.wait(3)
-    eventually(lambda: len(carrier.callbacks()) == 3)
+    eventually(lambda: len(carrier.callbacks()), becomes=3)
 
     tokens = {c.headers["I-Twilio-Idempotency-Token"] for c in receiver.got}
     tries = [(post["number"], post["answer"]) for post in carrier.callbacks()]
@@ -200,8 +201,8 @@ def test_retries_end_with_their_count(carrier: Carrier, client: Client, receiver
     receiver.answers = [404] * 9
     create(client, "+12025559054", receiver.url + "#rc=2&rp=all")
 
-    eventually(lambda: len(carrier.callbacks()) == 3)
-    eventually(lambda: carrier.ask("/stats")["to_come"] == 0)
+    eventually(lambda: len(carrier.callbacks()), becomes=3)
+    eventually(lambda: carrier.ask("/stats")["to_come"], becomes=0)
 
     assert len(receiver.got) == 3
 
@@ -211,7 +212,7 @@ def test_an_endpoint_that_is_down_is_tried_once_more_by_default(
 ) -> None:
     create(client, "+12025559054", "http://127.0.0.1:1/cb")
 
-    eventually(lambda: len(carrier.callbacks()) == 2)
+    eventually(lambda: len(carrier.callbacks()), becomes=2)
 
     assert {post["answer"] for post in carrier.callbacks()} == {"no connection"}
 
@@ -220,7 +221,7 @@ def test_a_silent_endpoint_times_out_as_the_fragment_says(carrier: Carrier, clie
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         create(client, "+12025559054", f"http://127.0.0.1:{port}/cb#rt=150&rc=1&rp=rt")
-        eventually(lambda: len(carrier.callbacks()) == 2)
+        eventually(lambda: len(carrier.callbacks()), becomes=2)
 
     assert {post["answer"] for post in carrier.callbacks()} == {"no answer in time"}
 

@@ -8,7 +8,8 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 
 from deploy.simulators.twilio.server import Carrier
-from tests.deploy.simulators.twilio.conftest import SENDER, eventually
+from tests.deploy.simulators.twilio.conftest import SENDER
+from tests.support.eventually import eventually
 
 SERVICE = "MG" + "5" * 32
 
@@ -28,7 +29,7 @@ def test_a_created_message_is_a_whole_message_resource(client: Client) -> None:
 def test_a_message_is_delivered_in_the_end(client: Client) -> None:
     sid = client.messages.create(to="+12025550100", from_=SENDER, body="Hello").sid
 
-    eventually(lambda: client.messages(sid).fetch().status == "delivered")
+    eventually(lambda: client.messages(sid).fetch().status, becomes="delivered")
 
     assert client.messages(sid).fetch().date_sent is not None
 
@@ -52,7 +53,7 @@ def test_a_messaging_service_accepts_first_and_chooses_its_sender_later(client: 
     message = client.messages.create(to="+12025550100", messaging_service_sid=SERVICE, body="Hi")
 
     assert (message.status, message.from_, message.num_segments) == ("accepted", None, "0")
-    eventually(lambda: client.messages(message.sid).fetch().status == "delivered")
+    eventually(lambda: client.messages(message.sid).fetch().status, becomes="delivered")
     assert client.messages(message.sid).fetch().from_ == SENDER
 
 
@@ -92,7 +93,7 @@ def test_the_sdk_walks_through_all_pages(client: Client) -> None:
 
 def test_the_list_can_be_filtered_by_the_day_of_sending(client: Client) -> None:
     sid = client.messages.create(to="+12025550100", from_=SENDER, body="Hi").sid
-    eventually(lambda: client.messages(sid).fetch().status == "delivered")
+    eventually(lambda: client.messages(sid).fetch().status, becomes="delivered")
     today = datetime.now(UTC)
 
     tomorrow = today + timedelta(days=1)
@@ -110,7 +111,7 @@ def test_a_lagging_list_shows_a_message_later_than_a_fetch(
 
     assert client.messages(sid).fetch().sid == sid
     assert client.messages.list(to="+12025550100") == []
-    eventually(lambda: len(client.messages.list(to="+12025550100")) == 1)
+    eventually(lambda: len(client.messages.list(to="+12025550100")), becomes=1)
 
 
 def test_a_list_that_is_down_says_so(carrier: Carrier, client: Client) -> None:
@@ -135,7 +136,7 @@ def test_a_queued_message_can_be_canceled_and_goes_no_further(
 
 def test_a_delivered_message_cannot_be_canceled(client: Client) -> None:
     sid = client.messages.create(to="+12025550100", from_=SENDER, body="Hi").sid
-    eventually(lambda: client.messages(sid).fetch().status == "delivered")
+    eventually(lambda: client.messages(sid).fetch().status, becomes="delivered")
 
     with pytest.raises(TwilioRestException) as refused:
         client.messages(sid).update(status="canceled")
@@ -145,7 +146,7 @@ def test_a_delivered_message_cannot_be_canceled(client: Client) -> None:
 
 def test_a_finished_message_can_be_redacted_and_deleted(client: Client) -> None:
     sid = client.messages.create(to="+12025550100", from_=SENDER, body="private").sid
-    eventually(lambda: client.messages(sid).fetch().status == "delivered")
+    eventually(lambda: client.messages(sid).fetch().status, becomes="delivered")
 
     redacted = client.messages(sid).update(body="")
     client.messages(sid).delete()
@@ -189,7 +190,7 @@ def test_without_a_messaging_service_scheduling_is_dropped(client: Client) -> No
     )
 
     assert message.status == "queued"
-    eventually(lambda: client.messages(message.sid).fetch().status == "delivered")
+    eventually(lambda: client.messages(message.sid).fetch().status, becomes="delivered")
 
 
 def test_credentials_can_be_checked_by_fetching_the_account(

@@ -12,7 +12,8 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from deploy.simulators.twilio.server import Carrier
-from tests.deploy.simulators.twilio.conftest import QUICK, SENDER, Receiver, eventually, sdk
+from tests.deploy.simulators.twilio.conftest import QUICK, SENDER, Receiver, sdk
+from tests.support.eventually import eventually
 
 PATIENCE = 0.7  # seconds before the client gives up on an answer that never comes
 
@@ -199,7 +200,7 @@ def test_a_message_may_never_come_to_an_end(
 ) -> None:
     sid = create(client, digits, receiver)
     other = create(client, "0100", receiver)
-    eventually(lambda: client.messages(other).fetch().status == "delivered")
+    eventually(lambda: client.messages(other).fetch().status, becomes="delivered")
 
     assert client.messages(sid).fetch().status == last
 
@@ -211,7 +212,7 @@ def test_a_script_file_teaches_further_numbers() -> None:
     with Carrier(script={**QUICK, "numbers": numbers}) as carrier:
         client = sdk(carrier, transport)
         sid = create(client, "7777")
-        eventually(lambda: client.messages(sid).fetch().error_code == 30007)
+        eventually(lambda: client.messages(sid).fetch().error_code, becomes=30007)
         table = carrier.ask("/script")
     transport.session.close()
 

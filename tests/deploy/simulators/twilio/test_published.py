@@ -12,8 +12,9 @@ from twilio.rest import Client
 
 from deploy.simulators.twilio.server import Carrier
 from tests.deploy.simulators.twilio import published
-from tests.deploy.simulators.twilio.conftest import QUICK, SENDER, eventually
+from tests.deploy.simulators.twilio.conftest import QUICK, SENDER
 from tests.deploy.simulators.twilio.published import faults
+from tests.support.eventually import eventually
 
 TO = "+12025550100"
 SERVICE = "MG" + "5" * 32
@@ -79,7 +80,7 @@ def wire(carrier: Carrier) -> Iterator[Wire]:
 def last_document(client: Client) -> dict[str, Any]:
     response = client.http_client._test_only_last_response
     assert response is not None
-    document: dict[str, Any] = requests.models.complexjson.loads(response.text)
+    document: dict[str, Any] = requests.models.complexjson.loads(response.text)  # type: ignore[attr-defined]
     return document
 
 
@@ -87,7 +88,7 @@ def delivered(client: Client, **parameters: Any) -> str:
     sid = client.messages.create(
         **{"to": TO, "from_": SENDER, "body": "Hello Ana", **parameters}
     ).sid
-    eventually(lambda: client.messages(sid).fetch().status == "delivered")
+    eventually(lambda: client.messages(sid).fetch().status, becomes="delivered")
     return str(sid)
 
 

@@ -9,7 +9,8 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from deploy.simulators.twilio.server import Carrier
-from tests.deploy.simulators.twilio.conftest import QUICK, SENDER, eventually, sdk
+from tests.deploy.simulators.twilio.conftest import QUICK, SENDER, sdk
+from tests.support.eventually import eventually
 
 TO = "+12025550100"
 SERVICE = "MG" + "5" * 32
@@ -160,7 +161,7 @@ def test_known_services_refuse_others_and_empty_ones() -> None:
     with Carrier(script={**QUICK, "services": services}) as carrier:
         client = sdk(carrier, transport)
         sid = client.messages.create(to=TO, messaging_service_sid=SERVICE, body="Hi").sid
-        eventually(lambda: client.messages(sid).fetch().from_ == "+15005550008")
+        eventually(lambda: client.messages(sid).fetch().from_, becomes="+15005550008")
         codes = [
             refusal(client, from_="", messaging_service_sid=service).code
             for service in (empty, "MG" + "9" * 32)
@@ -179,7 +180,7 @@ def test_more_calls_at_once_than_the_account_may_make_are_refused_with_20429(
         target=lambda: sdk(carrier, transport).messages.create(to=TO, from_=SENDER, body="Hi")
     )
     first.start()
-    eventually(lambda: len(carrier.log()) == 1)
+    eventually(lambda: len(carrier.log()), becomes=1)
 
     error = refusal(client)
 

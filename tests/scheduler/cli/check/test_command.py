@@ -2,10 +2,13 @@
 
 import json
 import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from scheduler.cli.check.command import check
 
@@ -19,25 +22,25 @@ UGLY = """Mobile;First Name
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
     monkeypatch.chdir(tmp_path)
     app = typer.Typer()
     app.command()(check)
 
-    def run(*arguments):
+    def run(*arguments: Any) -> Result:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     return run
 
 
 @pytest.fixture
-def ugly(tmp_path):
+def ugly(tmp_path: Path) -> Path:
     file = tmp_path / "guests.csv"
     file.write_bytes(UGLY.encode("cp1252"))
     return file
 
 
-def test_a_good_file_exits_0(run, tmp_path):
+def test_a_good_file_exits_0(run: Callable[..., Any], tmp_path: Path) -> None:
     file = tmp_path / "good.csv"
     file.write_text("phone\n+15551230000\n")
 
@@ -48,7 +51,9 @@ def test_a_good_file_exits_0(run, tmp_path):
     assert "can be uploaded" in result.stdout
 
 
-def test_a_file_with_rejects_exits_1_and_says_what_to_mend(run, ugly):
+def test_a_file_with_rejects_exits_1_and_says_what_to_mend(
+    run: Callable[..., Any], ugly: Path
+) -> None:
     result = run(ugly, "--message", "Hi {first_name} – bye")
 
     text = " ".join(result.stdout.split())
@@ -62,7 +67,7 @@ def test_a_file_with_rejects_exits_1_and_says_what_to_mend(run, ugly):
     assert "Hi José – bye" in text
 
 
-def test_json_is_one_document_and_nothing_else(run, ugly):
+def test_json_is_one_document_and_nothing_else(run: Callable[..., Any], ugly: Path) -> None:
     result = run(ugly, "--message", "Hi {first_name}", "--json", "--rate", 4)
 
     report = json.loads(result.stdout)
@@ -73,7 +78,9 @@ def test_json_is_one_document_and_nothing_else(run, ugly):
     ]  # fmt: skip
 
 
-def test_the_reject_file_is_written_and_comes_back(run, ugly, tmp_path):
+def test_the_reject_file_is_written_and_comes_back(
+    run: Callable[..., Any], ugly: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "mend.csv"
     run(ugly, "--message", "Hi {first_name}", "--rejects", out)
 
@@ -97,7 +104,9 @@ def test_the_reject_file_is_written_and_comes_back(run, ugly, tmp_path):
         (["guests.csv", "--rejects", "no/such/place.csv"], "cannot write"),
     ],
 )
-def test_bad_usage_exits_2_with_one_line(run, ugly, arguments, hint):
+def test_bad_usage_exits_2_with_one_line(
+    run: Callable[..., Any], ugly: Path, arguments: list[str], hint: str
+) -> None:
     result = run(*arguments)
 
     assert result.exit_code == 2
@@ -106,26 +115,30 @@ def test_bad_usage_exits_2_with_one_line(run, ugly, arguments, hint):
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_doubled_braces_are_pointed_out(run, ugly):
+def test_doubled_braces_are_pointed_out(run: Callable[..., Any], ugly: Path) -> None:
     result = run(ugly, "--message", "Hi {{first_name}}")
 
     assert "{{first_name}} sends “{first_name}” as it is written" in " ".join(result.stdout.split())
 
 
-def test_a_refused_file_leaves_no_reject_file_behind(run, ugly, tmp_path):
+def test_a_refused_file_leaves_no_reject_file_behind(
+    run: Callable[..., Any], ugly: Path, tmp_path: Path
+) -> None:
     run(ugly, "--phone-column", "fax", "--rejects", tmp_path / "mend.csv")
 
     assert not (tmp_path / "mend.csv").exists()
 
 
-def _told(run, tmp_path, content, *arguments):
+def _told(run: Callable[..., Any], tmp_path: Path, content: str, *arguments: Any) -> str:
     """What is said of such a file, in one line."""
     file = tmp_path / "told.csv"
     file.write_text(content)
     return " ".join(run(file, *arguments).stdout.split())
 
 
-def test_a_duplicate_in_the_mended_file_is_not_texted_again(run, tmp_path):
+def test_a_duplicate_in_the_mended_file_is_not_texted_again(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
     out = tmp_path / "mend.csv"
     content = "phone\n+15551230000\n15551230000\n1.5551E+10\n"
 
@@ -138,11 +151,15 @@ def test_a_duplicate_in_the_mended_file_is_not_texted_again(run, tmp_path):
     assert (report["accepted"], report["duplicates"]) == (1, 1)
 
 
-def test_without_duplicates_nothing_is_said_of_our_columns(run, tmp_path):
+def test_without_duplicates_nothing_is_said_of_our_columns(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
     assert "volley_" not in _told(run, tmp_path, "phone\n+15551230000\n911\n")
 
 
-def test_the_longest_text_is_named_and_its_beginning_shown(run, tmp_path):
+def test_the_longest_text_is_named_and_its_beginning_shown(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
     content = f"phone,name\n+15551230000,Ana\n+15551230001,{'Bo ' * 80}\n"
 
     told = _told(run, tmp_path, content, "--message", "Hi {name}")
@@ -151,7 +168,7 @@ def test_the_longest_text_is_named_and_its_beginning_shown(run, tmp_path):
     assert "Row 3 is the longest (2 segments, 242 characters) and begins: Hi Bo Bo" in told
 
 
-def test_a_single_text_is_told_in_the_singular(run, tmp_path):
+def test_a_single_text_is_told_in_the_singular(run: Callable[..., Any], tmp_path: Path) -> None:
     told = _told(run, tmp_path, "phone\n+15551230000\n", "--message", "Hi")
 
     assert "It costs 1 segment." in told
@@ -159,7 +176,9 @@ def test_a_single_text_is_told_in_the_singular(run, tmp_path):
     assert "longest" not in told
 
 
-def test_values_with_braces_are_pointed_out_and_kept(run, tmp_path):
+def test_values_with_braces_are_pointed_out_and_kept(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
     content = "phone,name,note\n+15551230000,Ana,{x}\n+15551230001,{first_name},\n"
 
     told = _told(run, tmp_path, content, "--message", "Hi {name}")
@@ -169,7 +188,9 @@ def test_values_with_braces_are_pointed_out_and_kept(run, tmp_path):
     assert "e.g. row 3: {first_name}" in told
 
 
-def test_several_mends_for_one_code_say_whose_they_are(run, tmp_path):
+def test_several_mends_for_one_code_say_whose_they_are(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
     told = _told(run, tmp_path, "phone\n555200001O\n911\n07911 123456\n")
 
     assert "→ row 2: Compare it with its source" in told
@@ -178,20 +199,24 @@ def test_several_mends_for_one_code_say_whose_they_are(run, tmp_path):
     assert "US numbers (see --region)" in told
 
 
-def test_one_mend_for_all_rows_names_none(run, tmp_path):
+def test_one_mend_for_all_rows_names_none(run: Callable[..., Any], tmp_path: Path) -> None:
     told = _told(run, tmp_path, "phone\n911\n112\n")
 
     assert "→ Write the whole number" in told
 
 
-def test_of_two_columns_that_may_hold_the_number_the_other_is_named(run, tmp_path):
+def test_of_two_columns_that_may_hold_the_number_the_other_is_named(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
     told = _told(run, tmp_path, "contact,phone\nx,+15551230000\n")
 
     assert "Phone numbers are in “phone”" in told
     assert "Not in “contact”: name another with --phone-column." in told
 
 
-def test_uk_is_read_as_gb_and_a_column_of_calling_codes_is_named(run, tmp_path):
+def test_uk_is_read_as_gb_and_a_column_of_calling_codes_is_named(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
     file = tmp_path / "guests.csv"
     file.write_text("country_code,phone\n,07400 123456\n49,0171 3369876\n")
 
@@ -203,7 +228,7 @@ def test_uk_is_read_as_gb_and_a_column_of_calling_codes_is_named(run, tmp_path):
     assert "Where “country_code” says another country code" in text
 
 
-def test_a_file_is_read_as_the_options_say(run, tmp_path):
+def test_a_file_is_read_as_the_options_say(run: Callable[..., Any], tmp_path: Path) -> None:
     file = tmp_path / "guests.csv"
     file.write_bytes("phone;name,x\n+15551230000;Kučera\n".encode("cp1250"))
 
@@ -219,14 +244,18 @@ def test_a_file_is_read_as_the_options_say(run, tmp_path):
     assert "no encoding" in wrong.output
 
 
-def test_a_mark_of_its_own_is_named_where_it_costs_ucs_2(run, tmp_path):
+def test_a_mark_of_its_own_is_named_where_it_costs_ucs_2(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
     text = _told(run, tmp_path, "phone,name\n+15551230000,Jo\u0308rg\n", "--message", "Hi {name}")
 
     assert "(latin small letter o and combining diaeresis) in 1 text" in text
     assert "Warning: Row 2: “o\u0308” is written as “o” and combining diaeresis" in text
 
 
-def test_a_check_leaves_the_process_the_memory_it_had(run, tmp_path):
+def test_a_check_leaves_the_process_the_memory_it_had(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
 
     _told(run, tmp_path, "phone,name\n+15551230000,Ana\n")

@@ -5,6 +5,8 @@ import random
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,17 +15,17 @@ from scheduler.ingest.check.dedup import Seen
 
 @pytest.mark.parametrize("batch", [1, 7, 600])
 @pytest.mark.parametrize("in_memory", [3, 1000, 100_000])
-def test_the_map_is_exact_in_memory_and_on_disk(in_memory, batch):
+def test_the_map_is_exact_in_memory_and_on_disk(in_memory: int, batch: int) -> None:
     dice = random.Random(3)
     numbers = dice.sample(range(10**14), 2000)
     asked = [number for number in numbers for _ in range(dice.choice([1, 1, 2]))]
     dice.shuffle(asked)
-    first = {}
+    first: dict[Any, Any] = {}
     for row, number in enumerate(asked):
         first.setdefault(number, row)
 
     with Seen(in_memory=in_memory) as seen:
-        repeated = {}
+        repeated: dict[Any, Any] = {}
         for start in range(0, len(asked), batch):
             rows = range(start, min(start + batch, len(asked)))
             taken = seen.claim([asked[row] for row in rows], rows)
@@ -36,7 +38,7 @@ def test_the_map_is_exact_in_memory_and_on_disk(in_memory, batch):
         assert seen.row_of(10**14 + 1) is None
 
 
-def test_its_scratch_file_can_be_closed_twice():
+def test_its_scratch_file_can_be_closed_twice() -> None:
     seen = Seen(in_memory=1)
     seen.claim([15551230000], [2])
 
@@ -46,7 +48,7 @@ def test_its_scratch_file_can_be_closed_twice():
     assert seen.row_of(15551230000) is None
 
 
-def test_an_import_that_is_killed_leaves_no_numbers_on_the_disk(tmp_path):
+def test_an_import_that_is_killed_leaves_no_numbers_on_the_disk(tmp_path: Path) -> None:
     program = """
 import os
 from contextlib import suppress

@@ -9,7 +9,7 @@ from shared.domain.phone import PhoneError
 from shared.errors import Refused
 
 
-def _read(header, *rows, region="US"):
+def _read(header: str, *rows: tuple[str, str], region: str = "US") -> list[str]:
     """For each row its number or the code of its fault; the quick way must not say another."""
     names = header.split(",")
     phone = names.index("phone")
@@ -21,7 +21,7 @@ def _read(header, *rows, region="US"):
     return told
 
 
-def _one(numbers, row):
+def _one(numbers: Numbers, row: tuple[str, str]) -> str:
     try:
         return numbers.one(row)
     except PhoneError as fault:
@@ -40,14 +40,14 @@ def _one(numbers, row):
 @pytest.mark.parametrize(
     "said", ["44", "+44", "0044", "44.0", "'+44", "(+44)", "UK +44", "GB", "uk"]
 )
-def test_a_calling_code_in_a_column_of_its_own_is_used(name, said):
+def test_a_calling_code_in_a_column_of_its_own_is_used(name: str, said: str) -> None:
     assert _read(f"{name},phone", (said, "7400 123456"), (said, "07400123456")) == [
         "+447400123456",
         "+447400123456",
     ]
 
 
-def test_rows_of_several_countries_are_read_each_as_its_own():
+def test_rows_of_several_countries_are_read_each_as_its_own() -> None:
     assert _read(
         "phone,country_code",
         ("(202) 555-0123", "1"),
@@ -81,12 +81,12 @@ def test_rows_of_several_countries_are_read_each_as_its_own():
         ("1", "0044 7400 123456"),
     ],
 )
-def test_a_number_that_contradicts_its_calling_code_is_refused(said, phone):
+def test_a_number_that_contradicts_its_calling_code_is_refused(said: str, phone: str) -> None:
     assert _read("country_code,phone", (said, phone)) == ["ambiguous_phone"]
 
 
 @pytest.mark.parametrize("said", ["999", "United Kingdom", "USA", "0", "4407400", "-1", "881"])
-def test_what_is_no_calling_code_is_asked_about_where_the_number_needs_one(said):
+def test_what_is_no_calling_code_is_asked_about_where_the_number_needs_one(said: str) -> None:
     rows = (said, "2025550123"), (said, "+12025550123"), (said, "0044 7400 123456"), (said, "")
 
     assert _read("country_code,phone", *rows) == [
@@ -97,7 +97,7 @@ def test_what_is_no_calling_code_is_asked_about_where_the_number_needs_one(said)
     ]
 
 
-def test_a_national_number_that_exists_in_two_countries_is_not_guessed_by_the_address():
+def test_a_national_number_that_exists_in_two_countries_is_not_guessed_by_the_address() -> None:
     both = "7012345678"  # in North Dakota and in India
 
     assert _read("country,phone", ("IN", both), ("IN", f"+1{both}"), ("US", both), ("", both)) == [
@@ -109,7 +109,7 @@ def test_a_national_number_that_exists_in_two_countries_is_not_guessed_by_the_ad
     assert _read("phone_country_code,phone", ("IN", both)) == [f"+91{both}"]
 
 
-def test_a_national_number_is_one_of_its_addresss_country():
+def test_a_national_number_is_one_of_its_addresss_country() -> None:
     assert _read("country,phone", ("GB", "07400 123456"), ("CA", "4165550123")) == [
         "+447400123456",
         "+14165550123",
@@ -117,11 +117,11 @@ def test_a_national_number_is_one_of_its_addresss_country():
 
 
 @pytest.mark.parametrize("said", ["United States", "840", "1", "n/a"])
-def test_an_address_in_words_or_figures_says_nothing_about_the_number(said):
+def test_an_address_in_words_or_figures_says_nothing_about_the_number(said: str) -> None:
     assert _read("country,phone", (said, "2025550123")) == ["+12025550123"]
 
 
-def test_an_area_code_in_a_column_of_its_own_is_never_passed_over():
+def test_an_area_code_in_a_column_of_its_own_is_never_passed_over() -> None:
     assert _read(
         "Vorwahl,phone",
         ("0171", "3369876"),
@@ -137,7 +137,7 @@ def test_an_area_code_in_a_column_of_its_own_is_never_passed_over():
     ]
 
 
-def test_two_columns_of_calling_codes_are_not_chosen_between():
+def test_two_columns_of_calling_codes_are_not_chosen_between() -> None:
     with pytest.raises(Refused) as refused:
         columns_beside(["dial_code", "calling_code", "phone"], phone=2)
 
@@ -145,18 +145,18 @@ def test_two_columns_of_calling_codes_are_not_chosen_between():
     assert refused.value.details == {"columns": ["dial_code", "calling_code"]}
 
 
-def test_the_calling_code_that_names_the_phone_column_is_its_own():
+def test_the_calling_code_that_names_the_phone_column_is_its_own() -> None:
     header = ["mobile_country_code", "tel_country_code", "country", "mobile"]
 
     assert columns_beside(header, phone=3).country == 0
 
 
 @pytest.mark.parametrize("name", ["code", "zip code", "city", "county", "land", "prefixes", "cc"])
-def test_other_columns_say_nothing_about_numbers(name):
+def test_other_columns_say_nothing_about_numbers(name: str) -> None:
     assert columns_beside([name, "phone"], phone=1).country is None
 
 
-def test_a_country_in_words_is_not_read_and_that_is_said():
+def test_a_country_in_words_is_not_read_and_that_is_said() -> None:
     warnings = Warnings()
     header = ["country", "phone"]
     beside = columns_beside(header, phone=1)
@@ -173,7 +173,7 @@ def test_a_country_in_words_is_not_read_and_that_is_said():
 @pytest.mark.parametrize(
     ("said", "number"), [("Germany", "+491713369876"), ("", "2025550123"), ("US", "2025550123")]
 )
-def test_a_country_that_is_read_or_not_needed_is_no_matter(said, number):
+def test_a_country_that_is_read_or_not_needed_is_no_matter(said: str, number: str) -> None:
     warnings = Warnings()
     header = ["country", "phone"]
     beside = columns_beside(header, phone=1)

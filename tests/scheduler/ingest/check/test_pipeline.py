@@ -2,26 +2,48 @@
 
 import io
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from scheduler.ingest import Objection, Plan, RejectCode, ReportBuilder, open_rows, validate
+from scheduler.ingest import (
+    Accepted,
+    AcceptedRows,
+    Objection,
+    Plan,
+    Reject,
+    RejectCode,
+    ReportBuilder,
+    open_rows,
+    validate,
+)
 from shared.errors import Refused
 
 
-def _validated(content, *, chunk=5000, screen=None, **plan):
+def _validated(
+    content: str | bytes,
+    *,
+    chunk: int = 5000,
+    screen: Callable[..., Any] | None = None,
+    **plan: Any,
+) -> (
+    tuple[list[Accepted], list[Any], dict[str, Any]]
+    | tuple[list[Accepted], list[Reject], dict[str, Any]]
+    | tuple[list[Any], list[Reject], dict[str, Any]]
+):
     """Accepted and rejected rows of a file, and its report."""
     raw = content if isinstance(content, bytes) else content.encode()
     rows = open_rows(io.BytesIO(raw), filename="guests.csv")
-    plan = Plan(**plan)
-    report = ReportBuilder(rows.encoding, plan.rate, plan.smart_encoded)
-    chunks = list(validate(rows, plan, report=report, chunk=chunk, screen=screen))
+    plan = Plan(**plan)  # type: ignore[assignment]
+    report = ReportBuilder(rows.encoding, plan.rate, plan.smart_encoded)  # type: ignore[attr-defined]
+    chunks = list(validate(rows, plan, report=report, chunk=chunk, screen=screen))  # type: ignore[arg-type]
     accepted = [row for chunk in chunks for row in chunk.accepted]
     rejected = [row for chunk in chunks for row in chunk.rejected]
     return accepted, rejected, report.report().as_dict()
 
 
-def test_a_good_row_becomes_a_text():
+def test_a_good_row_becomes_a_text() -> None:
     accepted, rejected, _ = _validated(
         "First Name,phone,city\n Ana ,(555) 123-0000,Rome\n", template="Hi {first_name}!"
     )
@@ -54,7 +76,7 @@ two lines"
 """
 
 
-def test_every_bad_row_is_told_by_row_column_value_and_code():
+def test_every_bad_row_is_told_by_row_column_value_and_code() -> None:
     accepted, rejected, report = _validated(UGLY, template="Hi {name}")
 
     assert [row.row for row in accepted] == [2, 3, 4, 15, 16]
@@ -76,7 +98,7 @@ def test_every_bad_row_is_told_by_row_column_value_and_code():
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_the_verdict_does_not_depend_on_the_encoding(encoding):
+def test_the_verdict_does_not_depend_on_the_encoding(encoding: str) -> None:
     plain = _validated(UGLY, template="Hi {name}")
 
     accepted, rejected, _ = _validated(UGLY.encode(encoding), template="Hi {name}")
@@ -84,14 +106,14 @@ def test_the_verdict_does_not_depend_on_the_encoding(encoding):
     assert (accepted, rejected) == plain[:2]
 
 
-def test_a_duplicate_names_the_row_it_repeats():
+def test_a_duplicate_names_the_row_it_repeats() -> None:
     _, rejected, _ = _validated("phone\n+15551230000\n+15551230001\n15551230000\n")
 
     assert (rejected[0].row, rejected[0].code) == (4, "duplicate")
     assert "row 2" in rejected[0].reason
 
 
-def test_a_row_rejected_for_another_fault_does_not_block_a_later_good_one():
+def test_a_row_rejected_for_another_fault_does_not_block_a_later_good_one() -> None:
     accepted, rejected, _ = _validated(
         "phone,name\n+15551230000,\n+15551230000,Ana\n+15551230000,Bo\n", template="Hi {name}"
     )
@@ -103,7 +125,7 @@ def test_a_row_rejected_for_another_fault_does_not_block_a_later_good_one():
 @pytest.mark.parametrize(
     "nothing", ["NULL", "null", "None", "nan", "NaN", " NULL ", "#N/A", "n/a", "N/A", "\\N", "<NA>"]
 )
-def test_what_programs_write_for_nothing_is_a_missing_value(nothing):
+def test_what_programs_write_for_nothing_is_a_missing_value(nothing: str) -> None:
     content = f"phone,name\n+15551230000,{nothing}\n"
 
     accepted, rejected, _ = _validated(content, template="Hi {name}")
@@ -116,13 +138,13 @@ def test_what_programs_write_for_nothing_is_a_missing_value(nothing):
 
 
 @pytest.mark.parametrize("name", ["Null", "Nan", "none", "NA", "Mr NULL"])
-def test_a_name_or_a_word_that_resembles_nothing_is_kept(name):
+def test_a_name_or_a_word_that_resembles_nothing_is_kept(name: str) -> None:
     accepted, _, _ = _validated(f"phone,name\n+15551230000,{name}\n", template="Hi {name}")
 
     assert [row.body for row in accepted] == [f"Hi {name}"]
 
 
-def test_one_bad_byte_costs_one_row():
+def test_one_bad_byte_costs_one_row() -> None:
     good = "phone,name\n+15551230000,José\n".encode()
 
     accepted, rejected, report = _validated(good + b"+15551230001,Zo\xeb\n+15551230002,Al\n")
@@ -133,44 +155,44 @@ def test_one_bad_byte_costs_one_row():
     assert report["rejects"][0]["value"] == "Zo\ufffd"
 
 
-def test_a_character_already_lost_is_not_sent_as_a_question_mark():
+def test_a_character_already_lost_is_not_sent_as_a_question_mark() -> None:
     _, rejected, _ = _validated("phone,name\n+15551230000,Jos\ufffd\n")
 
     assert rejected[0].code == "bad_encoding"
 
 
-def test_windows_text_is_read_as_such():
+def test_windows_text_is_read_as_such() -> None:
     accepted, _, report = _validated("phone,name\n+15551230000,Zoë’s\n".encode("cp1252"))
 
     assert accepted[0].fields["name"] == "Zoë’s"
     assert report["encoding"] == "windows-1252"
 
 
-def test_without_a_message_the_words_come_later():
+def test_without_a_message_the_words_come_later() -> None:
     accepted, _, report = _validated("phone\n+15551230000\n")
 
     assert (accepted[0].body, accepted[0].encoding, accepted[0].segments) == (None, "", 0)
     assert report["segments"] == {"total": 0, "min": 0, "max": 0}
 
 
-def test_a_column_without_a_name_may_hold_anything_and_is_left_out():
+def test_a_column_without_a_name_may_hold_anything_and_is_left_out() -> None:
     accepted, _, _ = _validated("phone,,name\n+15551230000,junk,Ana\n")
 
     assert accepted[0].fields == {"phone": "+15551230000", "name": "Ana"}
 
 
-def test_a_long_text_is_cut_into_parts_and_every_part_is_billed():
+def test_a_long_text_is_cut_into_parts_and_every_part_is_billed() -> None:
     accepted, _, report = _validated(f"phone,bio\n+15551230000,{'word ' * 700}\n", template="{bio}")
 
     row = accepted[0]
-    ends = [*row.cuts, len(row.body)]
-    parts = [row.body[start:end] for start, end in zip([0, *row.cuts], ends, strict=True)]
+    ends = [*row.cuts, len(row.body)]  # type: ignore[arg-type]
+    parts = [row.body[start:end] for start, end in zip([0, *row.cuts], ends, strict=True)]  # type: ignore[index]
     assert len(parts) == 3
     assert all(0 < len(part) <= 1600 for part in parts)
     assert row.segments == report["segments"]["total"] == sum(-(-len(p) // 153) for p in parts)
 
 
-def test_a_text_of_more_than_ten_parts_is_rejected():
+def test_a_text_of_more_than_ten_parts_is_rejected() -> None:
     long = "x" * 70 * 11
     text = f"phone,bio,name\n+15551230000,{long},Ana\n+15551230001,short,Bo\n"
 
@@ -180,7 +202,7 @@ def test_a_text_of_more_than_ten_parts_is_rejected():
     assert (rejected[0].row, rejected[0].column, rejected[0].code) == (2, "bio", "too_long")
 
 
-def test_the_report_shows_what_forces_ucs2_most_frequent_first():
+def test_the_report_shows_what_forces_ucs2_most_frequent_first() -> None:
     lines = [f"+1555123{n:04d},{'“Ana” 🎉' if n < 3 else '🎉'}\n" for n in range(10)]
 
     _, _, report = _validated("phone,name\n" + "".join(lines), template="Hi {name}", rate=4)
@@ -191,7 +213,7 @@ def test_the_report_shows_what_forces_ucs2_most_frequent_first():
     assert report["segments"] == {"total": 10, "min": 1, "max": 1}
 
 
-def test_smart_encoding_is_counted_as_twilio_will_send_it():
+def test_smart_encoding_is_counted_as_twilio_will_send_it() -> None:
     text = "phone,name\n+15551230000,Ana\n+15551230001,🎉\n"
     message = "“Dear” {name} " + "x" * 100
 
@@ -203,7 +225,7 @@ def test_smart_encoding_is_counted_as_twilio_will_send_it():
     assert smart["ucs2_characters"] == ["🎉"]
 
 
-def test_the_report_has_exactly_the_fields_of_the_interface():
+def test_the_report_has_exactly_the_fields_of_the_interface() -> None:
     report = _validated("phone\n+15551230000\nx\n")[2]
 
     assert list(report) == [
@@ -213,14 +235,14 @@ def test_the_report_has_exactly_the_fields_of_the_interface():
     assert list(report["rejects"][0]) == ["row", "column", "value", "code", "reason", "fix"]
 
 
-def test_the_report_shows_the_first_hundred_rejects_and_counts_all():
+def test_the_report_shows_the_first_hundred_rejects_and_counts_all() -> None:
     report = _validated("phone\n" + "x\n" * 250)[2]
 
     assert (len(report["rejects"]), report["rejected"]) == (100, 250)
     assert report["rejects"][-1]["row"] == 101
 
 
-def test_rows_come_in_chunks_that_tell_how_far_they_go():
+def test_rows_come_in_chunks_that_tell_how_far_they_go() -> None:
     rows = open_rows(
         io.BytesIO(b"phone\n" + b"".join(b"+1555123%04d\n" % n for n in range(25))), filename="x"
     )
@@ -231,8 +253,8 @@ def test_rows_come_in_chunks_that_tell_how_far_they_go():
     assert [chunk.through for chunk in chunks] == [11, 21, 26]
 
 
-def test_a_screen_turns_accepted_rows_away():
-    def suppressed(rows):
+def test_a_screen_turns_accepted_rows_away() -> None:
+    def suppressed(rows: AcceptedRows) -> dict[int, Objection]:
         objection = Objection(RejectCode.SUPPRESSED, "It opted out.", "Leave it out.")
         return {row.row: objection for row in rows if row.phone == "+15551230001"}
 
@@ -257,7 +279,9 @@ def test_a_screen_turns_accepted_rows_away():
         ({"split_at": 0}, "bad_split_at"),
     ],
 )
-def test_a_plan_that_cannot_work_is_refused_before_the_first_row(plan, code):
+def test_a_plan_that_cannot_work_is_refused_before_the_first_row(
+    plan: dict[str, Any], code: str
+) -> None:
     rows = open_rows(io.BytesIO(b"phone,name\n+15551230000,Ana\n"), filename="x")
 
     with pytest.raises(Refused) as refused:
@@ -266,7 +290,7 @@ def test_a_plan_that_cannot_work_is_refused_before_the_first_row(plan, code):
     assert refused.value.code == code
 
 
-def test_no_row_is_lost_or_counted_twice_whatever_is_in_the_file():
+def test_no_row_is_lost_or_counted_twice_whatever_is_in_the_file() -> None:
     dice = random.Random(7)
     lines = [
         dice.choice(["+1555123%04d,Ana", "%d,Bo", '+1555123%04d,"C\ny"', '"+1555124%04d,D', ",,%d"])
@@ -282,7 +306,7 @@ def test_no_row_is_lost_or_counted_twice_whatever_is_in_the_file():
     assert all(row.body == row.fields["name"] for row in accepted)
 
 
-def test_an_argentine_handset_is_texted_once_with_and_without_its_9():
+def test_an_argentine_handset_is_texted_once_with_and_without_its_9() -> None:
     accepted, rejected, report = _validated(
         "phone\n+54 9 11 2345-6789\n+54 11 2345-6789\n+54 11 2345-6780\n+5491123456780\n"
     )
@@ -292,20 +316,20 @@ def test_an_argentine_handset_is_texted_once_with_and_without_its_9():
     assert report["duplicates"] == 2
 
 
-def test_numbers_that_no_text_reaches_have_a_code_of_their_own():
+def test_numbers_that_no_text_reaches_have_a_code_of_their_own() -> None:
     _, rejected, _ = _validated("phone\n+19002345678\n+881612345678\n")
 
     assert [(r.row, r.code) for r in rejected] == [(2, "premium_number"), (3, "premium_number")]
 
 
 @pytest.mark.parametrize("region", ["UK", "uk", "gb"])
-def test_a_region_goes_by_the_name_that_people_use(region):
+def test_a_region_goes_by_the_name_that_people_use(region: str) -> None:
     accepted, _, _ = _validated("phone\n07400 123456\n", region=region)
 
     assert [row.phone for row in accepted] == ["+447400123456"]
 
 
-def test_a_column_of_calling_codes_is_used_and_what_it_contradicts_is_told():
+def test_a_column_of_calling_codes_is_used_and_what_it_contradicts_is_told() -> None:
     accepted, rejected, _ = _validated(
         "country_code,phone\n44,07400 123456\n49,0171 3369876\n1,+447400123457\n999,2025550123\n"
     )
@@ -321,7 +345,7 @@ def test_a_column_of_calling_codes_is_used_and_what_it_contradicts_is_told():
 TWINS = "phone,Note,Name,note\n+15551230000,a,Ana,b\n"
 
 
-def test_twin_columns_that_nobody_asks_for_do_no_harm_and_are_both_kept():
+def test_twin_columns_that_nobody_asks_for_do_no_harm_and_are_both_kept() -> None:
     accepted, rejected, _ = _validated(TWINS.replace("note", "Note"), template="Hi {name}")
 
     assert rejected == []
@@ -341,14 +365,14 @@ def test_twin_columns_that_nobody_asks_for_do_no_harm_and_are_both_kept():
         ("phone,Phone,b\n+15551230000,x,y\n", {}),
     ],
 )
-def test_twin_columns_that_are_asked_for_are_refused(content, plan):
+def test_twin_columns_that_are_asked_for_are_refused(content: str, plan: dict[str, str]) -> None:
     with pytest.raises(Refused) as refused:
-        _validated(content, **plan)
+        _validated(content, **plan)  # type: ignore[arg-type]
 
     assert refused.value.code == "duplicate_columns"
 
 
-def test_of_two_columns_that_differ_in_case_the_one_written_exactly_is_taken():
+def test_of_two_columns_that_differ_in_case_the_one_written_exactly_is_taken() -> None:
     accepted, _, _ = _validated(TWINS, template="{note}{Note}")
 
     assert accepted[0].body == "ba"

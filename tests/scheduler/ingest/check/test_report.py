@@ -3,18 +3,18 @@
 from scheduler.ingest import Reject, ReportBuilder
 
 
-def _reject(row, value="x"):
+def _reject(row: int, value: str = "x") -> Reject:
     return Reject(row, "phone", value, "invalid_phone", "why", "what to do", [value])
 
 
-def test_an_empty_file_costs_nothing():
+def test_an_empty_file_costs_nothing() -> None:
     report = ReportBuilder("utf-8", 5.0).report().as_dict()
 
     assert report["segments"] == {"total": 0, "min": 0, "max": 0}
     assert (report["rows"], report["eta_seconds"]) == (0, 0.0)
 
 
-def test_segments_are_added_up_over_chunks():
+def test_segments_are_added_up_over_chunks() -> None:
     report = ReportBuilder("utf-8", 2.0)
 
     report.accept([2, 3])
@@ -25,7 +25,7 @@ def test_segments_are_added_up_over_chunks():
     assert report.report().eta_seconds == 2.0
 
 
-def test_a_letter_whose_mark_is_a_character_of_its_own_is_warned_of():
+def test_a_letter_whose_mark_is_a_character_of_its_own_is_warned_of() -> None:
     report = ReportBuilder("utf-8", 1.0)
 
     report.blame("Hi Jo\u0308rg", row=2)
@@ -37,7 +37,7 @@ def test_a_letter_whose_mark_is_a_character_of_its_own_is_warned_of():
     assert "“o” and combining diaeresis" in warning["message"]
 
 
-def test_many_different_characters_do_not_fill_the_memory():
+def test_many_different_characters_do_not_fill_the_memory() -> None:
     report = ReportBuilder("utf-8", 1.0)
 
     for point in range(0x4E00, 0x4E00 + 12_000):
@@ -48,7 +48,7 @@ def test_many_different_characters_do_not_fill_the_memory():
     assert len(report.report().ucs2_characters) == 50
 
 
-def test_a_very_long_value_is_cut_in_the_report():
+def test_a_very_long_value_is_cut_in_the_report() -> None:
     report = ReportBuilder("utf-8", 1.0)
 
     report.reject([_reject(2, "y" * 5000)])

@@ -1,5 +1,9 @@
 """Who comes in the instant when an import ends takes nothing up, and undoes nothing."""
 
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
 import pytest
 
 from scheduler.campaigns import create
@@ -13,7 +17,7 @@ from tests.support import factories
 from tests.support.ledger import Waits, until_waiting
 
 
-def imported_while(work):
+def imported_while(work: Callable[..., Any]) -> bool | None:
     """`work` in a thread that waits for the very end of another's import; its result."""
     made = draft(guests())
     loading.load(made)
@@ -22,19 +26,19 @@ def imported_while(work):
     factories.change(undo.format("upload SET header = NULL, lease_until = NULL", "upload"))
     with transaction() as connection:
         job = uploads.lease(connection, made, loading.LEASE)
-        uploads.finish(connection, job, report={"accepted": ROWS}, header=["name", "phone"])
+        uploads.finish(connection, job, report={"accepted": ROWS}, header=["name", "phone"])  # type: ignore[arg-type]
         waiting = Waits(lambda: work(made))
         with engine().connect() as looking:
             until_waiting(looking)
     return waiting.join()
 
 
-def offer(campaign_id):
+def offer(campaign_id: int) -> None:
     with transaction() as connection:
         uploads.offer(connection, campaign_id)
 
 
-def give_up(campaign_id):
+def give_up(campaign_id: int) -> Any:
     with transaction() as connection:
         return uploads.give_up(connection, campaign_id)
 
@@ -42,7 +46,9 @@ def give_up(campaign_id):
 @pytest.mark.parametrize(
     ("work", "result"), [(loading.load, False), (offer, None), (give_up, None)]
 )
-def test_an_import_that_has_just_ended_is_neither_leased_nor_offered(database, work, result):
+def test_an_import_that_has_just_ended_is_neither_leased_nor_offered(
+    database: str, work: Callable[..., Any], result: bool | None
+) -> None:
     assert imported_while(work) is result
 
     upload = factories.one("SELECT * FROM upload")
@@ -51,8 +57,8 @@ def test_an_import_that_has_just_ended_is_neither_leased_nor_offered(database, w
 
 
 def test_whoever_uploaded_a_file_that_another_has_just_imported_keeps_the_campaign(
-    database, monkeypatch
-):
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(create, "load", lambda made, patience: loading.load(made))
 
     imported_while(lambda made: create._import(made, inline=True))
@@ -60,11 +66,11 @@ def test_whoever_uploaded_a_file_that_another_has_just_imported_keeps_the_campai
     assert (campaign().status, len(loaded())) == ("ready", ROWS)
 
 
-def overtaken(monkeypatch, at):
+def overtaken(monkeypatch: pytest.MonkeyPatch, at: tuple[ModuleType, str]) -> None:
     """Have another import the file, and be done, when this one is about to do `at`."""
-    before, done = getattr(*at), []
+    before, done = getattr(*at), []  # type: ignore[var-annotated]
 
-    def later(*given, **more):
+    def later(*given: Any, **more: Any) -> Iterator[Any] | None:
         if not done:
             done.append(None)
             factories.change("UPDATE upload SET lease_until = now() - interval '1 s'")
@@ -77,8 +83,8 @@ def overtaken(monkeypatch, at):
 @pytest.mark.parametrize("kept", [0, 1])
 @pytest.mark.parametrize("at", [(uploads, "chunks"), (uploads, "finish")])
 def test_an_importer_that_was_overtaken_undoes_nothing_of_what_the_other_did(
-    database, monkeypatch, at, kept
-):
+    database: str, monkeypatch: pytest.MonkeyPatch, at: tuple[ModuleType, str], kept: int
+) -> None:
     made = draft(guests(bad={3}))
     monkeypatch.setattr("scheduler.ingest.load.kept_rejects.MOST", kept)
     overtaken(monkeypatch, at)
@@ -91,7 +97,7 @@ def test_an_importer_that_was_overtaken_undoes_nothing_of_what_the_other_did(
     assert bytes_stay == (kept == 0)  # for a reject that was left out
 
 
-def test_a_file_that_cannot_be_read_still_cancels_its_campaign(database):
+def test_a_file_that_cannot_be_read_still_cancels_its_campaign(database: str) -> None:
     made = draft(b"")
 
     with pytest.raises(Refused):

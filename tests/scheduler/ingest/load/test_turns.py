@@ -1,8 +1,12 @@
 """Small files overtake a huge one, a huge one is never starved, and no row is loaded twice."""
 
 from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Never
 
 import pytest
+from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
 from scheduler import tasks
@@ -10,6 +14,7 @@ from scheduler.ingest import uploads, waiting_imports
 from scheduler.ingest.load import importer as loading
 from scheduler.ingest.load import turns
 from scheduler.ingest.load.turns import Turn, import_waiting
+from scheduler.ingest.uploads import ImportJob
 from scheduler.repair import sweeps
 from shared.db.session import transaction
 from shared.errors import Misconfigured, Refused
@@ -20,7 +25,7 @@ CHUNK, SMALL = 5, 20
 
 
 @pytest.fixture(autouse=True)
-def short(monkeypatch):
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of five rows, and twenty are few; in this process, which knows of that."""
     for caller in (tasks, sweeps):
         monkeypatch.setattr(caller, "load", loading.load)
@@ -28,12 +33,12 @@ def short(monkeypatch):
     monkeypatch.setattr(turns, "SMALL", SMALL)
 
 
-def file(rows):
+def file(rows: int) -> bytes:
     lines = [f"guest {i},+1202555{i:04d}" for i in range(rows)]
     return "\n".join(["name,phone", *lines, ""]).encode()
 
 
-def waiting(rows):
+def waiting(rows: int) -> int:
     """A campaign whose file of so many rows waits to be imported."""
     upload_id = uploads.new("guests.csv")
     uploads.put(upload_id, [file(rows)])
@@ -45,21 +50,21 @@ def waiting(rows):
     return made
 
 
-def status(campaign_id):
+def status(campaign_id: int) -> str:
     return factories.one("SELECT status FROM campaign WHERE id = :id", id=campaign_id).status
 
 
-def loaded(campaign_id):
+def loaded(campaign_id: int) -> list[int]:
     sought = "SELECT row FROM recipient WHERE campaign_id = :id ORDER BY row"
     return [found.row for found in factories.rows(sought, id=campaign_id)]
 
 
 @pytest.fixture
-def ended(monkeypatch):
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Campaigns in the order in which their imports were complete."""
     order, finish = [], uploads.finish
 
-    def noted(connection, job, **more):
+    def noted(connection: Connection, job: ImportJob, **more: Any) -> None:
         finish(connection, job, **more)
         order.append(job.campaign_id)
 
@@ -67,11 +72,11 @@ def ended(monkeypatch):
     return order
 
 
-def arrives(monkeypatch, *, behind, make):
+def arrives(monkeypatch: pytest.MonkeyPatch, *, behind: int, make: Callable[..., Any]) -> list[Any]:
     """Calls `make` once, when an import has stored its chunk up to row `behind`."""
-    renew, made = uploads.renew, []
+    renew, made = uploads.renew, []  # type: ignore[var-annotated]
 
-    def noted(connection, job, *, through, **more):
+    def noted(connection: Connection, job: ImportJob, *, through: int, **more: Any) -> None:
         renew(connection, job, through=through, **more)
         if through >= behind and not made:
             made.append(None)
@@ -81,7 +86,9 @@ def arrives(monkeypatch, *, behind, make):
     return made
 
 
-def test_files_that_had_nothing_yet_go_before_one_that_has_had_some(database, ended):
+def test_files_that_had_nothing_yet_go_before_one_that_has_had_some(
+    database: str, ended: list[Any]
+) -> None:
     huge, small = waiting(60), waiting(10)
     factories.change(
         "UPDATE upload SET loaded_row = 6 WHERE id = "
@@ -94,8 +101,8 @@ def test_files_that_had_nothing_yet_go_before_one_that_has_had_some(database, en
 
 
 def test_a_small_file_that_comes_while_a_huge_one_is_imported_is_imported_before_it(
-    database, ended, monkeypatch
-):
+    database: str, ended: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     huge = waiting(400)
     small = arrives(monkeypatch, behind=40, make=lambda: waiting(10))
 
@@ -109,8 +116,8 @@ def test_a_small_file_that_comes_while_a_huge_one_is_imported_is_imported_before
 
 
 def test_without_a_turn_or_among_few_rows_an_import_is_not_interrupted(
-    database, ended, monkeypatch
-):
+    database: str, ended: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = waiting(SMALL - 5)
     second = arrives(monkeypatch, behind=6, make=lambda: waiting(5))
 
@@ -119,7 +126,9 @@ def test_without_a_turn_or_among_few_rows_an_import_is_not_interrupted(
     assert ended == [first, second[0]]
 
 
-def test_the_sweep_lets_a_huge_import_go_on_until_it_has_doubled(database, ended, monkeypatch):
+def test_the_sweep_lets_a_huge_import_go_on_until_it_has_doubled(
+    database: str, ended: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     huge = waiting(400)
     other = arrives(monkeypatch, behind=100, make=lambda: waiting(150))
 
@@ -131,13 +140,13 @@ def test_the_sweep_lets_a_huge_import_go_on_until_it_has_doubled(database, ended
 
 
 def test_however_many_take_turns_a_file_is_read_a_few_times_and_not_for_every_turn(
-    database, monkeypatch
-):
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     turns_of, lease = [], uploads.lease
 
-    def noted(connection, campaign_id, length):
+    def noted(connection: Connection, campaign_id: int, length: timedelta) -> Any:
         job = lease(connection, campaign_id, length)
-        turns_of.append((campaign_id, job.loaded_row))
+        turns_of.append((campaign_id, job.loaded_row))  # type: ignore[union-attr]
         return job
 
     monkeypatch.setattr(uploads, "lease", noted)
@@ -153,9 +162,9 @@ def test_however_many_take_turns_a_file_is_read_a_few_times_and_not_for_every_tu
 
 
 def test_however_many_small_files_come_a_huge_one_is_read_again_twice_at_most(
-    database, ended, monkeypatch
-):
-    rows, jobs = 160, []
+    database: str, ended: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, jobs = 160, []  # type: ignore[var-annotated]
     huge, other = waiting(rows), waiting(rows)
     small = comes_behind_each_chunk(monkeypatch, of=(huge, other), jobs=jobs)
     read_again = rows_read_again(monkeypatch)
@@ -175,11 +184,13 @@ def test_however_many_small_files_come_a_huge_one_is_read_again_twice_at_most(
     assert sorted(ended) == sorted([huge, other, *small])
 
 
-def comes_behind_each_chunk(monkeypatch, *, of, jobs):
+def comes_behind_each_chunk(
+    monkeypatch: pytest.MonkeyPatch, *, of: tuple[int, int], jobs: list[Any]
+) -> list[Any]:
     """Behind each new chunk of the imports `of` a small file comes, and a job for it."""
     renew, made = uploads.renew, []
 
-    def noted(connection, job, **more):
+    def noted(connection: Connection, job: ImportJob, **more: Any) -> None:
         renew(connection, job, **more)
         if job.campaign_id in of:
             made.append(waiting(1))
@@ -189,11 +200,11 @@ def comes_behind_each_chunk(monkeypatch, *, of, jobs):
     return made
 
 
-def rows_read_again(monkeypatch):
+def rows_read_again(monkeypatch: pytest.MonkeyPatch) -> Counter[Any]:
     """How many rows the turns of each import read that were stored already."""
-    counted, lease = Counter(), uploads.lease
+    counted, lease = Counter(), uploads.lease  # type: ignore[var-annotated]
 
-    def noted(connection, campaign_id, length):
+    def noted(connection: Connection, campaign_id: int, length: timedelta) -> Any:
         job = lease(connection, campaign_id, length)
         counted[campaign_id] += job.loaded_row if job else 0
         return job
@@ -219,21 +230,29 @@ def rows_read_again(monkeypatch):
     ],
 )
 def test_a_turn_is_over_when_another_has_had_much_less(  # noqa: PLR0917
-    database, monkeypatch, quick, through, since, least, over
-):
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    quick: bool,
+    through: int,
+    since: int,
+    least: int | None,
+    over: bool,
+) -> None:
     monkeypatch.setattr(waiting_imports, "least_loaded", lambda _, but: least)
 
     assert Turn(quick).is_over(through, since=since) is over
 
 
-def test_nobody_gives_way_to_an_import_that_has_just_failed(database):
+def test_nobody_gives_way_to_an_import_that_has_just_failed(database: str) -> None:
     made = waiting(5)
 
     assert Turn(quick=True).is_over(SMALL, since=0)
     assert not Turn(quick=True, failed=(made,)).is_over(SMALL, since=0)
 
 
-def test_a_job_of_a_campaign_that_is_gone_or_imported_does_nothing(database, ended):
+def test_a_job_of_a_campaign_that_is_gone_or_imported_does_nothing(
+    database: str, ended: list[Any]
+) -> None:
     made = waiting(5)
     tasks._import(ImportUpload(campaign_id=made))
 
@@ -245,12 +264,12 @@ def test_a_job_of_a_campaign_that_is_gone_or_imported_does_nothing(database, end
 
 @pytest.mark.parametrize("kind", [Refused, Misconfigured])
 def test_an_import_that_is_refused_or_misconfigured_is_told_in_words_and_holds_up_no_other(
-    database, kind
-):
+    database: str, kind: type[Refused | Misconfigured]
+) -> None:
     first, second = waiting(1), waiting(2)
     tried = []
 
-    def load(campaign_id, turn):
+    def load(campaign_id: int, turn: Turn) -> Never:
         tried.append(campaign_id)
         raise kind("no_database", f"Campaign {campaign_id} cannot go on.")
 

@@ -3,14 +3,16 @@
 import csv
 import io
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.ingest.read import delimited
-from scheduler.ingest.read.delimited import Splitter, split_records
+from scheduler.ingest.read.delimited import Damaged, Splitter, split_records
 
 #: Lines of which each may leave a cell open, so many of them as may be together.
 SHAPES = {
@@ -33,27 +35,27 @@ SHAPES = {
 }
 
 
-def _file(shape, size):
+def _file(shape: str, size: int) -> str:
     """A file of some `size` characters."""
     lines = SHAPES[shape]
     return "phone,name\n+12025550101,Bo\n" + lines * (size // len(lines) + 1)
 
 
-def _read(text):
+def _read(text: str) -> list[list[str] | Damaged]:
     """The records of all blocks, those of columns put together again."""
-    records = []
+    records: list[Any] = []
     for block in Splitter(io.StringIO(text, newline=""), ",").blocks(2):
         records += map(list, zip(*block, strict=True)) if isinstance(block, tuple) else block
     return records
 
 
 @pytest.fixture
-def parsed(monkeypatch):
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many characters the parser was given."""
     characters, reader = [0], csv.reader
 
-    def counting(lines, **how):
-        def told():
+    def counting(lines: Any, **how: Any) -> reader:  # type: ignore[valid-type]
+        def told() -> Iterator[str]:
             for line in lines:
                 characters[0] += len(line)
                 yield line
@@ -65,7 +67,7 @@ def parsed(monkeypatch):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_parser_reads_no_character_more_than_four_times(shape, parsed):
+def test_the_parser_reads_no_character_more_than_four_times(shape: str, parsed: list[int]) -> None:
     text = _file(shape, 1_500_000 if "long" in shape else 250_000)
 
     _read(text)
@@ -74,7 +76,7 @@ def test_the_parser_reads_no_character_more_than_four_times(shape, parsed):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_ten_times_the_lines_take_at_most_fifteen_times_as_long(shape):
+def test_ten_times_the_lines_take_at_most_fifteen_times_as_long(shape: str) -> None:
     few, many = _file(shape, 1_000), _file(shape, 10_000)
     long = len(many) / len(few) / 10  # a shape may be longer than that
 
@@ -86,7 +88,7 @@ def test_ten_times_the_lines_take_at_most_fifteen_times_as_long(shape):
     assert ratio <= 15 * long
 
 
-def _seconds(text):
+def _seconds(text: str) -> float:
     best = float("inf")
     for _ in range(3):
         start = time.thread_time()
@@ -96,7 +98,9 @@ def _seconds(text):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_what_such_a_file_holds_is_what_reading_every_line_anew_finds(shape, monkeypatch):
+def test_what_such_a_file_holds_is_what_reading_every_line_anew_finds(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(delimited, "_MOST_LINES", 100)
     monkeypatch.setattr(delimited, "_PIECE", 3_000)
     text = _file(shape, 10_000)
@@ -111,14 +115,16 @@ _WORDS = ["x", "a", ",", ",", '"', '"', '"', '","', '""', 'x","x', "\n", "\n", "
 
 @given(st.lists(st.sampled_from(_WORDS), max_size=60))
 @settings(max_examples=300)
-def test_whatever_a_file_holds_its_records_are_those_of_reading_every_line_anew(words):
+def test_whatever_a_file_holds_its_records_are_those_of_reading_every_line_anew(
+    words: list[str],
+) -> None:
     lines = io.StringIO("".join(words), newline="").readlines()
 
     with _limits_that_are_met():
         assert _typed(split_records(lines, ",")) == _typed(_anew(lines))
 
 
-def test_a_record_as_long_as_may_be_is_not_the_last():
+def test_a_record_as_long_as_may_be_is_not_the_last() -> None:
     longest = ",".join(["x" * 100_000] * 10) + ',"\n'
     lines = [longest, "x" * 60_000 + '"\n', "1,a\n"]
 
@@ -128,7 +134,7 @@ def test_a_record_as_long_as_may_be_is_not_the_last():
 
 
 @contextmanager
-def _limits_that_are_met():
+def _limits_that_are_met() -> Iterator[None]:
     before = csv.field_size_limit(9)
     try:
         with pytest.MonkeyPatch.context() as patch:
@@ -139,11 +145,13 @@ def _limits_that_are_met():
         csv.field_size_limit(before)
 
 
-def _typed(records):
+def _typed(
+    records: Iterator[Any] | list[list[str] | Damaged],
+) -> list[tuple[list[str], type[list[Any]] | type[Damaged]]]:
     return [(list(cells), type(cells)) for cells in records if any(cells)]
 
 
-def _anew(lines):
+def _anew(lines: list[str]) -> Iterator[list[str] | Damaged]:
     """The records, each line's own read from its beginning."""
     at = 0
     while at < len(lines):
@@ -159,16 +167,16 @@ def _anew(lines):
 class _Counted:
     """Lines, and how many of them were taken."""
 
-    def __init__(self, lines):
+    def __init__(self, lines: Iterator[Any]) -> None:
         self._given, self.lines = lines, 0
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         for line in self._given:
             self.lines += 1
             yield line
 
 
-def _within_limits(lines):
+def _within_limits(lines: list[str]) -> Iterator[str]:
     """The lines that one record may take."""
     size = 0
     for line in lines[: delimited._MOST_LINES]:

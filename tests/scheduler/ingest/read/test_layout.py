@@ -5,11 +5,11 @@ import io
 import pytest
 
 from scheduler.ingest import Reading, open_rows
-from scheduler.ingest.read.layout import declared_delimiter, heading, layout_of
+from scheduler.ingest.read.layout import Layout, declared_delimiter, heading, layout_of
 from shared.errors import Refused
 
 
-def _layout(text, **given):
+def _layout(text: str, **given: str) -> Layout:
     return layout_of(lambda: io.StringIO(text, newline=""), **given)
 
 
@@ -34,11 +34,11 @@ def _layout(text, **given):
         ("Nr|a,b\n0170 1234567|x,y\n", "|"),
     ],
 )
-def test_the_delimiter_is_found(text, delimiter):
+def test_the_delimiter_is_found(text: str, delimiter: str) -> None:
     assert _layout(text).delimiter == delimiter
 
 
-def test_rows_far_down_decide_too():
+def test_rows_far_down_decide_too() -> None:
     alike = "+4917012345678;Jane\n" * 500
     commas = "".join(f"+49170123{number:05d};Doe, Jane\n" for number in range(400))
 
@@ -46,7 +46,7 @@ def test_rows_far_down_decide_too():
     assert _layout(f"Rufnr;Name, Vorname\n{commas}{alike}").delimiter == ";"
 
 
-def test_where_two_delimiters_fit_as_well_it_is_asked_which():
+def test_where_two_delimiters_fit_as_well_it_is_asked_which() -> None:
     text = "phone;name,mobile\n+4917012345678;Jane,+4917012345679\n"
 
     with pytest.raises(Refused) as refused:
@@ -59,7 +59,7 @@ def test_where_two_delimiters_fit_as_well_it_is_asked_which():
     assert _layout(text, delimiter=",").delimiter == ","
 
 
-def test_what_is_said_of_the_delimiter_overrules_what_is_found():
+def test_what_is_said_of_the_delimiter_overrules_what_is_found() -> None:
     raw = b"sep=;\nphone,number;name\n+15551230000,a;b\n"
     file = io.BytesIO(raw)
 
@@ -71,7 +71,7 @@ def test_what_is_said_of_the_delimiter_overrules_what_is_found():
     assert list(said) == [(2, ["+15551230000", "a;b"])]
 
 
-def test_the_line_excel_writes_for_itself_is_understood():
+def test_the_line_excel_writes_for_itself_is_understood() -> None:
     assert declared_delimiter("sep=;\r\n") == ";"
     assert declared_delimiter('"sep=\t"\n') == "\t"
     assert declared_delimiter("separator\n") is None
@@ -92,11 +92,13 @@ def test_the_line_excel_writes_for_itself_is_understood():
         ([], 0),
     ],
 )
-def test_titles_above_the_header_are_told_from_the_header(records, titles):
+def test_titles_above_the_header_are_told_from_the_header(
+    records: list[list[str]], titles: int
+) -> None:
     assert heading(records) == titles
 
 
-def test_a_title_is_left_out_with_a_warning_and_rows_keep_their_numbers():
+def test_a_title_is_left_out_with_a_warning_and_rows_keep_their_numbers() -> None:
     text = "Kunden, Stand 1.11.2026\n\nTelefon;Name\n+15551230000;Ana\n"
 
     rows = open_rows(io.BytesIO(text.encode()), filename="x")

@@ -4,7 +4,7 @@ from scheduler.ingest import ReportBuilder
 from scheduler.ingest.read.warnings import Warnings
 
 
-def test_the_same_doubt_about_several_rows_is_one_warning_with_the_first_ten_rows():
+def test_the_same_doubt_about_several_rows_is_one_warning_with_the_first_ten_rows() -> None:
     warnings = Warnings()
 
     for row in [*range(2, 30), *range(2, 30)]:  # a file is read more than once
@@ -19,7 +19,7 @@ def test_the_same_doubt_about_several_rows_is_one_warning_with_the_first_ten_row
     }
 
 
-def test_a_file_full_of_different_doubts_does_not_fill_the_memory():
+def test_a_file_full_of_different_doubts_does_not_fill_the_memory() -> None:
     warnings = Warnings()
 
     for row in range(5000):
@@ -28,7 +28,7 @@ def test_a_file_full_of_different_doubts_does_not_fill_the_memory():
     assert len(warnings.found()) == 100
 
 
-def test_a_warning_added_while_rows_are_read_is_in_the_report():
+def test_a_warning_added_while_rows_are_read_is_in_the_report() -> None:
     warnings = Warnings()
     report = ReportBuilder("utf-8", 1.0, warnings=warnings)
 

@@ -316,7 +316,7 @@ def test_people_whom_a_stray_quotation_mark_hides_in_a_row_are_told() -> None:
 def test_a_number_is_read_with_the_calling_code_beside_it() -> None:
     entries = read("country_code,phone\n44,7400123456\n33,612345678\n", region="US")
 
-    assert [entry.read() for entry in entries] == ["+447400123456", "+33612345678"]
+    assert [entry.read() for entry in entries] == ["+447400123456", "+33612345678"]  # type: ignore[misc, union-attr]
 
 
 @pytest.mark.parametrize(

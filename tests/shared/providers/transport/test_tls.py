@@ -4,6 +4,9 @@ import datetime
 import ipaddress
 import ssl
 import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -16,7 +19,7 @@ from tests.shared.providers.stub import HEADERS, listener, warmed, wire
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
@@ -40,26 +43,28 @@ def certificate(tmp_path_factory):
     return file
 
 
-def test_over_tls_too_the_request_is_on_the_wire_before_the_call_returns(run, certificate):
+def test_over_tls_too_the_request_is_on_the_wire_before_the_call_returns(
+    run: Callable[..., Any], certificate: Path
+) -> None:
     server, url = listener()
     ours = ssl.create_default_context(cafile=str(certificate))
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     theirs.load_cert_chain(certificate)
     accepted = []
 
-    def accept():
+    def accept() -> None:
         peer, _ = server.accept()
         peer.settimeout(3)
         accepted.append(theirs.wrap_socket(peer, server_side=True))
 
-    async def scene():
+    async def scene() -> Any:
         pool = wire(url.replace("http", "https"), context=ours)
         thread = threading.Thread(target=accept)
         thread.start()
         await warmed(pool)
         thread.join()
         peer = accepted[0]
-        answer = pool.take().request("POST", "/now", headers=HEADERS, body=b"a=1")
+        answer = pool.take().request("POST", "/now", headers=HEADERS, body=b"a=1")  # type: ignore[union-attr]
         seen = peer.recv(4096)  # blocks, as above
         peer.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok")
         response = await answer
@@ -76,19 +81,21 @@ def test_over_tls_too_the_request_is_on_the_wire_before_the_call_returns(run, ce
     assert again is not None
 
 
-def test_a_certificate_nobody_vouches_for_is_unreachable(run, certificate):
+def test_a_certificate_nobody_vouches_for_is_unreachable(
+    run: Callable[..., Any], certificate: Path
+) -> None:
     server, url = listener()
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     theirs.load_cert_chain(certificate)
 
-    def accept():
+    def accept() -> None:
         peer, _ = server.accept()
         peer.settimeout(3)
         with pytest.raises(OSError):  # the client hangs up in the handshake
             theirs.wrap_socket(peer, server_side=True)
         peer.close()
 
-    async def scene():
+    async def scene() -> None:
         pool = wire(url.replace("http", "https"))
         thread = threading.Thread(target=accept)
         thread.start()

@@ -1,6 +1,8 @@
 """No address a user types leads into our own network."""
 
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,10 +13,10 @@ from shared.providers.transport.urls import check_media_url, check_public_url, i
 
 
 @pytest.fixture
-def resolves(monkeypatch):
+def resolves(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Names resolve to what the test says; nothing is asked of the network."""
 
-    def resolve_to(*addresses):
+    def resolve_to(*addresses: str) -> None:
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, 0)) for a in addresses]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
 
@@ -34,7 +36,7 @@ def resolves(monkeypatch):
         "e000::1", "192.0.0.8", "192.88.99.1", "198.18.0.1", "240.0.0.1",
     ],
 )  # fmt: skip
-def test_private_and_special_addresses_are_not_public(address):
+def test_private_and_special_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
@@ -42,7 +44,7 @@ def test_private_and_special_addresses_are_not_public(address):
     "address",
     ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2a00:1450:4001::1"],
 )
-def test_addresses_on_the_internet_are_public(address):
+def test_addresses_on_the_internet_are_public(address: str) -> None:
     assert is_public(address)
 
 
@@ -57,7 +59,9 @@ def test_addresses_on_the_internet_are_public(address):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("allow_private", [False, True])
-def test_what_is_not_a_plain_web_address_is_refused_even_on_a_bench(resolves, url, allow_private):
+def test_what_is_not_a_plain_web_address_is_refused_even_on_a_bench(
+    resolves: Callable[..., Any], url: str, allow_private: bool
+) -> None:
     resolves("8.8.8.8")
 
     with pytest.raises(Refused) as refusal:
@@ -66,14 +70,16 @@ def test_what_is_not_a_plain_web_address_is_refused_even_on_a_bench(resolves, ur
     assert "secret" not in str(refusal.value)
 
 
-def test_a_name_with_one_private_address_among_its_public_ones_is_refused(resolves):
+def test_a_name_with_one_private_address_among_its_public_ones_is_refused(
+    resolves: Callable[..., Any],
+) -> None:
     resolves("8.8.8.8", "10.0.0.1")
 
     with pytest.raises(Refused, match=r"10\.0\.0\.1, which is not a public address"):
         check_public_url("https://rebind.example.org/hook")
 
 
-def test_a_public_name_is_given_back_as_it_was(resolves):
+def test_a_public_name_is_given_back_as_it_was(resolves: Callable[..., Any]) -> None:
     resolves("8.8.8.8")
 
     assert check_public_url("https://example.org/hook?a=1") == "https://example.org/hook?a=1"
@@ -83,15 +89,15 @@ def test_a_public_name_is_given_back_as_it_was(resolves):
     "url",
     ["http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/", "http://[::1]:8080/", "http://１２７.0.0.1/"],
 )  # fmt: skip
-def test_loopback_in_any_spelling_is_refused_unless_a_bench_allows_it(url):
+def test_loopback_in_any_spelling_is_refused_unless_a_bench_allows_it(url: str) -> None:
     with pytest.raises(Refused):
         check_public_url(url)
 
     assert check_public_url(url, allow_private=True) == url
 
 
-def test_a_name_that_does_not_resolve_is_refused(monkeypatch):
-    def fails(*_, **__):
+def test_a_name_that_does_not_resolve_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise socket.gaierror("no such name")
 
     monkeypatch.setattr(socket, "getaddrinfo", fails)
@@ -110,19 +116,21 @@ def test_a_name_that_does_not_resolve_is_refused(monkeypatch):
         "https://user@example.org/a.jpg", "https://１２７。０。０。１/a.jpg",
     ],
 )  # fmt: skip
-def test_media_must_be_https_on_a_public_name(url):
+def test_media_must_be_https_on_a_public_name(url: str) -> None:
     with pytest.raises(Refused):
         check_media_url(url)
 
 
-def test_media_on_a_public_name_passes_without_being_resolved(monkeypatch):
+def test_media_on_a_public_name_passes_without_being_resolved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("it was resolved"))
 
     assert check_media_url("https://cdn.example.org/a.jpg") == "https://cdn.example.org/a.jpg"
 
 
 @given(st.text(max_size=60))
-def test_no_text_at_all_makes_the_check_fail_otherwise_than_by_refusing(text):
+def test_no_text_at_all_makes_the_check_fail_otherwise_than_by_refusing(text: str) -> None:
     try:
         checked = check_media_url("https://" + text)
     except Refused:

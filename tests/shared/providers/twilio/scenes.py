@@ -1,9 +1,14 @@
 """One text, one answer, and what came of it: what the tests of the adapter share."""
 
+from collections.abc import Callable
+from typing import Any
+
 from shared.providers.base import OutboundText
+from shared.providers.errors import Rejected
 from shared.providers.twilio.accounts import TwilioCredentials
 from shared.providers.twilio.adapter import TwilioAdapter
-from tests.shared.providers.stub import Stub, reply, until
+from tests.shared.providers.stub import Request, Stub, reply
+from tests.support.eventually import until
 
 ACCOUNT, SID = "AC" + "1" * 32, "SM" + "2" * 32
 TEXT = OutboundText(
@@ -20,21 +25,28 @@ MADE = {
 }  # fmt: skip
 
 
-def adapter(url, **changes):
+def adapter(url: str, **changes: Any) -> TwilioAdapter:
     credentials = TwilioCredentials(ACCOUNT, ("token", "older"), api_url=url)
     return TwilioAdapter(changes.pop("credentials", credentials), timeout=(1.0, 0.3), **changes)
 
 
-async def ready(twilio):
+async def ready(twilio: TwilioAdapter) -> None:
     twilio.warm(1)
-    await until(twilio.ready)
+    await until(twilio.ready, seconds=3)
 
 
-def nothing():
+def nothing() -> None:
     """A gate that lets pass, a hook that does nothing."""
 
 
-async def sent(answer, text=TEXT, *, gate=nothing, wrote=nothing, **changes):
+async def sent(
+    answer: bytes | Callable[..., Any],
+    text: OutboundText = TEXT,
+    *,
+    gate: Callable[..., Any] = nothing,
+    wrote: Callable[..., Any] = nothing,
+    **changes: Any,
+) -> tuple[list[Any], Rejected] | tuple[list[Any], ValueError] | tuple[list[Request], Any]:
     """Send one text to a server that gives this answer: what it saw, and what came of it."""
     answering = (lambda *_: answer) if isinstance(answer, bytes) else answer
     async with Stub(answering) as server:
@@ -43,11 +55,11 @@ async def sent(answer, text=TEXT, *, gate=nothing, wrote=nothing, **changes):
             await ready(twilio)
             outcome = await twilio.send(text, gate=gate, wrote=wrote)
         except Exception as error:  # the outcome under test
-            outcome = error
+            outcome = error  # type: ignore[assignment]
         finally:
             await twilio.close()
         return server.requests, outcome
 
 
-def error(status, code, message="Twilio's own sentence.", **headers):
+def error(status: int, code: int, message: str = "Twilio's own sentence.", **headers: Any) -> bytes:
     return reply(status, {"code": code, "message": message, "status": status}, **headers)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.providers.codes import Disposition, Mark, Scope, Until
+from shared.providers.codes import Code, Disposition, Mark, Scope, Until
 from shared.providers.twilio.codes import CODES, look_up
 
 POLICY = (
@@ -16,12 +16,12 @@ POLICY = (
 )
 
 
-def test_every_code_of_the_policy_is_in_the_table():
+def test_every_code_of_the_policy_is_in_the_table() -> None:
     assert {int(code) for code in POLICY.split()} == set(CODES)
 
 
 @pytest.mark.parametrize("code", CODES.values(), ids=lambda code: str(code.number))
-def test_every_code_says_what_happened_and_what_to_do(code):
+def test_every_code_says_what_happened_and_what_to_do(code: Code) -> None:
     assert code.sentence.endswith((".", ")."))
     assert code.fix.endswith(".")
     assert (code.mark is not None) == (code.scope is Scope.NUMBER)
@@ -38,7 +38,7 @@ def test_every_code_says_what_happened_and_what_to_do(code):
         (30001, Scope.SENDER), (30022, Scope.SENDER), (30023, Scope.SENDER), (30027, Scope.SENDER),
     ],
 )  # fmt: skip
-def test_a_throttle_holds_its_own_scope_and_no_other(number, scope):
+def test_a_throttle_holds_its_own_scope_and_no_other(number: int, scope: Scope) -> None:
     code = look_up(number)
 
     assert code.holds
@@ -46,7 +46,7 @@ def test_a_throttle_holds_its_own_scope_and_no_other(number, scope):
     assert code.retryable
 
 
-def test_a_stop_writes_an_opt_out_and_is_never_retried():
+def test_a_stop_writes_an_opt_out_and_is_never_retried() -> None:
     code = look_up(21610)
 
     assert (code.mark, code.disposition, code.retryable) == (
@@ -54,7 +54,7 @@ def test_a_stop_writes_an_opt_out_and_is_never_retried():
     )  # fmt: skip
 
 
-def test_a_matter_for_a_person_waits_until_it_is_mended():
+def test_a_matter_for_a_person_waits_until_it_is_mended() -> None:
     code = look_up(30034)
 
     assert code.wait is Until.FIXED
@@ -62,14 +62,14 @@ def test_a_matter_for_a_person_waits_until_it_is_mended():
 
 
 @pytest.mark.parametrize("number", [30023, 30027, 63038])
-def test_a_daily_cap_ends_at_midnight_in_california(number):
+def test_a_daily_cap_ends_at_midnight_in_california(number: int) -> None:
     at = datetime(2026, 11, 20, 7, 30, tzinfo=UTC)  # 23:30 the day before, in Los Angeles
 
     assert look_up(number).daily
     assert look_up(number).seconds(at=at) == 1800
 
 
-def test_an_unknown_code_is_kept_as_it_came_and_not_retried():
+def test_an_unknown_code_is_kept_as_it_came_and_not_retried() -> None:
     code = look_up(99999)
 
     assert (code.number, code.known, code.retryable) == (99999, False, False)

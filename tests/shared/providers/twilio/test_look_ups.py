@@ -1,16 +1,19 @@
 """Afterwards: what Twilio lists, to the last page, and what it means when it cannot be asked."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from shared.providers.base import Listed
 from shared.providers.errors import Later, Unknown, Unreachable
-from tests.shared.providers.stub import Stub, reply
+from tests.shared.providers.stub import Request, Stub, reply
 from tests.shared.providers.twilio.scenes import ACCOUNT, MADE, SID, TEXT, adapter, error
 
 
-def page(request, _):
+def page(request: Request, _: object) -> bytes:
     """Two pages of messages, as Twilio lists them."""
     query = parse_qs(urlsplit(request.path).query)
     path = urlsplit(request.path).path
@@ -22,7 +25,9 @@ def page(request, _):
     return reply(200, {"messages": rows, "next_page_uri": following, "page_size": 50})
 
 
-async def asked(answer, question):
+async def asked(
+    answer: Callable[..., Any], question: Callable[..., Any]
+) -> tuple[list[Request], list[Listed] | Listed | None]:
     async with Stub(answer) as server:
         twilio = adapter(server.url)
         try:
@@ -31,7 +36,7 @@ async def asked(answer, question):
             await twilio.close()
 
 
-def test_messages_to_a_number_are_listed_to_the_last_page(run):
+def test_messages_to_a_number_are_listed_to_the_last_page(run: Callable[..., Any]) -> None:
     since = datetime(2026, 11, 20, 15, 10, tzinfo=UTC)
 
     requests, every = run(
@@ -51,14 +56,14 @@ def test_messages_to_a_number_are_listed_to_the_last_page(run):
     assert len(requests) == 2  # fmt: skip
 
 
-def test_the_newest_messages_are_listed_without_a_filter(run):
+def test_the_newest_messages_are_listed_without_a_filter(run: Callable[..., Any]) -> None:
     requests, newest = run(asked(page, lambda t: t.newest(2)))
 
     assert [row.sid for row in newest] == ["SM0", "SM1"]
     assert [parse_qs(urlsplit(r.path).query) for r in requests] == [{"PageSize": ["2"]}]
 
 
-def test_one_message_is_fetched_by_its_sid_and_none_is_none(run):
+def test_one_message_is_fetched_by_its_sid_and_none_is_none(run: Callable[..., Any]) -> None:
     found = lambda *_: reply(200, MADE | {"status": "failed", "error_code": 30008})  # noqa: E731
 
     requests, message = run(asked(found, lambda t: t.fetch(SID)))
@@ -78,8 +83,8 @@ def test_one_message_is_fetched_by_its_sid_and_none_is_none(run):
 )  # fmt: skip
 @pytest.mark.parametrize("question", ["list_to", "newest", "fetch"])
 def test_a_look_up_that_fails_says_so_and_never_that_there_is_nothing(
-    run, answer, outcome, question
-):
+    run: Callable[..., Any], answer: bytes, outcome: type[Unknown] | type[Later], question: str
+) -> None:
     questions = {
         "list_to": lambda t: t.list_to(TEXT.to, created_after=datetime(2026, 1, 1, tzinfo=UTC)),
         "newest": lambda t: t.newest(5),
@@ -90,7 +95,7 @@ def test_a_look_up_that_fails_says_so_and_never_that_there_is_nothing(
         run(asked(lambda *_: answer, questions[question]))
 
 
-def test_a_next_page_cannot_carry_our_credentials_elsewhere(run):
+def test_a_next_page_cannot_carry_our_credentials_elsewhere(run: Callable[..., Any]) -> None:
     away = {
         "meta": {"key": "messages", "next_page_url": "http://evil.example.org/2"},
         "messages": [],

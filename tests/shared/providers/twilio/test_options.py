@@ -1,6 +1,7 @@
 """Options that Twilio would refuse are refused at upload, not by a whole failed campaign."""
 
 import inspect
+from typing import Any
 
 import pytest
 from twilio.rest.api.v2010.account.message import MessageList
@@ -11,7 +12,7 @@ from shared.providers.twilio.options import OPTIONS, check_options
 SERVICE = "MG" + "0" * 32
 
 
-def test_every_option_is_an_argument_of_the_sdk():
+def test_every_option_is_an_argument_of_the_sdk() -> None:
     known = inspect.signature(MessageList.create_async).parameters
 
     assert {option.argument for option in OPTIONS.values()} <= set(known)
@@ -27,7 +28,7 @@ def test_every_option_is_an_argument_of_the_sdk():
         {"risk_check": "disable", "content_retention": "discard", "attempt": None},
     ],
 )
-def test_what_twilio_accepts_is_accepted(options):
+def test_what_twilio_accepts_is_accepted(options: dict[str, Any]) -> None:
     check_options({**options, "messaging_service_sid": SERVICE})
 
 
@@ -52,6 +53,8 @@ def test_what_twilio_accepts_is_accepted(options):
         ({"messaging_service_sid": 7}, "MG and 32 hexadecimal digits"),
     ],
 )
-def test_what_twilio_refuses_is_refused_with_the_reason(options, says):
+def test_what_twilio_refuses_is_refused_with_the_reason(
+    options: dict[str, list[Any]] | dict[str, Any], says: str
+) -> None:
     with pytest.raises(Refused, match=says):
         check_options(options)

@@ -1,6 +1,8 @@
 """Every answer of Twilio's says what to do next: wait, give up, try again, or look for evidence."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -32,7 +34,9 @@ from tests.shared.providers.twilio.scenes import MADE, error, sent
         (reply(404, b"<html>nginx</html>"), Scope.ACCOUNT, None, None),
     ],
 )
-def test_what_has_to_wait_waits_in_its_own_scope(run, answer, scope, seconds, code):
+def test_what_has_to_wait_waits_in_its_own_scope(
+    run: Callable[..., Any], answer: bytes, scope: Scope, seconds: float | None, code: int | None
+) -> None:
     requests, outcome = run(sent(answer))
 
     assert isinstance(outcome, Later)
@@ -40,7 +44,7 @@ def test_what_has_to_wait_waits_in_its_own_scope(run, answer, scope, seconds, co
     assert len(requests) == 1  # never repeated by us
 
 
-def test_a_retry_after_may_be_a_date(run):
+def test_a_retry_after_may_be_a_date(run: Callable[..., Any]) -> None:
     at = clock.now() + timedelta(seconds=30)
 
     _, outcome = run(sent(error(429, 20429, Retry_After=f"{at:%a, %d %b %Y %H:%M:%S GMT}")))
@@ -48,7 +52,7 @@ def test_a_retry_after_may_be_a_date(run):
     assert 20 < outcome.seconds <= 30
 
 
-def test_a_daily_cap_outlasts_any_retry_after(run):
+def test_a_daily_cap_outlasts_any_retry_after(run: Callable[..., Any]) -> None:
     _, outcome = run(sent(error(429, 63038, Retry_After=1)))
 
     assert outcome.scope is Scope.ACCOUNT
@@ -69,7 +73,9 @@ NEWER_ERROR = {"type": "x", "title": "Bad", "status": 400, "code": 98766, "detai
         (reply(400, NEWER_ERROR), 98766, "Why."),
     ],
 )  # fmt: skip
-def test_a_refusal_is_for_good_and_says_why(run, answer, code, says):
+def test_a_refusal_is_for_good_and_says_why(
+    run: Callable[..., Any], answer: bytes, code: int | None, says: str
+) -> None:
     _, outcome = run(sent(answer))
 
     assert isinstance(outcome, Rejected)
@@ -87,15 +93,17 @@ def test_a_refusal_is_for_good_and_says_why(run, answer, code, says):
         error(400, 30410), hangs,
     ],
 )  # fmt: skip
-def test_what_may_have_gone_is_unknown_and_never_repeated(run, answer):
+def test_what_may_have_gone_is_unknown_and_never_repeated(
+    run: Callable[..., Any], answer: bytes | Callable[..., Any]
+) -> None:
     requests, outcome = run(sent(answer))
 
     assert type(outcome) is Unknown
     assert len(requests) == 1
 
 
-def test_a_bug_in_a_gate_is_not_mistaken_for_an_answer(run):
-    def gate():
+def test_a_bug_in_a_gate_is_not_mistaken_for_an_answer(run: Callable[..., Any]) -> None:
+    def gate() -> None:
         raise ValueError("a bug")
 
     requests, outcome = run(sent(reply(201, MADE), gate=gate))

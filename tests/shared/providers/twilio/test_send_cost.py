@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import process_time
+from typing import Any
 
 import pytest
 from twilio.http.http_client import TwilioHttpClient
@@ -16,7 +18,7 @@ from twilio.rest import Client
 from shared.providers.base import OutboundText
 from shared.providers.twilio.accounts import TwilioCredentials
 from shared.providers.twilio.adapter import TwilioAdapter
-from tests.shared.providers.stub import until
+from tests.support.eventually import until
 
 ACCOUNT, IN_FLIGHT = "AC" + "1" * 32, 200
 TEXT = OutboundText(
@@ -56,7 +58,7 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def one_core():
+def one_core() -> Iterator[Any]:
     """Keep us on one core: threads that fight for the GIL over two look twice as expensive."""
     before = os.sched_getaffinity(0)
     yield lambda: os.sched_setaffinity(0, {min(before)})
@@ -64,23 +66,23 @@ def one_core():
 
 
 @pytest.fixture
-def provider(one_core):
+def provider(one_core: Any) -> Iterator[Any]:
     command = [sys.executable, "-c", STUB, json.dumps(MADE)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        url = f"http://127.0.0.1:{int(process.stdout.readline())}"  # type: ignore[union-attr]
         one_core()  # the provider keeps the others
         yield url
         process.kill()
 
 
-async def through_ours(url, count):
+async def through_ours(url: Any, count: Any) -> Any:
     """Seconds of CPU for one send."""
     twilio = TwilioAdapter(TwilioCredentials(ACCOUNT, ("token",), api_url=url), timeout=(3.05, 10))
     twilio.warm(IN_FLIGHT)
-    await until(lambda: twilio._wire.idle == IN_FLIGHT)
+    await until(lambda: twilio._wire.idle, becomes=IN_FLIGHT, seconds=3)
     turns = iter(range(count))
 
-    async def sender():
+    async def sender() -> None:
         for _ in turns:
             await twilio.send(TEXT, gate=lambda: None, wrote=lambda: None)
 
@@ -91,11 +93,11 @@ async def through_ours(url, count):
     return spent / count
 
 
-def through_threads(url, count):
+def through_threads(url: Any, count: Any) -> Any:
     """The same with a client per thread, as the SDK's documentation has it."""
     own, made = threading.local(), []
 
-    def send(_):
+    def send(_: object) -> None:
         if not hasattr(own, "client"):
             own.client = Client(ACCOUNT, "token", http_client=TwilioHttpClient(timeout=10))
             own.client.api.base_url = url
@@ -116,7 +118,7 @@ def through_threads(url, count):
 
 @pytest.mark.bench
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs to pin itself to a core")
-def test_a_send_costs_at_most_a_seventh_of_the_sdks_own_client_in_threads(provider):
+def test_a_send_costs_at_most_a_seventh_of_the_sdks_own_client_in_threads(provider: Any) -> None:
     rounds = [
         (through_threads(provider, 1000), asyncio.run(through_ours(provider, 3000)))
         for _ in range(3)

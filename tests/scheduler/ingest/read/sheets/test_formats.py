@@ -1,11 +1,13 @@
 """Number formats: what a person sees in the cell."""
 
+from typing import Any
+
 import pytest
 
 from scheduler.ingest.read.sheets.formats import built_in, format_of
 
 
-def shown(code, value, **more):
+def shown(code: str, value: float, **more: Any) -> str:
     return format_of(code, **more).number(float(value)).strip()
 
 
@@ -71,7 +73,7 @@ def shown(code, value, **more):
         ("", 5, "5"),
     ],
 )
-def test_a_number_reads_as_its_format_shows_it(code, value, text):
+def test_a_number_reads_as_its_format_shows_it(code: str, value: float, text: str) -> None:
     assert shown(code, value) == text
 
 
@@ -99,11 +101,11 @@ def test_a_number_reads_as_its_format_shows_it(code, value, text):
         ("yyyy-mm-dd", 2958465, "9999-12-31"),
     ],
 )
-def test_a_date_reads_as_its_format_shows_it(code, value, text):
+def test_a_date_reads_as_its_format_shows_it(code: str, value: float, text: str) -> None:
     assert shown(code, value) == text
 
 
-def test_days_may_be_counted_from_1904():
+def test_days_may_be_counted_from_1904() -> None:
     assert shown("yyyy-mm-dd", 0, since_1904=True) == "1904-01-01"
     assert shown("yyyy-mm-dd", 44624, since_1904=True) == "2026-03-05"
     assert shown("[h]:mm", 1.5, since_1904=True) == "36:00"
@@ -124,17 +126,19 @@ def test_days_may_be_counted_from_1904():
         ("0.00", 15551230000, "15551230000.00"),
     ],
 )
-def test_no_format_takes_digits_from_what_may_be_a_phone_number(code, value, text):
+def test_no_format_takes_digits_from_what_may_be_a_phone_number(
+    code: str, value: int, text: str
+) -> None:
     assert shown(code, value) == text
 
 
-def test_more_digits_than_a_spreadsheet_keeps_are_shown_as_the_spreadsheet_shows_them():
+def test_more_digits_than_a_spreadsheet_keeps_are_shown_as_the_spreadsheet_shows_them() -> None:
     assert shown("General", 1234567890123456) == "1.23457E+15"
     assert shown("0", 1234567890123456) == "1234567890123460"
 
 
 @pytest.mark.parametrize("value", [-1, -0.5, -1234.5])
-def test_a_date_before_all_dates_is_a_number(value):
+def test_a_date_before_all_dates_is_a_number(value: float) -> None:
     assert shown("m/d/yyyy", value) == str(value)
 
 
@@ -151,14 +155,16 @@ def test_a_date_before_all_dates_is_a_number(value):
         (57, 46086, "3/5/2026"), (999, 7, "7"),
     ],
 )  # fmt: skip
-def test_a_format_known_by_its_number_alone_reads_as_in_the_us(number, value, text):
+def test_a_format_known_by_its_number_alone_reads_as_in_the_us(
+    number: int, value: float, text: str
+) -> None:
     assert shown(built_in(number), value, number=number) == text
 
 
 @pytest.mark.parametrize(
     ("number", "local"), [(14, True), (22, True), (30, True), (15, False), (20, False), (1, False)]
 )
-def test_a_date_in_the_order_of_each_country_is_doubtful(number, local):
+def test_a_date_in_the_order_of_each_country_is_doubtful(number: int, local: bool) -> None:
     assert format_of(built_in(number), number=number).local is local
 
 
@@ -171,7 +177,9 @@ def test_a_date_in_the_order_of_each_country_is_doubtful(number, local):
         ("[$-419]d mmmm yyyy h:mm", "2026-03-05 12:00"),
     ],
 )
-def test_a_date_in_words_not_known_here_is_written_in_numbers_and_doubtful(code, text):
+def test_a_date_in_words_not_known_here_is_written_in_numbers_and_doubtful(
+    code: str, text: str
+) -> None:
     assert shown(code, 46086.5) == text
     assert format_of(code).foreign
     assert not format_of("[$-419]dd.mm.yyyy").foreign
@@ -181,20 +189,20 @@ def test_a_date_in_words_not_known_here_is_written_in_numbers_and_doubtful(code,
     ("code", "text"),
     [("@", "Ana"), ("General", "Ana"), ("0;-0;0;@", "Ana"), ('"Dr. "@', "Dr. Ana"), (";;;", "")],
 )
-def test_a_text_reads_as_its_format_shows_it(code, text):
+def test_a_text_reads_as_its_format_shows_it(code: str, text: str) -> None:
     assert format_of(code).text("Ana") == text
 
 
-def test_a_code_longer_than_any_spreadsheet_writes_is_no_format():
+def test_a_code_longer_than_any_spreadsheet_writes_is_no_format() -> None:
     assert shown("0" * 256, 7) == "7"
     assert shown("0" * 255, 7) == "7".zfill(255)
-    assert format_of("0" * 256).quick("7") == "7"
+    assert format_of("0" * 256).quick("7") == "7"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("raw", ["7", "2134", "99999", "0", "02134", "-7", "1e3", "2134.0", "²"])
 @pytest.mark.parametrize("code", ["General", "00000", "@"])
-def test_the_quick_way_to_a_number_agrees_with_the_long_one(code, raw):
+def test_the_quick_way_to_a_number_agrees_with_the_long_one(code: str, raw: str) -> None:
     known = format_of(code)
-    quick = known.quick(raw)
+    quick = known.quick(raw)  # type: ignore[misc]
 
     assert not quick or quick == known.number(float(raw))

@@ -5,6 +5,8 @@ import struct
 import sys
 import zipfile
 from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,78 +33,78 @@ BOMB = (
 )
 
 
-def text_cell(address, text="x"):
+def text_cell(address: str, text: str = "x") -> str:
     return f'<c r="{address}" t="inlineStr"><is><t>{text}</t></is></c>'
 
 
-def alone(address):
+def alone(address: str) -> bytes:
     number = address.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     return packed(parts_of(f'<row r="{number}">{text_cell(address)}</row>'))
 
 
-def with_part(name, content, **more):
+def with_part(name: str, content: chain[Any] | str | bytes, **more: str) -> bytes:
     return packed(parts_of(LIST, **more) | {name: content})
 
 
-def sheet_of(start, piece, times, end=""):
+def sheet_of(start: str, piece: str, times: int, end: str = "") -> chain[Any]:
     """A sheet that holds one piece very often."""
     head = f'<worksheet xmlns="{MAIN}"><sheetData>{HEADER}{start}'
     return chain([head.encode()], repeat(piece.encode(), times), [end.encode()])
 
 
-def in_a_row(xml, number=2):
+def in_a_row(xml: str, number: int | str = 2) -> bytes:
     return packed(parts_of(f'{HEADER}<row r="{number}">{xml}</row>'))
 
 
-def ods(rows):
+def ods(rows: str) -> bytes:
     return packed(ods_parts(ods_table(ods_row("phone", "name") + rows)))
 
 
-def cut(content):
+def cut(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
-def spoiled(content):
+def spoiled(content: bytes) -> bytes:
     """A byte in the middle of the sheet's packed text is another."""
     at = content.index(SHEET.encode()) + 100
     return content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
 
 
-def lying(content):
+def lying(content: bytes) -> bytes:
     """The list of parts says that the sheet unpacks to 10 bytes."""
     entry = content.rindex(b"PK\x01\x02", 0, content.rindex(SHEET.encode()))
     return content[: entry + 24] + struct.pack("<I", 10) + content[entry + 28 :]
 
 
-def locked(content):
+def locked(content: bytes) -> bytes:
     """The sheet is marked as encrypted."""
     entry = content.rindex(b"PK\x01\x02", 0, content.rindex(SHEET.encode()))
     return content[: entry + 8] + b"\x01\x00" + content[entry + 10 :]
 
 
-def otherwise_packed():
+def otherwise_packed() -> bytes:
     """As good as any, but for a way of packing that swells without bound."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_LZMA) as archive:
         for name, content in parts_of(LIST).items():
-            archive.writestr(name, content)
+            archive.writestr(name, content)  # type: ignore[arg-type]
     return out.getvalue()
 
 
-def pressed(strings, rows=""):
+def pressed(strings: list[bytes] | chain[Any] | str, rows: str = "") -> bytes:
     return packed(parts_of(HEADER + (rows or SHARED.format(0)), strings=strings))
 
 
-def without(name):
+def without(name: str) -> bytes:
     return packed({key: part for key, part in parts_of(LIST).items() if key != name})
 
 
-def binary():
-    relations = parts_of(LIST)["_rels/.rels"].replace("w.xml", "w.bin")
+def binary() -> bytes:
+    relations = parts_of(LIST)["_rels/.rels"].replace("w.xml", "w.bin")  # type: ignore[arg-type, union-attr]
     return packed({"_rels/.rels": relations, "xl/w.bin": "x"})
 
 
-def shown_by(code, *values):
+def shown_by(code: str, *values: str) -> bytes:
     cells = "".join(f'<c s="1"><v>{value}</v></c>' for value in values)
     return packed(parts_of(f'{HEADER}<row r="2">{cells}</row>', styles=formats(code)))
 
@@ -210,10 +212,10 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_workbook_is_refused_or_read_in_little_memory(name, tmp_path):
+def test_a_hostile_workbook_is_refused_or_read_in_little_memory(name: str, tmp_path: Path) -> None:
     make, code = HOSTILE[name]
     file = tmp_path / "guests.xlsx"
-    file.write_bytes(make())
+    file.write_bytes(make())  # type: ignore[no-untyped-call]
 
     outcome = read_bounded(file)
 
@@ -222,7 +224,7 @@ def test_a_hostile_workbook_is_refused_or_read_in_little_memory(name, tmp_path):
     assert len(outcome.message) < 300
 
 
-def test_many_rows_and_texts_are_read_in_flat_memory(tmp_path):
+def test_many_rows_and_texts_are_read_in_flat_memory(tmp_path: Path) -> None:
     """Each row has a text of its own, far more than the list's names."""
     rows = 150_000
     lines = (

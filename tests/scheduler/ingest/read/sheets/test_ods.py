@@ -2,30 +2,30 @@
 
 import io
 
-from scheduler.ingest import Reading, open_rows
+from scheduler.ingest import Reading, Rows, open_rows
 from tests.support.workbooks import ods_parts, ods_row, ods_table, packed
 
 HEADER = ods_row("phone", "note")
 
 
-def read(tables, *, styles="", reading=None):
+def read(tables: str, *, styles: str = "", reading: Reading | None = None) -> Rows:
     content = packed(ods_parts(tables, styles=styles))
     return open_rows(io.BytesIO(content), filename="guests.ods", reading=reading or Reading())
 
 
-def shown(cell):
+def shown(cell: str) -> str:
     """What one cell in XML is read as."""
     row = "<table:table-row><table:table-cell><text:p>1</text:p></table:table-cell>"
     ((_, texts),) = read(ods_table(f"{HEADER}{row}{cell}</table:table-row>"))
     return texts[1]
 
 
-def cell(text, **attributes):
+def cell(text: str, **attributes: str) -> str:
     told = " ".join(f'office:{key.replace("_", "-")}="{v}"' for key, v in attributes.items())
     return f"<table:table-cell {told}>{text}</table:table-cell>"
 
 
-def test_a_cell_is_read_as_it_is_shown():
+def test_a_cell_is_read_as_it_is_shown() -> None:
     assert shown(cell("<text:p>02134</text:p>", value_type="float", value="2134")) == "02134"
     assert shown(cell("<text:p>12,50 €</text:p>", value_type="currency", value="12.5")) == "12,50 €"
     assert shown(cell("<text:p>36:00</text:p>", value_type="time", time_value="PT36H")) == "36:00"
@@ -33,7 +33,7 @@ def test_a_cell_is_read_as_it_is_shown():
     assert shown(cell("<text:p>5. März</text:p>", value_type="date", date_value="x")) == "5. März"
 
 
-def test_blanks_lines_and_spans_are_those_that_are_shown():
+def test_blanks_lines_and_spans_are_those_that_are_shown() -> None:
     assert shown(cell("<text:p>Jo<text:span>sé</text:span><text:s text:c='2'/>B</text:p>")) == (
         "José  B"
     )
@@ -41,7 +41,7 @@ def test_blanks_lines_and_spans_are_those_that_are_shown():
     assert shown(cell("<text:p>a\n   b<text:tab/>c</text:p>")) == "a b\tc"
 
 
-def test_comments_drawings_and_readings_do_not_stand_in_the_cell():
+def test_comments_drawings_and_readings_do_not_stand_in_the_cell() -> None:
     comment = "<office:annotation><text:p>call her</text:p></office:annotation>"
     drawing = "<draw:frame><draw:text-box><text:p>logo</text:p></draw:text-box></draw:frame>"
     ruby = "<text:ruby><text:ruby-base>東</text:ruby-base><text:ruby-text>ト</text:ruby-text>"
@@ -50,20 +50,20 @@ def test_comments_drawings_and_readings_do_not_stand_in_the_cell():
     assert shown(cell(f"<text:p>{ruby}</text:ruby>京</text:p>")) == "東京"
 
 
-def test_no_format_takes_digits_from_what_may_be_a_phone_number():
+def test_no_format_takes_digits_from_what_may_be_a_phone_number() -> None:
     number = {"value_type": "float", "value": "15551230000"}
 
     assert shown(cell("<text:p>1.56E+10</text:p>", **number)) == "15551230000"
     assert shown(cell("<text:p>+1 555 1230 000</text:p>", **number)) == "+1 555 1230 000"
 
 
-def test_a_value_without_its_text_is_written_plainly():
+def test_a_value_without_its_text_is_written_plainly() -> None:
     assert shown(cell("", value_type="float", value="12.5")) == "12.5"
     assert shown(cell("", value_type="string", string_value="Ana")) == "Ana"
     assert shown(cell("", value_type="boolean", boolean_value="true")) == "TRUE"
 
 
-def test_repeated_cells_and_rows_stand_in_every_place():
+def test_repeated_cells_and_rows_stand_in_every_place() -> None:
     wide = '<table:table-row><table:table-cell table:number-columns-repeated="2"><text:p>1</text:p>'
     rows = read(
         ods_table(
@@ -78,7 +78,7 @@ def test_repeated_cells_and_rows_stand_in_every_place():
     assert list(rows) == [(2, ["1", "1"]), (6, ["2", "b"]), (7, ["2", "b"])]
 
 
-def test_hidden_and_filtered_rows_are_left_out_and_counted():
+def test_hidden_and_filtered_rows_are_left_out_and_counted() -> None:
     table = ods_table(
         HEADER
         + ods_row("1", "a", attributes='table:visibility="collapse"')
@@ -92,7 +92,7 @@ def test_hidden_and_filtered_rows_are_left_out_and_counted():
     assert [number for number, _ in read(table, reading=Reading(include_hidden=True))] == [2, 3, 4]
 
 
-def test_a_hidden_sheet_is_not_read():
+def test_a_hidden_sheet_is_not_read() -> None:
     style = (
         '<style:style style:name="ta2" style:family="table">'
         '<style:table-properties table:display="false"/></style:style>'

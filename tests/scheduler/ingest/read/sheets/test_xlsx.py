@@ -7,15 +7,17 @@ import openpyxl
 import pytest
 import xlsxwriter
 
-from scheduler.ingest import open_rows
+from scheduler.ingest import Rows, open_rows
 from tests.support.workbooks import MAIN, formats, packed, row, xlsx_parts
 
 
-def read(content):
+def read(content: bytes) -> Rows:
     return open_rows(io.BytesIO(content), filename="guests.xlsx")
 
 
-def cells_of(*cells, styles=None, strings=None, properties=""):
+def cells_of(
+    *cells: str, styles: str | None = None, strings: str | None = None, properties: str = ""
+) -> list[str]:
     """The texts of one row of these cells in XML, below a header."""
     header = row(1, "phone", *(f"c{i}" for i in range(1, len(cells))))
     parts = xlsx_parts(
@@ -29,7 +31,7 @@ def cells_of(*cells, styles=None, strings=None, properties=""):
     return texts
 
 
-def test_each_kind_of_cell_is_read_as_it_is_shown():
+def test_each_kind_of_cell_is_read_as_it_is_shown() -> None:
     assert cells_of(
         '<c r="A2"><v>15551230000</v></c>',
         '<c r="B2" t="b"><v>1</v></c>',
@@ -49,7 +51,7 @@ def test_each_kind_of_cell_is_read_as_it_is_shown():
     ]  # fmt: skip
 
 
-def test_texts_are_shared_and_their_phonetic_readings_left_out():
+def test_texts_are_shared_and_their_phonetic_readings_left_out() -> None:
     strings = (
         f'<sst xmlns="{MAIN}"><si><t>東京</t><rPh sb="0" eb="2"><t>トウキョウ</t></rPh>'
         "<phoneticPr/></si><si><r><t>A</t></r><r><t>na</t></r></si><si><t/></si><si/>"
@@ -62,7 +64,7 @@ def test_texts_are_shared_and_their_phonetic_readings_left_out():
     ) == ["東京", "Ana", "", "", " x "]
 
 
-def test_an_element_may_have_any_prefix_and_a_cell_no_address():
+def test_an_element_may_have_any_prefix_and_a_cell_no_address() -> None:
     sheet = (
         f'<x:worksheet xmlns:x="{MAIN}"><x:dimension ref="A1:XFD1048576"/><x:sheetData>'
         '<x:row><x:c t="inlineStr"><x:is><x:t>phone</x:t></x:is></x:c>'
@@ -75,13 +77,13 @@ def test_an_element_may_have_any_prefix_and_a_cell_no_address():
     assert list(read(packed(parts))) == [(4, ["1", ""]), (5, ["2", ""])]
 
 
-def test_days_count_from_1904_where_the_workbook_says_so():
+def test_days_count_from_1904_where_the_workbook_says_so() -> None:
     told = {"styles": formats("yyyy-mm-dd"), "properties": 'date1904="1"'}
 
     assert cells_of('<c r="A2" s="1"><v>44624</v></c>', **told) == ["2026-03-05"]
 
 
-def test_a_formula_without_its_result_is_warned_of():
+def test_a_formula_without_its_result_is_warned_of() -> None:
     parts = xlsx_parts(row(1, "phone", "n") + '<row r="2"><c r="A2"><v>1</v></c>'
                        '<c r="B2"><f>1+1</f></c></row>')  # fmt: skip
     rows = read(packed(parts))
@@ -95,7 +97,7 @@ def test_a_formula_without_its_result_is_warned_of():
     ("code", "warned"),
     [("[$-F800]dddd, mmmm d", "local_date"), ("[$-419]d mmmm", "foreign_date"), ("d mmmm", None)],
 )
-def test_a_date_each_computer_shows_its_own_way_is_warned_of(code, warned):
+def test_a_date_each_computer_shows_its_own_way_is_warned_of(code: str, warned: str | None) -> None:
     cell = '<row r="2"><c r="A2"><v>1</v></c><c r="B2" s="1"><v>46086</v></c></row>'
     rows = read(packed(xlsx_parts(row(1, "phone", "day") + cell, styles=formats(code))))
 
@@ -103,7 +105,7 @@ def test_a_date_each_computer_shows_its_own_way_is_warned_of(code, warned):
     assert [warning.code for warning in rows.warnings.found()] == ([warned] if warned else [])
 
 
-def test_what_xlsxwriter_writes_is_read_as_it_is_shown():
+def test_what_xlsxwriter_writes_is_read_as_it_is_shown() -> None:
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out)
     sheet = book.add_worksheet("Guests")
@@ -134,7 +136,7 @@ def test_what_xlsxwriter_writes_is_read_as_it_is_shown():
     ]
 
 
-def test_what_openpyxl_writes_is_read_as_it_is_shown():
+def test_what_openpyxl_writes_is_read_as_it_is_shown() -> None:
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.append(["phone", "born", "length", "vip", "note"])
@@ -152,7 +154,7 @@ def test_what_openpyxl_writes_is_read_as_it_is_shown():
     assert rows.hidden_rows == 1
 
 
-def test_cells_in_no_named_column_are_told_apart_and_hold_no_room():
+def test_cells_in_no_named_column_are_told_apart_and_hold_no_room() -> None:
     far = '<c r="XFD3" t="inlineStr"><is><t>far</t></is></c>'
     sheet = (
         row(1, "phone", "name")
