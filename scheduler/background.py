@@ -24,7 +24,7 @@ __all__ = ["main", "tasks"]
 def main(name: str) -> None:
     """Consume the scheduler's queue, as `name`@host, until told to stop."""
     configure_logging("scheduler")
-    engine()  # without a database there is nothing to mend, ever: that is said at once
+    engine()  # without a database no loop can ever run: it must fail at the start
     stopped = threading.Event()
     loops.Rota().start(stopped)
     parent = os.getppid()

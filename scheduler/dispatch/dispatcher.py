@@ -283,7 +283,7 @@ def run(
         try:
             dispatcher.tick()
             servers.answered()
-        except Misconfigured:  # no tick will ever be better: whoever started us is told
+        except Misconfigured:  # no later tick can succeed: the process must end
             raise
         except (RedisError, DBAPIError) as error:
             metrics.loop_failures.labels("dispatch").inc()

@@ -191,7 +191,7 @@ class Throttle:
 
     def slow(self, scope: str) -> None:
         """Cut the rates in `scope` ("agent:ID" or "account:ID") after a 429. They recover slowly.
-        429s of the same moment count as one.
+        Several of the same moment count as one.
         """
         self._slow(keys=[_PACE], args=[scope, SLOWER, LEAST, RECOVER, TOGETHER])
 
