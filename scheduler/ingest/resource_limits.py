@@ -9,6 +9,7 @@ import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, Final
 
 MIB: Final = 1024**2
@@ -20,6 +21,7 @@ MOST_MEMORY: Final = 512 * MIB
 SECONDS_AT_FIRST: Final = 20
 SECONDS_A_MEBIBYTE: Final = 40
 
+_STATM: Final = Path("/proc/self/statm")
 _RAISES: Final = MIB // 4  # bytes read between two looks at the limit
 
 
@@ -77,14 +79,27 @@ read: Callable[[int], None] = _effort.read
 @contextmanager
 def limited_memory() -> Iterator[None]:
     """Limit this process's memory alone, for a while: for a program that a person waits for and
-    can stop.
+    can stop. The limit counts from what the process holds now.
     """
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    _set(resource.RLIMIT_DATA, MOST_MEMORY)
+    _set(resource.RLIMIT_DATA, _held() + MOST_MEMORY)
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def _held() -> int:
+    """Bytes of what the limit on memory counts: 0 where the system does not say.
+
+    A process that holds as much as its limit has no room for a thread's stack. Such a thread dies
+    before it runs, and Thread.start() waits for it for ever.
+    """
+    try:
+        pages = int(_STATM.read_text().split()[5])  # proc(5): data and stack
+    except (OSError, IndexError):
+        return 0
+    return pages * resource.getpagesize()
 
 
 def lift() -> None:
