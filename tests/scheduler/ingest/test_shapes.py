@@ -54,7 +54,7 @@ def test_the_runbook_explains_every_doubt_about_a_files_reading() -> None:
     section = runbook.partition("## A file is read wrongly")[2].partition("\n## ")[0]
     told = {code for line in section.splitlines() for code in re.findall(r"`(\w+_\w+)`", line[:50])}
     room = sources.ROOT / "scheduler/ingest"
-    ours = ("encoding_guess", "layout", "rows", "swallowed_rows", "byte_tally")
+    ours = ("encoding_guess", "header", "layout", "rows", "swallowed_rows", "byte_tally")
     files = [*(room / f"read/{name}.py" for name in ours), room / "check/report.py"]
     written = "".join(path.read_text() for path in files)
     raised = set(re.findall(r'(?:add|Refused)\(\s*"(\w+)"|code="(\w+)"', written))
