@@ -294,7 +294,7 @@ def test_programs_read_the_answers_that_they_have_always_read(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("deploy.attach.log_quietly", lambda: None)
+    monkeypatch.setattr("deploy.attach.log_errors_only", lambda: None)
     capsys.readouterr()
 
     answers = all_answers(api, capsys, tmp_path)
