@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import sources
 from tests.support.patterns import collected
 from tests.support.worst_inputs import Worst, can_grow, worst_inputs
 
@@ -98,3 +99,21 @@ def test_the_measure_finds_patterns_that_are_not_linear(pattern: Any, how: Any) 
     compiled = re.compile(pattern)
 
     assert any(_growth(compiled, how, worst) > _MOST for worst in worst_inputs(compiled))
+
+
+#: A group that repeats, possessively: up to Python 3.11.4 (Debian 12 has 3.11.2) it matches wrongly
+#: if there is a repetition within it (CPython issue 106052).
+_POSSESSIVE = re.compile(r"\(\?:((?:[^()]|\([^()]*\))*)\)[*+?]\+")
+
+
+def _broken_in_old_pythons(source: str) -> list[str]:
+    return [body for body in _POSSESSIVE.findall(source) if re.search(r"[*+}]", body)]
+
+
+def test_no_possessive_group_has_a_repetition_within_it() -> None:
+    written = {sources.name(path): path.read_text() for path in sources.modules()}
+
+    found = {name: bad for name, text in written.items() if (bad := _broken_in_old_pythons(text))}
+    assert found == {}
+    assert _broken_in_old_pythons(r'"(?:,(?!")[^,\r\n]*+)*+(?:(,")|\Z)') != []
+    assert _broken_in_old_pythons('(?:[^"]|"")*+') == []

@@ -92,4 +92,6 @@ _INSIDE: Final = re.compile('(?:[^"]|"")*+')
 def _bare(delimiter: str) -> re.Pattern[str]:
     """From a closing mark to the next cell's opening one, or to the line's end."""
     end = re.escape(delimiter)
-    return re.compile(f'"(?:{end}(?!")[^{end}\r\n]*+)*+(?:({end}")|[\r\n]*+\\Z)')
+    # Not possessive: up to Python 3.11.4 a possessive group around a repetition matches wrongly
+    # (CPython issue 106052). It is linear all the same: no cell can be divided in two ways.
+    return re.compile(f'"(?:{end}(?!")[^{end}\r\n]*)*(?:({end}")|[\r\n]*\\Z)')
