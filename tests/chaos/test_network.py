@@ -66,7 +66,7 @@ def wired() -> Iterator[Wired]:
         direct = {
             "database_url": database.render_as_string(hide_password=False),
             "redis_url": store.render_as_string(hide_password=False),
-            "twilio_api_url": f"http://127.0.0.1:{carrier}",
+            "carrier_url": f"http://127.0.0.1:{carrier}",
         }
         made = running.enter_context(bench(workers=2, env=env, seen_as=direct))
         yield Wired(made, lines)
