@@ -2,11 +2,13 @@
 
 import json
 import socket
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scheduler.http.app import create_app
 from shared.settings import settings
@@ -17,9 +19,22 @@ Upload = Callable[..., Any]
 @pytest.fixture
 def api(database: str) -> Iterator[TestClient]:
     """The API, asked with the first key."""
-    with TestClient(create_app(), raise_server_exceptions=False) as client:
+    with TestClient(_with_tracebacks(create_app()), raise_server_exceptions=False) as client:
         client.headers["Authorization"] = f"Bearer {settings().first_api_key()}"
         yield client
+
+
+def _with_tracebacks(app: ASGIApp) -> ASGIApp:
+    """The app, whose bugs are printed as the server prints them: a 500 alone says nothing."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception:
+            traceback.print_exc()
+            raise
+
+    return asked
 
 
 @pytest.fixture
