@@ -13,10 +13,16 @@ from shared.queue.app import app
 def broker(url: str) -> Iterator[None]:
     """Jobs are published to the broker at `url`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app.amqp, "_producer_pool", None)
-        patch.setattr(app, "_pool", None)
         patch.setitem(app.conf, "broker_url", url)
+        _forget_pools()
         try:
             yield
         finally:
-            pools.reset()
+            _forget_pools()
+
+
+def _forget_pools() -> None:
+    """Close all pools and have the app make new ones: a closed pool gives no connection again."""
+    pools.reset()
+    app.amqp._producer_pool = None  # type: ignore[attr-defined]
+    app._pool = None  # type: ignore[attr-defined]

@@ -140,3 +140,12 @@ def test_with_every_connection_waiting_for_a_silent_broker_a_publish_fails_as_ot
 
     assert metrics.publish_failures._value.get() == before + 1
     assert publish([ApplyReceipts()]) == 1
+
+
+def test_a_publish_works_again_after_a_block_on_another_broker(queues: Redis) -> None:
+    assert publish([ApplyReceipts()]) == 1
+
+    with broker(f"redis://127.0.0.1:{ports.any_free()}/0"):
+        assert publish([ApplyReceipts()]) == 0
+
+    assert publish([ApplyReceipts()]) == 1
